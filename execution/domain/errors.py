@@ -1,0 +1,60 @@
+"""One root of errors and a tree below it, by cause."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ExecutionError(Exception):
+    """Root of every error this project raises on purpose."""
+
+
+class ConfigurationError(ExecutionError):
+    """A setting is missing, malformed or contradicts the database."""
+
+
+class RequestRefused(ExecutionError):
+    """A request cannot become an order; the message names field, value and rule."""
+
+
+class UnknownSymbol(RequestRefused):
+    """No rule maps the ticker to an instrument, or more than one does."""
+
+
+class StoreUnavailable(ExecutionError):
+    """PostgreSQL did not answer; nothing was decided, try again."""
+
+
+class RejectionScope(StrEnum):
+    """What a refusal is about: one order, or the whole venue."""
+
+    ORDER = "ORDER"
+    VENUE = "VENUE"
+
+
+class BrokerError(ExecutionError):
+    """Root of what an adapter may raise."""
+
+
+class BrokerRejected(BrokerError):
+    """A definite no: the venue holds no such order and never will.
+
+    `scope` VENUE means that the venue refuses everybody just now (closed, halted), which counts
+    toward its circuit breaker; ORDER means that this one order was at fault.
+    """
+
+    def __init__(
+        self, reason: str, *, code: str | None = None, scope: RejectionScope = RejectionScope.ORDER
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.scope = scope
+
+
+class BrokerUnavailable(BrokerError):
+    """The request provably never left this process."""
+
+
+class OutcomeUnknown(BrokerError):
+    """The request may have arrived; only the venue can tell (ask with `find`)."""

@@ -1,0 +1,159 @@
+"""All configuration in one frozen object, read once per process from the environment."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from execution.domain.errors import ConfigurationError
+from execution.domain.vocabulary import Environment
+
+
+class Settings(BaseSettings):
+    """What the environment says; field names are the variables' names in lower case.
+
+    Any variable may also come from a file: `NAME_FILE=/run/secrets/name` (see `load`).
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **others: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only `load` reads the environment, so that a caller's `environ` is the whole truth."""
+        return (init_settings,)
+
+    execution_environment: Environment = Environment.PRACTICE
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL; without it `execution up` runs an embedded one."
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="Redis or Valkey; without it `execution up` runs an embedded one."
+    )
+    execution_home: Path = Field(
+        default=Path(".execution"),
+        description="Folder of the embedded servers' data, logs and generated passwords.",
+    )
+    account: str = Field(default="main", description="Account of an order that names none.")
+    force_paper_trading: bool = False
+
+    ibkr_host: str | None = None
+    ibkr_port: int = 7497
+    ibkr_client_id: int = 1
+    ibkr_account: str | None = None
+    mt4_bridge_url: str | None = None
+    mt4_bridge_token: SecretStr | None = None
+    binance_api_key: SecretStr | None = None
+    binance_api_secret: SecretStr | None = None
+    binance_testnet: bool = True
+    binance_api_url: str | None = None
+
+    ledger_broker_url: str | None = Field(
+        default=None,
+        description="Address of the ledger broker (simulators.ledger), which then stands in for "
+        "every live broker in LEDGER_BROKERS. Practice only.",
+    )
+    ledger_brokers: str = Field(
+        default="binance", description="Comma-separated brokers the ledger broker stands in for."
+    )
+
+    paper_slippage: Decimal = Field(default=Decimal("0.001"), ge=0, lt=1)
+    paper_slippage_model: Literal["fixed", "uniform", "none"] = "fixed"
+    paper_price_wait: timedelta = Field(default=timedelta(seconds=30))
+    quote_max_age: timedelta = Field(default=timedelta(seconds=10))
+
+    broker_call_timeout: timedelta = Field(
+        default=timedelta(seconds=10), description="Longest wait for one answer of a venue."
+    )
+    submit_window: timedelta = Field(
+        default=timedelta(seconds=5),
+        description="From the commit of an intent to `send_by`, after which the venue refuses it.",
+    )
+    session_timeout: timedelta = Field(
+        default=timedelta(seconds=10), description="A worker whose heartbeat is older is gone."
+    )
+    unserved_queue_grace: timedelta = Field(
+        default=timedelta(seconds=30), description="Nobody serves a broker's queue: then reroute."
+    )
+    lost_connection_grace: timedelta = Field(
+        default=timedelta(seconds=15), description="A lost connection may come back within this."
+    )
+    step_deadline: timedelta = Field(
+        default=timedelta(seconds=5), description="A step that stands longer is sent again."
+    )
+    recovery_interval: timedelta = Field(default=timedelta(seconds=2))
+    breaker_threshold: int = Field(default=5, ge=1)
+    breaker_cooldown: timedelta = Field(default=timedelta(seconds=30))
+    breaker_counts: Literal["health", "all"] = Field(
+        default="health", description="`all` lets refusals of single orders open the breaker too."
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _psycopg2(cls, value: SecretStr | None) -> SecretStr | None:
+        """`postgres://` and `postgresql://` mean psycopg2 (SQLAlchemy 2.1 would take psycopg 3)."""
+        if value is None:
+            return None
+        url = value.get_secret_value()
+        for scheme in ("postgres://", "postgresql://"):
+            if url.startswith(scheme):
+                return SecretStr("postgresql+psycopg2://" + url[len(scheme) :])
+        return value
+
+    def require_database_url(self) -> str:
+        """The database URL in clear; ConfigurationError when none is set."""
+        if self.database_url is None:
+            raise ConfigurationError("DATABASE_URL is not set: run `execution up`, or set it")
+        return self.database_url.get_secret_value()
+
+    def require_redis_url(self) -> str:
+        """The Redis URL in clear; ConfigurationError when none is set."""
+        if self.redis_url is None:
+            raise ConfigurationError("REDIS_URL is not set: run `execution up`, or set it")
+        return self.redis_url.get_secret_value()
+
+
+def load(environ: dict[str, str] | None = None) -> Settings:
+    """Read settings from `environ` (default: the process's), following `NAME_FILE` variables.
+
+    Raises ConfigurationError naming the variable, never its value, which may be a secret.
+    """
+    source = dict(os.environ if environ is None else environ)
+    values: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        variable = name.upper()
+        file = source.get(f"{variable}_FILE")
+        if source.get(variable):
+            values[name] = source[variable]
+        elif file:
+            try:
+                values[name] = Path(file).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{variable}_FILE names {file}, which cannot be read: {error.strerror}"
+                ) from None
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        variable = str(first["loc"][0]).upper()
+        raise ConfigurationError(f"{variable}: {first['msg']}") from None
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The process's settings, read at the first call."""
+    return load()
