@@ -7,32 +7,74 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from execution.domain.errors import ConfigurationError
 from execution.domain.vocabulary import Environment
 
 
+def _seconds(value: object) -> object:
+    """A bare number is seconds; pydantic reads a bare string of digits as an ISO 8601 duration."""
+    try:
+        return timedelta(seconds=float(value)) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"must be a number of seconds, not {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"must be a number of seconds in range, not {value!r}") from None
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+
+
+class NamedFileSource(PydanticBaseSettingsSource):
+    """Reads `NAME` from the file that `NAME_FILE` names, as container secrets are handed over."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The file's stripped text, or None without such a variable. ConfigurationError."""
+        del field
+        variable = f"{field_name.upper()}_FILE"
+        file = os.environ.get(variable)
+        if not file:
+            return None, field_name, False
+        try:
+            return Path(file).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise ConfigurationError(
+                f"{variable} names {file}, which cannot be read: {error.strerror}"
+            ) from None
+
+    def __call__(self) -> dict[str, Any]:
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
 class Settings(BaseSettings):
     """What the environment says; field names are the variables' names in lower case.
 
-    Any variable may also come from a file: `NAME_FILE=/run/secrets/name` (see `load`).
+    Any variable may also come from a file: `NAME_FILE=/run/secrets/name` (see `NamedFileSource`).
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        **others: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only `load` reads the environment, so that a caller's `environ` is the whole truth."""
-        return (init_settings,)
+        """A variable wins over the file its `_FILE` twin names; there is no .env file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, NamedFileSource(settings_cls)
 
     execution_environment: Environment = Environment.PRACTICE
     database_url: SecretStr | None = Field(
@@ -45,7 +87,7 @@ class Settings(BaseSettings):
         default=Path(".execution"),
         description="Folder of the embedded servers' data, logs and generated passwords.",
     )
-    account: str = Field(default="main", description="Account of an order that names none.")
+    default_account: str = Field(default="main", description="Account of an order naming none.")
     force_paper_trading: bool = False
 
     ibkr_host: str | None = None
@@ -70,31 +112,31 @@ class Settings(BaseSettings):
 
     paper_slippage: Decimal = Field(default=Decimal("0.001"), ge=0, lt=1)
     paper_slippage_model: Literal["fixed", "uniform", "none"] = "fixed"
-    paper_price_wait: timedelta = Field(default=timedelta(seconds=30))
-    quote_max_age: timedelta = Field(default=timedelta(seconds=10))
+    paper_price_wait: Seconds = Field(default=timedelta(seconds=30))
+    quote_max_age: Seconds = Field(default=timedelta(seconds=10))
 
-    broker_call_timeout: timedelta = Field(
+    broker_call_timeout: Seconds = Field(
         default=timedelta(seconds=10), description="Longest wait for one answer of a venue."
     )
-    submit_window: timedelta = Field(
+    submit_window: Seconds = Field(
         default=timedelta(seconds=5),
         description="From the commit of an intent to `send_by`, after which the venue refuses it.",
     )
-    session_timeout: timedelta = Field(
+    session_timeout: Seconds = Field(
         default=timedelta(seconds=10), description="A worker whose heartbeat is older is gone."
     )
-    unserved_queue_grace: timedelta = Field(
+    unserved_queue_grace: Seconds = Field(
         default=timedelta(seconds=30), description="Nobody serves a broker's queue: then reroute."
     )
-    lost_connection_grace: timedelta = Field(
+    lost_connection_grace: Seconds = Field(
         default=timedelta(seconds=15), description="A lost connection may come back within this."
     )
-    step_deadline: timedelta = Field(
+    step_deadline: Seconds = Field(
         default=timedelta(seconds=5), description="A step that stands longer is sent again."
     )
-    recovery_interval: timedelta = Field(default=timedelta(seconds=2))
+    recovery_interval: Seconds = Field(default=timedelta(seconds=2))
     breaker_threshold: int = Field(default=5, ge=1)
-    breaker_cooldown: timedelta = Field(default=timedelta(seconds=30))
+    breaker_cooldown: Seconds = Field(default=timedelta(seconds=30))
     breaker_counts: Literal["health", "all"] = Field(
         default="health", description="`all` lets refusals of single orders open the breaker too."
     )
@@ -126,27 +168,13 @@ class Settings(BaseSettings):
         return self.redis_url.get_secret_value()
 
 
-def load(environ: dict[str, str] | None = None) -> Settings:
-    """Read settings from `environ` (default: the process's), following `NAME_FILE` variables.
+def load(**overrides: Any) -> Settings:
+    """Read settings from the environment; `overrides` (field names) win over it.
 
     Raises ConfigurationError naming the variable, never its value, which may be a secret.
     """
-    source = dict(os.environ if environ is None else environ)
-    values: dict[str, Any] = {}
-    for name in Settings.model_fields:
-        variable = name.upper()
-        file = source.get(f"{variable}_FILE")
-        if source.get(variable):
-            values[name] = source[variable]
-        elif file:
-            try:
-                values[name] = Path(file).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise ConfigurationError(
-                    f"{variable}_FILE names {file}, which cannot be read: {error.strerror}"
-                ) from None
     try:
-        return Settings(**values)
+        return Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0]).upper()

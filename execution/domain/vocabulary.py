@@ -64,7 +64,7 @@ class TimeInForce(StrEnum):
 
 
 class ExecutionMode(StrEnum):
-    """Whether money (or a venue's own demo money) moves: LIVE is any venue, PAPER our simulation."""
+    """LIVE is any venue, its own demo accounts included; PAPER is our simulation."""
 
     LIVE = "LIVE"
     PAPER = "PAPER"

@@ -1,0 +1,129 @@
+"""The port every broker adapter implements, and what passes through it.
+
+An adapter translates its library's errors, at one place, into the three of
+`execution.domain.errors`: BrokerRejected (a definite no), BrokerUnavailable (it never left) and
+OutcomeUnknown (it may have arrived). All methods are coroutines on the worker's one event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from execution.domain.instruments import Instrument
+from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.vocabulary import AssetClass, BrokerName, OrderType, Side, TimeInForce
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to bring an order to one venue.
+
+    `venue_order_id` (22 characters) is what we call it there. `quantity` is what this attempt is
+    for. `send_by` is when the venue must refuse it (aware UTC); None outside `submit`.
+    """
+
+    attempt_id: UUID
+    order_id: UUID
+    client_order_id: str
+    broker: BrokerName
+    account: str
+    venue_order_id: str
+    instrument: Instrument
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    time_in_force: TimeInForce
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: datetime | None = None
+    outside_rth: bool = False
+    reduce_only: bool = False
+    reference_price: Decimal | None = None
+    broker_order_id: str | None = None
+    created_at: datetime | None = None
+    send_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """What a modify changes; None leaves as it is. `quantity` is the new total."""
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a broker can do at all; step 1 refuses the rest by it.
+
+    `absence_proven_after` is how long after `send_by` the venue's "no such order" is proof.
+    `hedging` venues hold opposite positions side by side, netting ones do not.
+    """
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    asset_classes: frozenset[AssetClass]
+    absence_proven_after: timedelta
+    hedging: bool = False
+    modifies: bool = True
+
+
+class Broker(Protocol):
+    """A venue, as the lifecycle sees it."""
+
+    name: BrokerName
+    capabilities: Capabilities
+
+    async def connect(self) -> None:
+        """Connect or verify the connection. Raises BrokerUnavailable."""
+
+    async def close(self) -> None:
+        """Let go of the connection; never raises."""
+
+    async def health_check(self) -> None:
+        """Ask the venue a question that only a working session answers. BrokerUnavailable."""
+
+    async def submit(self, attempt: Attempt) -> VenueOrder:
+        """Send the attempt, once; the answer holds what the venue has done with it so far.
+
+        Raises BrokerRejected, BrokerUnavailable or OutcomeUnknown; never sends by itself again.
+        """
+
+    async def cancel(self, attempt: Attempt) -> None:
+        """Ask for a cancel. BrokerRejected when it is too late or unknown there."""
+
+    async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
+        """Change a working order in place. BrokerRejected leaves it as it was."""
+
+    async def find(self, attempt: Attempt) -> VenueOrder | None:
+        """Ask by our id. None: the venue does not know it (proof only by `capabilities`)."""
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Every working order of the account."""
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        """Every execution of the account since then, ours or not, oldest first."""
+
+    def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncIterator[VenueOrder]:
+        """Yield news of orders for as long as the connection stands.
+
+        A polling adapter asks for each of `waiting()`, which is read anew every round; an
+        event-driven one yields what its library hears. Raises BrokerUnavailable when it is lost.
+        """
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """What the account holds."""
+
+    async def account(self) -> Account:
+        """The account's name, balances and whether its money is real."""
+
+    async def quote(self, instrument: Instrument) -> Quote:
+        """Best bid and ask now. BrokerUnavailable when the venue has none."""

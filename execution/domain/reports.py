@@ -1,0 +1,93 @@
+"""What a venue says: executions, the state of an order, quotes, positions, accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from execution.domain.vocabulary import OrderState, Side
+
+
+class ReportKind(StrEnum):
+    """What an execution report says of its execution."""
+
+    TRADE = "TRADE"
+    COMMISSION = "COMMISSION"
+    CORRECTION = "CORRECTION"
+    BUST = "BUST"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution as the venue reports it.
+
+    `quantity` is positive, in the instrument's units; `price` is in its currency. `executed_at` is
+    aware UTC. `execution_id` is unique per broker, environment, account, symbol and side.
+    `venue_order_id` is the client id we gave, None for an order that is not ours. A CORRECTION or
+    BUST names in `corrects` the execution it replaces. `commission` is what it cost (positive), or
+    None while the venue has not said.
+    """
+
+    execution_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    executed_at: datetime
+    kind: ReportKind = ReportKind.TRADE
+    venue_order_id: str | None = None
+    broker_order_id: str | None = None
+    commission: Decimal | None = None
+    commission_currency: str | None = None
+    corrects: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """An order as the venue holds it, with every execution the venue has for it."""
+
+    broker_order_id: str
+    state: OrderState
+    symbol: str
+    side: Side
+    quantity: Decimal
+    filled_quantity: Decimal = Decimal(0)
+    venue_order_id: str | None = None
+    reason: str | None = None
+    executions: tuple[Execution, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best bid and ask of a symbol, in its currency, with the time of the venue's word (UTC)."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at: datetime
+    source: str
+
+    @property
+    def mid(self) -> Decimal:
+        """Half way between bid and ask."""
+        return (self.bid + self.ask) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePosition:
+    """What the venue says we hold: signed quantity, average price where it tells one."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The venue's account: its name, whether money in it is real, and balances by currency."""
+
+    account: str
+    is_real: bool
+    balances: dict[str, Decimal]
