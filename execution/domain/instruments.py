@@ -16,7 +16,7 @@ class Instrument:
     `symbol` is our canonical spelling. `currency` is the one prices are quoted in. `multiplier` is
     units of the underlying per contract (1 for equities, FX and crypto, 100 for US equity
     options). `base_currency` stands for FX and CRYPTO only. Quantity is in shares, contracts or
-    units of the base currency.
+    units of the base currency. `contract_month` is a future's delivery month, YYYYMM.
     """
 
     symbol: str
@@ -29,3 +29,4 @@ class Instrument:
     strike: Decimal | None = None
     right: str | None = None
     exchange: str | None = None
+    contract_month: str | None = None

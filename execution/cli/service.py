@@ -1,0 +1,182 @@
+"""`execution up`, `down` and `status`: the running service as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import psutil
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from execution.domain.errors import ExecutionError
+from execution.settings import load
+from execution.supervisor import control
+from execution.supervisor.place import recorded_place
+from execution.supervisor.state import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from execution.settings import Settings
+    from execution.supervisor.state import ProcessState, SupervisorState
+
+    AfterReady = Callable[[Settings], None]
+
+COLOURS = {
+    Status.READY: "green",
+    Status.DONE: "green",
+    Status.RESTARTING: "yellow",
+    Status.STOPPING: "yellow",
+    Status.FAILED: "red",
+    Status.GONE: "red",
+}
+INTERRUPTED = 130
+"""Exit status of a program ended by Ctrl-C, by the shells' convention."""
+
+
+def register(
+    app: typer.Typer, after_ready: AfterReady | None = None, *, services: str | None = None
+) -> None:
+    """Add the commands to `app`; `after_ready` runs in `up` once everything is ready.
+
+    `services` ("module:function") names what to run instead of the whole service.
+    """
+
+    @app.command()
+    def up(
+        detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running.")] = False,
+        feed: Annotated[bool, typer.Option(help="Run the example price feed too.")] = True,
+    ) -> None:
+        """Start everything; Ctrl-C ends it again."""
+        _exit_with(
+            lambda: run_up(detach=detach, feed=feed, after_ready=after_ready, services=services)
+        )
+
+    @app.command()
+    def down() -> None:
+        """Stop everything that `up` started."""
+        _exit_with(run_down)
+
+    @app.command()
+    def status(
+        as_json: Annotated[bool, typer.Option("--json", help="Print the state as JSON.")] = False,
+    ) -> None:
+        """Show what runs; exit status 1 unless everything is ready."""
+        _exit_with(lambda: run_status(as_json=as_json))
+
+
+def run_up(
+    *, detach: bool, feed: bool, after_ready: AfterReady | None, services: str | None = None
+) -> int:
+    """Start everything and, unless `detach`, wait for Ctrl-C and stop it; return the exit status.
+
+    Raises ExecutionError when it cannot start.
+    """
+    home, console = _home(), Console()
+    parent_pid = None if detach else os.getpid()
+    states = control.start_detached(home, feed=feed, parent_pid=parent_pid, services=services)
+    try:
+        state = None
+        with Live(console=console, auto_refresh=False) as live:
+            for state in states:
+                live.update(_table(state), refresh=True)
+        _tell_place(home, console)
+        if after_ready is not None:
+            after_ready(control.connected_settings(home))
+        if detach or state is None:
+            return 0
+        console.print("Running. Ctrl-C stops everything.")
+        psutil.Process(state.supervisor_pid).wait()
+    except psutil.NoSuchProcess:
+        pass
+    except KeyboardInterrupt:
+        return _stop_after_interrupt(home, console)
+    log = home / "logs" / "supervisor.log"
+    sys.stderr.write(f"the supervisor has ended; its log is {log}\n")
+    return 1
+
+
+def run_down() -> int:
+    """Stop everything and return the exit status; raises ExecutionError when it cannot."""
+    ended = _stop(_home(), Console())
+    sys.stdout.write(f"stopped {', '.join(ended)}\n" if ended else "nothing was running\n")
+    return 0
+
+
+def run_status(*, as_json: bool) -> int:
+    """Print what runs and return the exit status: 0 when everything is ready, otherwise 1."""
+    state = control.read_state(_home())
+    if as_json:
+        sys.stdout.write(json.dumps(None if state is None else asdict(state), indent=2) + "\n")
+    elif state is None:
+        sys.stderr.write("not running: `execution up` starts it\n")
+    else:
+        Console().print(_table(state))
+    ready = {Status.READY, Status.DONE}
+    return int(state is None or any(process.status not in ready for process in state.processes))
+
+
+def _exit_with(command: Callable[[], int]) -> None:
+    try:
+        code = command()
+    except ExecutionError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    raise typer.Exit(code)
+
+
+def _home() -> Path:
+    return load().execution_home.expanduser().resolve()
+
+
+def _stop(home: Path, console: Console) -> list[str]:
+    with Live(console=console, auto_refresh=False) as live:
+        return control.stop(home, on_change=lambda state: live.update(_table(state), refresh=True))
+
+
+def _stop_after_interrupt(home: Path, console: Console) -> int:
+    console.print("Stopping; what is in progress is finished first.")
+    try:
+        _stop(home, console)
+    except KeyboardInterrupt:
+        # The supervisor has a session of its own and goes on: nothing is orphaned.
+        sys.stderr.write("still stopping in the background; `execution status` shows it\n")
+        return INTERRUPTED
+    return 0
+
+
+def _tell_place(home: Path, console: Console) -> None:
+    place = recorded_place(home)
+    if place is not None and place.way == "user":
+        console.print(
+            "PostgreSQL refuses to run as root and this host refuses user namespaces: "
+            f"it runs as uid {place.uid}, its data are in {place.data}"
+        )
+
+
+def _table(state: SupervisorState) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("process", "status", "seconds"):
+        table.add_column(heading, justify="right" if heading == "seconds" else "left")
+    for process in state.processes:
+        colour = COLOURS.get(process.status, "dim")
+        restarts = f" ({process.restarts} restarts)" if process.restarts else ""
+        table.add_row(process.name, f"[{colour}]{process.status}[/]{restarts}", _seconds(process))
+    return table
+
+
+def _seconds(process: ProcessState) -> str:
+    """Say how long it took to become what it is, or has taken so far."""
+    if process.started_at is None:
+        return ""
+    settled = process.status in {Status.READY, Status.DONE, Status.FAILED, Status.STOPPED}
+    until = (process.ready_at or process.since) if settled else time.time()
+    return f"{(until or process.started_at) - process.started_at:.1f}"

@@ -1,0 +1,71 @@
+"""What each broker can do at all, as data that needs neither its keys nor its library."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from execution.domain.ports import Capabilities
+from execution.domain.vocabulary import AssetClass, BrokerName, OrderType, TimeInForce
+
+_ALL_TYPES = frozenset(OrderType)
+_ALL_TIMES = frozenset(TimeInForce)
+
+CAPABILITIES: dict[BrokerName, Capabilities] = {
+    BrokerName.IBKR: Capabilities(
+        order_types=_ALL_TYPES,
+        times_in_force=_ALL_TIMES,
+        asset_classes=frozenset({AssetClass.EQUITY, AssetClass.OPTION, AssetClass.FUTURE}),
+        # A takeover begins only when TWS has accepted the same clientId, which fences the old one.
+        absence_proven_after=timedelta(0),
+    ),
+    BrokerName.MT4: Capabilities(
+        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP}),
+        times_in_force=frozenset({TimeInForce.GTC, TimeInForce.GTD}),
+        asset_classes=frozenset({AssetClass.FX}),
+        absence_proven_after=timedelta(seconds=60),
+        hedging=True,
+    ),
+    BrokerName.BINANCE: Capabilities(
+        order_types=frozenset(
+            {
+                OrderType.MARKET,
+                OrderType.LIMIT,
+                OrderType.STOP,
+                OrderType.STOP_LIMIT,
+                OrderType.TRAILING_STOP,
+            }
+        ),
+        times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
+        asset_classes=frozenset({AssetClass.CRYPTO}),
+        # The receive window (10 s) and the server's own timeout must both have passed.
+        absence_proven_after=timedelta(seconds=20),
+        modifies=False,
+    ),
+    BrokerName.PAPER: Capabilities(
+        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
+        times_in_force=frozenset(
+            {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}
+        ),
+        asset_classes=frozenset(AssetClass),
+        # The book is in our own database: what is not there was never submitted.
+        absence_proven_after=timedelta(0),
+    ),
+}
+
+
+def shortfall(
+    broker: BrokerName, asset_class: AssetClass, order_type: OrderType, tif: TimeInForce
+) -> str | None:
+    """Why `broker` cannot take such an order at all, naming field and value; None when it can."""
+    can = CAPABILITIES[broker]
+    if asset_class not in can.asset_classes:
+        return f"asset_class: {asset_class} is not traded at {broker}"
+    if order_type not in can.order_types:
+        return f"order_type: {broker} does not take {order_type}; it takes {_list(can.order_types)}"
+    if tif not in can.times_in_force:
+        return f"time_in_force: {broker} does not take {tif}; it takes {_list(can.times_in_force)}"
+    return None
+
+
+def _list(values: frozenset[OrderType] | frozenset[TimeInForce]) -> str:
+    return ", ".join(sorted(values))

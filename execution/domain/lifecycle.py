@@ -1,0 +1,36 @@
+"""The eight steps of an order, in order, and where each runs."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from execution.domain.vocabulary import BrokerName
+
+INTAKE_QUEUE = "orders"
+
+
+class Step(IntEnum):
+    """A step's value is its number; an order's `step` is the last one completed (0: none yet)."""
+
+    CREATE_ORDER = 1
+    PERSIST_ORDER = 2
+    CONNECT_GATEWAY = 3
+    SUBMIT_ORDER = 4
+    AWAIT_FILL = 5
+    PERSIST_FILL = 6
+    UPDATE_POSITIONS = 7
+    PUBLISH_FILL_EVENT = 8
+
+    @property
+    def label(self) -> str:
+        """The step's name in tables and events, which is also its task's: `create_order`."""
+        return self.name.lower()
+
+    @property
+    def task(self) -> str:
+        """The Celery task's name."""
+        return f"tasks.{self.label}"
+
+    def queue(self, broker: BrokerName) -> str:
+        """The queue a step runs on: the first two need no broker, the rest its own worker."""
+        return INTAKE_QUEUE if self <= Step.PERSIST_ORDER else broker.queue

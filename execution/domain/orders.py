@@ -1,0 +1,126 @@
+"""An order as the lifecycle sees it: what was asked, where it stands, and its current attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt
+from execution.domain.vocabulary import (
+    BrokerName,
+    ExecutionMode,
+    OnFailure,
+    OrderState,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptState:
+    """How the current attempt stands. Times are aware UTC, of the database's clock."""
+
+    attempt_id: UUID
+    attempt_no: int
+    venue_order_id: str
+    broker_order_id: str | None
+    quantity: Decimal
+    filled_quantity: Decimal
+    state: OrderState
+    intent_at: datetime | None
+    send_by: datetime | None
+    lease_owner: UUID | None
+    lease_until: datetime | None
+    watcher: UUID | None
+    reported_state: OrderState | None
+    reported_quantity: Decimal | None
+    reported_reason: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order and its current attempt, as read in one snapshot at `read_at` (database clock).
+
+    `version` grows with every change; a change is made only on the version that was read.
+    `unapplied` counts execution reports that step 6 has yet to apply, `unfinished` fills that
+    step 7 has yet to bring into a position.
+    """
+
+    order_id: UUID
+    client_order_id: str
+    instrument: Instrument
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    time_in_force: TimeInForce
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_amount: Decimal | None
+    trail_percent: Decimal | None
+    expires_at: datetime | None
+    outside_rth: bool
+    reduce_only: bool
+    reference_price: Decimal | None
+    on_failure: OnFailure
+    environment: str
+    account: str
+    requested_broker: BrokerName
+    broker: BrokerName
+    execution_mode: ExecutionMode
+    state: OrderState
+    reason: str | None
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    strategy: str | None
+    parent_order_id: UUID | None
+    version: int
+    step: int
+    resends: int
+    created_at: datetime
+    updated_at: datetime
+    read_at: datetime
+    unapplied: int
+    unfinished: int
+    attempt: AttemptState
+
+    @property
+    def symbol(self) -> str:
+        """The instrument's canonical symbol."""
+        return self.instrument.symbol
+
+    @property
+    def reduces_risk(self) -> bool:
+        """True for orders that must never be simulated in place of the real thing."""
+        return self.reduce_only or self.parent_order_id is not None
+
+    def for_venue(self) -> Attempt:
+        """The current attempt as an adapter takes it."""
+        return Attempt(
+            attempt_id=self.attempt.attempt_id,
+            order_id=self.order_id,
+            client_order_id=self.client_order_id,
+            broker=self.broker,
+            account=self.account,
+            venue_order_id=self.attempt.venue_order_id,
+            instrument=self.instrument,
+            side=self.side,
+            order_type=self.order_type,
+            quantity=self.attempt.quantity,
+            time_in_force=self.time_in_force,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            trail_amount=self.trail_amount,
+            trail_percent=self.trail_percent,
+            expires_at=self.expires_at,
+            outside_rth=self.outside_rth,
+            reduce_only=self.reduce_only,
+            reference_price=self.reference_price,
+            broker_order_id=self.attempt.broker_order_id,
+            created_at=self.attempt.created_at,
+            send_by=self.attempt.send_by,
+        )

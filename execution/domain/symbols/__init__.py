@@ -1,0 +1,1 @@
+"""How each asset class spells its symbols, one module a class, with the tables they read."""

@@ -1,0 +1,1 @@
+"""PostgreSQL is the truth: tables, and the transactions that change them."""

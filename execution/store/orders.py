@@ -1,0 +1,352 @@
+"""Steps 2 to 5 as transactions: an order comes into being, is sent, waits, is settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from execution.domain.events import Event, OrderEventType
+from execution.domain.identity import venue_order_id
+from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.reports import VenueOrder
+from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
+from execution.store import outbox, reports
+from execution.store.transitions import Change, apply, load
+
+_ORDER_COLUMNS = (
+    "order_id, client_order_id, symbol, asset_class, side, order_type, quantity, "
+    "requested_quantity, limit_price, stop_price, trail_amount, trail_percent, "
+    "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, reduce_only, "
+    "reference_price, on_failure, instrument, environment, account, requested_broker, broker, "
+    "execution_mode, state, reason, strategy, created_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take: a step until recovery, a send until the venue refuses it.
+
+    `lease` is from the intent until somebody else may take the submission over.
+    """
+
+    step: timedelta
+    submit_window: timedelta
+    lease: timedelta
+
+
+def insert(connection: Connection, order_id: UUID, due: timedelta, events: Sequence[Event]) -> bool:
+    """Step 2: the order that step 1 made, and its first attempt. False when it is not its turn."""
+    row = connection.execute(
+        text(
+            f"""
+            WITH request AS (
+                UPDATE order_requests SET step = 2, due_at = NULL
+                WHERE order_id = :order_id AND step = 1 AND outcome = 'ACCEPTED'
+                RETURNING spec
+            ), made AS (
+                INSERT INTO orders ({_ORDER_COLUMNS}, step, due_at)
+                SELECT {_ORDER_COLUMNS}, 2,
+                    CASE WHEN state = 'PENDING' THEN clock_timestamp() + :due END
+                FROM request, jsonb_populate_record(NULL::orders, request.spec -> 'order')
+                RETURNING *
+            ), attempt AS (
+                INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker,
+                    environment, account, execution_mode, venue_order_id, quantity, state, reason)
+                SELECT CAST(request.spec #>> '{{attempt,attempt_id}}' AS uuid), made.order_id, 1,
+                    made.broker, made.environment, made.account, made.execution_mode,
+                    request.spec #>> '{{attempt,venue_order_id}}', made.quantity, made.state,
+                    made.reason
+                FROM made, request
+            ), history AS (
+                INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
+                SELECT order_id, :step, state, broker, 1,
+                    jsonb_strip_nulls(jsonb_build_object('reason', reason)) FROM made
+            ), told AS (
+                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM made)
+            )
+            SELECT order_id FROM made
+            """
+        ),
+        {
+            "order_id": order_id,
+            "due": due,
+            "step": Step.PERSIST_ORDER.label,
+            "events": outbox.as_json(events),
+        },
+    ).one_or_none()
+    return row is not None
+
+
+def spec(connection: Connection, order_id: UUID) -> dict[str, dict[str, str | None]] | None:
+    """What step 1 made of a request; None unless step 2 is due."""
+    found: dict[str, dict[str, str | None]] | None = connection.execute(
+        text(
+            """
+            SELECT spec FROM order_requests
+            WHERE order_id = :order_id AND step = 1 AND outcome = 'ACCEPTED'
+            """
+        ),
+        {"order_id": order_id},
+    ).scalar_one_or_none()
+    return found
+
+
+def gateway_connected(connection: Connection, order: Order, timing: Timing) -> bool:
+    """Step 3: the connection was verified."""
+    return apply(
+        connection,
+        order,
+        Change(OrderState.PENDING, Step.CONNECT_GATEWAY, completes=True, due=timing.step),
+    )
+
+
+def gateway_waits(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
+    """Step 3: the connection is away; try again when due."""
+    change = Change(OrderState.PENDING, Step.CONNECT_GATEWAY, due=due, reason=reason)
+    return apply(connection, order, change)
+
+
+def commit_intent(
+    connection: Connection, order: Order, owner: UUID, timing: Timing
+) -> Order | None:
+    """Step 4, before the first byte: the intent to send, its lease and the venue's deadline.
+
+    Returns the order with `send_by` set, or None when somebody else has taken it.
+    """
+    change = Change(
+        OrderState.SUBMITTING,
+        Step.SUBMIT_ORDER,
+        due=timing.lease,
+        attempt={"state": OrderState.SUBMITTING, "lease_owner": owner},
+        detail={"intent": True},
+    )
+    if not apply(connection, order, change):
+        return None
+    connection.execute(
+        text(
+            """
+            UPDATE order_attempts SET intent_at = clock_timestamp(), intents = intents + 1,
+                send_by = clock_timestamp() + :window, lease_until = clock_timestamp() + :lease
+            WHERE attempt_id = :attempt_id
+            """
+        ),
+        {
+            "attempt_id": order.attempt.attempt_id,
+            "window": timing.submit_window,
+            "lease": timing.lease,
+        },
+    )
+    return load(connection, order.order_id)
+
+
+def extend_lease(connection: Connection, order: Order, owner: UUID, timing: Timing) -> Order | None:
+    """Take over a submission whose lease ran out, to find out what became of it."""
+    change = Change(
+        order.state,
+        Step.SUBMIT_ORDER,
+        due=timing.lease,
+        reason=order.reason,
+        attempt={"lease_owner": owner},
+        detail={"takeover": True},
+    )
+    if not apply(connection, order, change):
+        return None
+    connection.execute(
+        text(
+            """
+            UPDATE order_attempts SET lease_until = clock_timestamp() + :lease
+            WHERE attempt_id = :attempt_id
+            """
+        ),
+        {"attempt_id": order.attempt.attempt_id, "lease": timing.lease},
+    )
+    return load(connection, order.order_id)
+
+
+def acknowledged(
+    connection: Connection, order: Order, news: VenueOrder, watcher: UUID, timing: Timing
+) -> bool:
+    """Step 4, after: the venue holds the order. Its executions so far are recorded with it."""
+    change = Change(
+        OrderState.SUBMITTED,
+        Step.SUBMIT_ORDER,
+        completes=True,
+        due=timing.step,
+        order={"broker_order_id": news.broker_order_id},
+        attempt={
+            "state": OrderState.SUBMITTED,
+            "broker_order_id": news.broker_order_id,
+            "watcher": watcher,
+            "reported_state": news.state,
+            "reported_quantity": news.filled_quantity,
+            "reported_reason": news.reason,
+        },
+        detail={"broker_order_id": news.broker_order_id},
+    )
+    if not apply(connection, order, change):
+        return False
+    reports.record(connection, order, news.executions)
+    return True
+
+
+def in_doubt(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
+    """Step 4: nobody can say whether it arrived. The venue is asked again when due."""
+    change = Change(
+        OrderState.UNKNOWN,
+        Step.SUBMIT_ORDER,
+        due=due,
+        reason=reason,
+        attempt={"state": OrderState.UNKNOWN, "reason": reason},
+    )
+    return apply(connection, order, change)
+
+
+def news(connection: Connection, order: Order, said: VenueOrder) -> bool:
+    """Record what a venue says of a waiting order; True when it says anything new."""
+    fresh = reports.record(connection, order, said.executions)
+    changed = (
+        connection.execute(
+            text(
+                """
+                UPDATE order_attempts SET reported_state = :state, reported_quantity = :quantity,
+                    reported_reason = :reason,
+                    broker_order_id = coalesce(broker_order_id, :broker_order_id),
+                    updated_at = clock_timestamp()
+                WHERE attempt_id = :attempt_id AND (reported_state, reported_quantity)
+                    IS DISTINCT FROM (CAST(:state AS text), CAST(:quantity AS numeric))
+                RETURNING attempt_id
+                """
+            ),
+            {
+                "attempt_id": order.attempt.attempt_id,
+                "state": said.state,
+                "quantity": said.filled_quantity,
+                "reason": said.reason,
+                "broker_order_id": said.broker_order_id,
+            },
+        ).one_or_none()
+        is not None
+    )
+    return fresh > 0 or changed
+
+
+def watched(connection: Connection, order: Order, watcher: UUID) -> bool:
+    """Step 5: nothing has happened yet; this session waits for it. Nothing is due meanwhile."""
+    change = Change(
+        order.state,
+        None,
+        label="waiting",
+        reason=order.reason,
+        attempt={"watcher": watcher},
+    )
+    return apply(connection, order, change)
+
+
+def fill_heard(connection: Connection, order: Order, timing: Timing) -> bool:
+    """Step 5: an execution has come; steps 6 to 8 are due."""
+    change = Change(order.state, Step.AWAIT_FILL, completes=True, due=timing.step)
+    return apply(connection, order, change)
+
+
+def settle(
+    connection: Connection,
+    order: Order,
+    state: OrderState,
+    reason: str | None,
+    *,
+    step: Step,
+    code: str | None = None,
+) -> bool:
+    """End an order that will not fill any further: CANCELLED, EXPIRED or REJECTED."""
+    change = Change(
+        state,
+        step,
+        reason=reason,
+        attempt={"state": state, "reason": reason, "error_code": code},
+        detail={"code": code},
+    )
+    return apply(connection, order, change)
+
+
+def reroute(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    attempt_id: UUID,
+    step: Step,
+    timing: Timing,
+    code: str | None = None,
+) -> bool:
+    """Give up this attempt and make the next, on paper; both or neither.
+
+    Only for an attempt that the venue definitely refused or that never left: the database's own
+    guard refuses anything else.
+    """
+    change = Change(
+        OrderState.PENDING,
+        step,
+        due=timing.step,
+        reason=reason,
+        order={
+            "broker": BrokerName.PAPER,
+            "execution_mode": ExecutionMode.PAPER,
+            "attempt_no": order.attempt.attempt_no + 1,
+            "broker_order_id": None,
+            "step": int(Step.PERSIST_ORDER),
+        },
+        attempt={"state": OrderState.REJECTED, "reason": reason, "error_code": code},
+        detail={
+            "rerouted_to": BrokerName.PAPER,
+            "attempt_state": OrderState.REJECTED,
+            "code": code,
+        },
+        events=(OrderEventType.REROUTED,),
+    )
+    if not apply(connection, order, change):
+        return False
+    attempt_no = order.attempt.attempt_no + 1
+    connection.execute(
+        text(
+            """
+            INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker, environment,
+                account, execution_mode, venue_order_id, quantity, state)
+            SELECT :attempt_id, order_id, :attempt_no, broker, environment, account,
+                execution_mode, :venue_order_id, quantity - filled_quantity, 'PENDING'
+            FROM orders WHERE order_id = :order_id
+            """
+        ),
+        {
+            "attempt_id": attempt_id,
+            "order_id": order.order_id,
+            "attempt_no": attempt_no,
+            "venue_order_id": venue_order_id(order.order_id, attempt_no),
+        },
+    )
+    return True
+
+
+def note(connection: Connection, order: Order, label: str, detail: dict[str, str | None]) -> None:
+    """Add a line to an order's history without changing the order."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
+            VALUES (:order_id, :step, :state, :broker, :attempt_no, CAST(:detail AS jsonb))
+            """
+        ),
+        {
+            "order_id": order.order_id,
+            "step": label,
+            "state": order.state,
+            "broker": order.broker,
+            "attempt_no": order.attempt.attempt_no,
+            "detail": json.dumps(detail),
+        },
+    )

@@ -1,0 +1,214 @@
+"""`order_requests`: what producers asked for, malformed requests included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from execution.domain.events import Event
+from execution.domain.lifecycle import Step
+from execution.store import outbox
+from execution.store.rows import to_json
+
+ACCEPTED = "ACCEPTED"
+REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request: its ids, ACCEPTED or REFUSED, and why.
+
+    `fresh` is True when this call recorded it, False when it had been there before.
+    """
+
+    request_id: UUID
+    order_id: UUID | None
+    client_order_id: str | None
+    outcome: str
+    reason: str | None
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRequest:
+    """An accepted request that is on its way to an order."""
+
+    request_id: UUID
+    order_id: UUID
+    client_order_id: str
+    payload: dict[str, Any]
+    step: int
+
+
+def record(
+    connection: Connection,
+    *,
+    request_id: UUID,
+    order_id: UUID | None,
+    client_order_id: str | None,
+    payload: Mapping[str, Any],
+    payload_hash: str,
+    reason: str | None,
+    event: Event,
+    due: timedelta,
+) -> Receipt | None:
+    """Record a request, REFUSED when there is a `reason`, else ACCEPTED and due for recovery.
+
+    None when the id is taken: by the same payload (see `find`) or by another (see `owner`).
+    """
+    outcome = ACCEPTED if reason is None else REFUSED
+    row = connection.execute(
+        text(
+            f"""
+            WITH request AS (
+                INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash,
+                    outcome, reason, order_id, due_at)
+                VALUES (:request_id, :client_order_id, CAST(:payload AS jsonb), :payload_hash,
+                    :outcome, :reason, :order_id,
+                    CASE WHEN :outcome = 'ACCEPTED'
+                        THEN clock_timestamp() + :due END)
+                ON CONFLICT DO NOTHING RETURNING request_id
+            ), told AS (
+                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
+            )
+            SELECT request_id FROM request
+            """
+        ),
+        {
+            "request_id": request_id,
+            "client_order_id": client_order_id,
+            "payload": json.dumps(payload),
+            "payload_hash": payload_hash,
+            "outcome": outcome,
+            "reason": reason,
+            "order_id": order_id,
+            "due": due,
+            "events": outbox.as_json([event]),
+        },
+    ).one_or_none()
+    if row is None:
+        return None
+    return Receipt(request_id, order_id, client_order_id, outcome, reason, fresh=True)
+
+
+def find(connection: Connection, client_order_id: str | None, payload_hash: str) -> Receipt | None:
+    """The receipt of the same request, recorded before."""
+    row = connection.execute(
+        text(
+            """
+            SELECT request_id, order_id, client_order_id, outcome, reason FROM order_requests
+            WHERE client_order_id IS NOT DISTINCT FROM :client_order_id
+              AND payload_hash = :payload_hash
+            """
+        ),
+        {"client_order_id": client_order_id, "payload_hash": payload_hash},
+    ).one_or_none()
+    return None if row is None else _receipt(row)
+
+
+def latest(connection: Connection, client_order_id: str) -> Receipt | None:
+    """The accepted request under an id, else the latest refused one."""
+    row = connection.execute(
+        text(
+            """
+            SELECT request_id, order_id, client_order_id, outcome, reason FROM order_requests
+            WHERE client_order_id = :client_order_id
+            ORDER BY (outcome = 'ACCEPTED') DESC, received_at DESC LIMIT 1
+            """
+        ),
+        {"client_order_id": client_order_id},
+    ).one_or_none()
+    return None if row is None else _receipt(row)
+
+
+def accepted(connection: Connection, order_id: UUID) -> AcceptedRequest | None:
+    """The accepted request that is to become order `order_id`."""
+    row = connection.execute(
+        text(
+            """
+            SELECT request_id, order_id, client_order_id, payload, step FROM order_requests
+            WHERE order_id = :order_id AND outcome = 'ACCEPTED'
+            """
+        ),
+        {"order_id": order_id},
+    ).one_or_none()
+    return None if row is None else AcceptedRequest(*row)
+
+
+def refuse(connection: Connection, request: AcceptedRequest, reason: str, event: Event) -> bool:
+    """Turn an accepted request into a refused one, in step 1. False when it is past that."""
+    return _settle_step_one(
+        connection,
+        request,
+        "outcome = 'REFUSED', due_at = NULL",
+        {"reason": reason, "state": REFUSED, "spec": None},
+        [event],
+    )
+
+
+def prepare(
+    connection: Connection,
+    request: AcceptedRequest,
+    spec: Mapping[str, Any],
+    due: timedelta,
+) -> bool:
+    """Keep the order that step 1 made of a request. False when it is not step 1's turn."""
+    return _settle_step_one(
+        connection,
+        request,
+        "spec = CAST(:spec AS jsonb), due_at = clock_timestamp() + :due",
+        {
+            "reason": spec["order"]["reason"],
+            "state": spec["order"]["state"],
+            "spec": json.dumps(to_json(spec)),
+            "due": due,
+        },
+        [],
+    )
+
+
+def _settle_step_one(
+    connection: Connection,
+    request: AcceptedRequest,
+    changes: str,
+    values: Mapping[str, Any],
+    events: list[Event],
+) -> bool:
+    row = connection.execute(
+        text(
+            f"""
+            WITH request AS (
+                UPDATE order_requests SET step = 1, reason = :reason, resends = 0, {changes}
+                WHERE request_id = :request_id AND step = 0 AND outcome = 'ACCEPTED'
+                RETURNING order_id
+            ), history AS (
+                INSERT INTO order_events (order_id, step, state, detail)
+                SELECT order_id, :step, :state,
+                    jsonb_strip_nulls(jsonb_build_object('reason', CAST(:reason AS text)))
+                FROM request
+            ), told AS (
+                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
+            )
+            SELECT order_id FROM request
+            """
+        ),
+        {
+            "request_id": request.request_id,
+            "step": Step.CREATE_ORDER.label,
+            "events": outbox.as_json(events),
+            **values,
+        },
+    ).one_or_none()
+    return row is not None
+
+
+def _receipt(row: Row[Any]) -> Receipt:
+    return Receipt(
+        row.request_id, row.order_id, row.client_order_id, row.outcome, row.reason, fresh=False
+    )

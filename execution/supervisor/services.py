@@ -1,0 +1,137 @@
+"""The processes of `execution up`: servers, migration, workers, clock, monitor, example feed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+
+import execution
+from execution.domain.errors import ConfigurationError
+from execution.supervisor.home import prepare_home, private_folder
+from execution.supervisor.ports import LOOPBACK, free_port
+from execution.supervisor.postgres import EmbeddedPostgres
+from execution.supervisor.process import ProcessSpec
+from execution.supervisor.secrets import Secrets
+from execution.supervisor.valkey import EmbeddedValkey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from execution.settings import Settings
+
+SERVERS, MIGRATION, SERVICES = range(3)
+"""The stages, in order."""
+WORKER_THREADS = {"orders": 8, "ibkr": 8, "mt4": 8, "binance": 8, "paper": 8}
+"""Threads of the worker of each queue."""
+WORKER_GRACE = 20.0
+"""Seconds a worker may take to finish what it has begun: longer than one call to a venue."""
+
+
+def service_specs(settings: Settings, home: Path, *, feed: bool = True) -> list[ProcessSpec]:
+    """Return what `execution up` runs, in starting order.
+
+    PostgreSQL and Valkey are among them only where `settings` names no server. Call it while the
+    home is claimed: it chooses the ports, and a dead supervisor's servers must be gone by then.
+    Raises ConfigurationError when an embedded server cannot run here.
+    """
+    home = prepare_home(home)
+    specs: list[ProcessSpec] = []
+    if settings.database_url is None:
+        postgres = EmbeddedPostgres(home)
+        database_url = postgres.url
+        specs.append(postgres.spec(stage=SERVERS))
+    else:
+        database_url = settings.database_url.get_secret_value()
+    if settings.redis_url is None:
+        valkey = EmbeddedValkey(home)
+        redis_url = valkey.url
+        specs.append(valkey.spec(stage=SERVERS))
+    else:
+        redis_url = settings.redis_url.get_secret_value()
+    env = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "EXECUTION_HOME": str(home),
+    }
+    specs.append(_python("migrate", ["execution.cli", "migrate"], env, MIGRATION, restart=False))
+    specs += [_worker(queue, home, env) for queue in WORKER_THREADS]
+    specs.append(_beat(home, env))
+    specs.append(_flower(home, env))
+    if feed:
+        specs.append(_python("feed", ["examples.feed"], env, SERVICES))
+    return specs
+
+
+def project_root() -> Path:
+    """Return the folder with celeryconfig.py; ConfigurationError when it is not there."""
+    root = Path(execution.__file__).resolve().parent.parent
+    if not (root / "celeryconfig.py").is_file():
+        raise ConfigurationError(f"no celeryconfig.py in {root}: run from a checkout")
+    return root
+
+
+def _python(
+    name: str, module: list[str], env: Mapping[str, str], stage: int, *, restart: bool = True
+) -> ProcessSpec:
+    argv = (sys.executable, "-m", *module)
+    return ProcessSpec(name, argv, env, project_root(), stage, restart=restart)
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "celery", "-A", "workers.app", *arguments)
+
+
+def _worker(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    mark = private_folder(home / "run") / f"ready-{queue}"
+    return ProcessSpec(
+        name=f"worker-{queue}",
+        argv=(
+            *_celery("worker", "-Q", queue, "-n", f"{queue}@%h"),
+            *("-P", "threads", "-c", str(WORKER_THREADS[queue])),
+            *("--without-mingle", "--without-gossip", "-E", "--loglevel", "INFO"),
+        ),
+        env={**env, "EXECUTION_READY_FILE": str(mark)},
+        cwd=project_root(),
+        stage=SERVICES,
+        ready=mark.exists,
+        before_start=lambda: mark.unlink(missing_ok=True),
+        grace=WORKER_GRACE,
+    )
+
+
+def _beat(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    argv = _celery("beat", "-s", str(home / "beat-schedule"), "--pidfile=")
+    return ProcessSpec("beat", argv, env, project_root(), SERVICES)
+
+
+def _flower(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    port = free_port(home, "flower")
+    # In the environment, because every user of the machine can read command lines.
+    env = {**env, "FLOWER_BASIC_AUTH": f"execution:{Secrets(home).token('flower')}"}
+    return ProcessSpec(
+        name="flower",
+        argv=_celery("flower", f"--address={LOOPBACK}", f"--port={port}"),
+        env=env,
+        cwd=project_root(),
+        stage=SERVICES,
+        ready=_answers(f"http://{LOOPBACK}:{port}/healthcheck"),
+    )
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    # Loopback must not go through the caller's HTTP proxy.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask() -> bool:
+        try:
+            with opener.open(url, timeout=1) as answer:
+                return bool(answer.status == 200)  # noqa: PLR2004  HTTP OK
+        except (URLError, OSError):
+            return False
+
+    return ask

@@ -1,0 +1,106 @@
+"""The embedded Valkey 9: password, append-only file, TCP on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from execution.supervisor import binaries
+from execution.supervisor.home import prepare_home, private_folder, write_atomically
+from execution.supervisor.leftovers import end_processes_in
+from execution.supervisor.ports import LOOPBACK, free_port, remembered_port
+from execution.supervisor.process import ProcessSpec
+from execution.supervisor.secrets import Secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIGURATION = """\
+bind {host}
+port {port}
+protected-mode yes
+requirepass {password}
+dir {folder}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+daemonize no
+"""
+
+
+class EmbeddedValkey:
+    """A Valkey that belongs to `home`; `spec` runs it.
+
+    Its port is chosen when this object is made: the one it had before, or a new one if that is
+    taken. It then stays, because other processes are told the address.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = prepare_home(home)
+        self._folder = self._home / "valkey"
+        # A server that outlived its supervisor would hold the port, and write to the same files.
+        end_processes_in([self._folder], ["valkey-server"], signal.SIGTERM)
+        self._port = free_port(self._home, "valkey")
+
+    @property
+    def url(self) -> str:
+        """The address, password included."""
+        return _url(Secrets(self._home).token("valkey"), self._port)
+
+    def prepare(self) -> None:
+        """Write the configuration (mode 0600) and end a server left running on our data."""
+        end_processes_in([self._folder], ["valkey-server"], signal.SIGTERM)
+        private_folder(self._folder)
+        settings = CONFIGURATION.format(
+            host=LOOPBACK,
+            port=self._port,
+            password=Secrets(self._home).token("valkey"),
+            folder=f'"{self._folder}"',
+        )
+        write_atomically(self._folder / "valkey.conf", settings)
+
+    def argv(self) -> list[str]:
+        """Return the server's command line; the password is in the file it names."""
+        return [str(binaries.valkey_server()), str(self._folder / "valkey.conf")]
+
+    def spec(self, *, stage: int = 0) -> ProcessSpec:
+        """Return the process to supervise; ConfigurationError when no program fits."""
+        return ProcessSpec(
+            name="valkey",
+            argv=tuple(self.argv()),
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            cwd=self._home,
+            stage=stage,
+            ready=self.ready,
+            before_start=self.prepare,
+            ready_timeout=120.0,
+        )
+
+    def ready(self) -> bool:
+        """Whether it answers PING; it does not while it still reads its file."""
+        # No retries: whoever asks, asks again.
+        client = redis.Redis.from_url(
+            self.url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0)
+        )
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()
+
+
+def recorded_url(home: Path) -> str | None:
+    """Return the address of the Valkey of `home`, None before its first start; changes nothing."""
+    password, port = Secrets(home).existing("valkey"), remembered_port(home, "valkey")
+    return None if password is None or port is None else _url(password, port)
+
+
+def _url(password: str, port: int) -> str:
+    return f"redis://:{password}@{LOOPBACK}:{port}/0"

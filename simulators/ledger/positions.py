@@ -1,0 +1,28 @@
+"""What the account holds, folded out of its executions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from simulators.ledger.records import Trade
+
+
+def fold_positions(trades: Iterable[Trade]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Signed quantity and average price of each symbol that is not flat.
+
+    Adding averages the price in, reducing leaves it, and crossing zero begins at the new one.
+    """
+    held: dict[str, tuple[Decimal, Decimal]] = {}
+    for trade in trades:
+        quantity, average = held.get(trade.symbol, (Decimal(0), Decimal(0)))
+        change = trade.quantity if trade.side == "BUY" else -trade.quantity
+        total = quantity + change
+        if not change:
+            continue
+        if quantity * change >= 0:
+            average = (average * quantity + trade.price * change) / total
+        elif quantity * total < 0:
+            average = trade.price
+        held[trade.symbol] = (total, average)
+    return {symbol: position for symbol, position in held.items() if position[0]}

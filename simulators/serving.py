@@ -1,0 +1,73 @@
+"""Listening ports of a simulator, and the life of its process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+
+from aiohttp import web
+
+# A request that stands still in a fault must not hold up the end of the process.
+_GRACE_SECONDS = 0.01
+
+
+class HttpListener:
+    """One HTTP application on one port of 127.0.0.1; the port stays the same across `shut`."""
+
+    def __init__(self, app: web.Application, port: int) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
+        self._site: web.TCPSite | None = None
+        self._reopening: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = port
+
+    async def open(self) -> None:
+        """Listen; port 0 becomes the one the system picked. OSError when it is taken."""
+        await self._runner.setup()
+        await self._listen()
+
+    def drop_connections(self) -> None:
+        """Abort every connection there is, with whatever is under way on it."""
+        if self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+
+    async def shut(self, seconds: float) -> None:
+        """Abort every connection and refuse new ones for `seconds`."""
+        if self._site is not None:
+            site, self._site = self._site, None
+            await site.stop()
+            loop = asyncio.get_running_loop()
+            self._reopening = loop.call_later(seconds, self._reopen)
+        self.drop_connections()
+
+    async def close(self) -> None:
+        """Stop listening for good and abort what is under way."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+        self.drop_connections()
+        await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await self._site.start()
+        self.port = int(self._runner.addresses[0][1])
+
+    def _reopen(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._listen())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def announce_and_wait(ports: dict[str, int]) -> None:
+    """Print `ports` as one line of JSON on stdout; return on the first SIGTERM or SIGINT."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    sys.stdout.write(json.dumps(ports) + "\n")
+    sys.stdout.flush()
+    await ended.wait()

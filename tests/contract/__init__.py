@@ -1,0 +1,1 @@
+"""The contract of `execution.domain.ports.Broker`: one suite that every adapter passes."""

@@ -1,0 +1,372 @@
+"""The adapter of the ledger venue (`simulators.ledger`): JSON over HTTP, polled.
+
+What aiohttp does by itself would break the port, and is kept from it: it sends again a request
+that failed on a reused connection unless its method is POST (so every change here is a POST, on a
+connection of its own), it repeats a POST when redirected (redirects are not followed), and it
+queues for a free connection (there is no limit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from execution.domain.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    RejectionScope,
+)
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt, Capabilities, Modification
+from execution.domain.reports import (
+    Account,
+    Execution,
+    Quote,
+    ReportKind,
+    VenueOrder,
+    VenuePosition,
+)
+from execution.domain.vocabulary import (
+    AssetClass,
+    BrokerName,
+    OrderState,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+
+# The fence holds by the venue's clock, so the two clocks must agree this closely.
+CLOCK_TOLERANCE = timedelta(milliseconds=250)
+
+# Up to so many waiting orders are asked for one by one; more, by one snapshot of open orders.
+FEW = 5
+
+Json = Mapping[str, Any]
+Said = TypeVar("Said")
+
+# What reading an answer raises when a field is missing, of another type or out of its words.
+_SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
+
+
+class LedgerAdapter:
+    """Implements `execution.domain.ports.Broker` for the ledger venue at `url`.
+
+    `timeout` holds for connecting, and again for the answer. `poll_interval` lies between two
+    rounds of `watch`. `clock` gives aware UTC, which the venue's clock is held against. A question
+    (all but submit, cancel and modify) changes nothing, so whatever keeps its answer away is
+    BrokerUnavailable.
+    """
+
+    def __init__(
+        self,
+        name: BrokerName,
+        url: str,
+        account: str,
+        *,
+        timeout: timedelta,
+        poll_interval: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.name = name
+        self.capabilities = Capabilities(
+            order_types=frozenset(OrderType)
+            - {OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE},
+            times_in_force=frozenset(TimeInForce),
+            asset_classes=frozenset(AssetClass),
+            absence_proven_after=CLOCK_TOLERANCE,
+        )
+        self._url = URL(url)
+        self._account = account
+        self._timeout = timeout.total_seconds()
+        self._poll_interval = poll_interval.total_seconds()
+        self._clock = clock
+        self._questions: aiohttp.ClientSession | None = None
+        self._changes: aiohttp.ClientSession | None = None
+
+    async def connect(self) -> None:
+        """Open on the running loop, and verify the venue, its clock and the account."""
+        if self._questions is None:
+            self._questions = self._session(force_close=False)
+            self._changes = self._session(force_close=True)
+        try:
+            await self.health_check()
+            await self._check_account()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        sessions = (self._questions, self._changes)
+        self._questions = self._changes = None
+        for session in sessions:
+            if session is not None:
+                await session.close()
+
+    async def health_check(self) -> None:
+        """BrokerUnavailable, too, when the clocks disagree: the fence would not hold."""
+        asked = self._clock()
+        time = _answered(lambda answer: _time(answer["time"]), await self._ask("health"))
+        if not asked - CLOCK_TOLERANCE <= time <= self._clock() + CLOCK_TOLERANCE:
+            raise BrokerUnavailable(f"the venue's clock says {time}, ours {self._clock()}")
+
+    async def submit(self, attempt: Attempt) -> VenueOrder:
+        return await self._change(_submission(attempt), "orders")
+
+    async def cancel(self, attempt: Attempt) -> None:
+        await self._change(_known(attempt), "orders", attempt.venue_order_id, "cancel")
+
+    async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
+        wanted = {
+            "quantity": _plain(change.quantity),
+            "limit_price": _plain(change.limit_price),
+            "stop_price": _plain(change.stop_price),
+        }
+        body = _known(attempt) | _given(wanted)
+        return await self._change(body, "orders", attempt.venue_order_id, "modify")
+
+    async def find(self, attempt: Attempt) -> VenueOrder | None:
+        """Where the venue holds several orders of our id: the one we know, else the oldest."""
+        answer = await self._ask("orders", attempt.venue_order_id, or_refusal="unknown_order")
+        if answer is None:
+            return None
+        orders = _answered(lambda answer: [_order(item) for item in answer["orders"]], answer)
+        return next(
+            (order for order in orders if order.broker_order_id == attempt.broker_order_id),
+            next(iter(orders), None),
+        )
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        answer = await self._ask("orders")
+        return _answered(lambda answer: [_order(item) for item in answer["orders"]], answer)
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        answer = await self._ask("executions", since=since.isoformat())
+        return _answered(lambda answer: [_execution(item) for item in answer["executions"]], answer)
+
+    async def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncIterator[VenueOrder]:
+        """The first look at each order is news; after that, what differs from the last look."""
+        told: dict[str, VenueOrder] = {}
+        while True:
+            attempts = waiting()
+            told = {
+                attempt.venue_order_id: told[attempt.venue_order_id]
+                for attempt in attempts
+                if attempt.venue_order_id in told
+            }
+            working = await self._snapshot() if len(attempts) > FEW else {}
+            for attempt in attempts:
+                last = told.get(attempt.venue_order_id)
+                order = working.get(attempt.venue_order_id) or await self._look_at(attempt, last)
+                if order is not None and order != last:
+                    told[attempt.venue_order_id] = order
+                    yield order
+            await asyncio.sleep(self._poll_interval)
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        return _answered(
+            lambda answer: [
+                VenuePosition(
+                    symbol=item["symbol"],
+                    quantity=_decimal(item["quantity"]),
+                    average_price=_decimal(item["average_price"]),
+                )
+                for item in answer["positions"]
+            ],
+            await self._ask("positions"),
+        )
+
+    async def account(self) -> Account:
+        return _answered(
+            lambda answer: Account(
+                account=answer["account"],
+                is_real=bool(answer["real"]),
+                balances={name: _decimal(value) for name, value in answer["balances"].items()},
+            ),
+            await self._ask("account"),
+        )
+
+    async def quote(self, instrument: Instrument) -> Quote:
+        return _answered(
+            lambda answer: Quote(
+                symbol=answer["symbol"],
+                bid=_decimal(answer["bid"]),
+                ask=_decimal(answer["ask"]),
+                at=_time(answer["time"]),
+                source=self.name.value,
+            ),
+            await self._ask("quote", symbol=instrument.symbol),
+        )
+
+    def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+            timeout=aiohttp.ClientTimeout(
+                total=2 * self._timeout, connect=self._timeout, sock_read=self._timeout
+            ),
+        )
+
+    async def _check_account(self) -> None:
+        account = (await self.account()).account
+        if account != self._account:
+            raise BrokerUnavailable(f"the venue serves {account!r}, not {self._account!r}")
+
+    async def _snapshot(self) -> dict[str | None, VenueOrder]:
+        """The working orders by our id; of several with one id the oldest."""
+        return {order.venue_order_id: order for order in reversed(await self.open_orders())}
+
+    async def _look_at(self, attempt: Attempt, last: VenueOrder | None) -> VenueOrder | None:
+        """An order that no snapshot shows; one that was over at the last look is left alone."""
+        return last if last is not None and last.state.is_final else await self.find(attempt)
+
+    async def _change(self, body: Json, *path: str) -> VenueOrder:
+        """POST once. What the answer, or its absence, proves is decided here and nowhere else."""
+        if self._changes is None:
+            raise BrokerUnavailable("not connected to the venue")
+        try:
+            async with self._changes.post(
+                self._url.joinpath(*path), json=body, allow_redirects=False
+            ) as reply:
+                status, answer = reply.status, _json(await reply.text())
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise BrokerUnavailable(f"no connection to the venue: {error}") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise OutcomeUnknown(f"the answer did not come: {error!r}") from error
+        if status < HTTPStatus.MULTIPLE_CHOICES:
+            try:
+                return _order(answer)
+            except _SENSELESS as error:
+                raise OutcomeUnknown(f"the answer makes no sense: {error!r}") from error
+        code = answer.get("code")
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and answer.get("taken") is False:
+            raise BrokerUnavailable(f"the venue took nothing: {answer.get('reason')}")
+        # A duplicate is no refusal: the venue says that it holds an order of this id.
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not code or code == "duplicate_order":
+            raise OutcomeUnknown(f"the venue answered {status} {code}: {answer.get('reason')}")
+        raise BrokerRejected(
+            f"the venue refused: {answer.get('reason')}",
+            code=str(code),
+            scope=RejectionScope.VENUE if answer.get("scope") == "VENUE" else RejectionScope.ORDER,
+        )
+
+    async def _ask(self, *path: str, or_refusal: str | None = None, **query: str) -> Json | None:
+        """GET; None when the venue refuses with the code `or_refusal`, else BrokerUnavailable."""
+        if self._questions is None:
+            raise BrokerUnavailable("not connected to the venue")
+        try:
+            async with self._questions.get(self._url.joinpath(*path), params=query) as reply:
+                answer = _json(await reply.text())
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise BrokerUnavailable(f"the venue did not answer: {error!r}") from error
+        if reply.status == HTTPStatus.OK:
+            return answer
+        if or_refusal is not None and answer.get("code") == or_refusal:
+            return None
+        raise BrokerUnavailable(f"the venue answered {reply.status}: {answer.get('reason')}")
+
+
+def _answered(read: Callable[[Any], Said], answer: Json | None) -> Said:
+    """What `read` makes of an answer; BrokerUnavailable when it makes no sense."""
+    try:
+        return read(answer)
+    except _SENSELESS as error:
+        raise BrokerUnavailable(f"the venue's answer makes no sense: {error!r}") from error
+
+
+def _json(text: str) -> Json:
+    """The JSON object in an answer; an empty one when it holds anything else."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _submission(attempt: Attempt) -> dict[str, str]:
+    """The submit of an attempt; `send_by` is the venue's `valid_until`."""
+    return {
+        "venue_order_id": attempt.venue_order_id,
+        "symbol": attempt.instrument.symbol,
+        "side": attempt.side.value,
+        "order_type": attempt.order_type.value,
+        "quantity": format(attempt.quantity, "f"),
+        "time_in_force": attempt.time_in_force.value,
+    } | _given(
+        {
+            "limit_price": _plain(attempt.limit_price),
+            "stop_price": _plain(attempt.stop_price),
+            "trail_amount": _plain(attempt.trail_amount),
+            "trail_percent": _plain(attempt.trail_percent),
+            "expires_at": attempt.expires_at.isoformat() if attempt.expires_at else None,
+            "valid_until": attempt.send_by.isoformat() if attempt.send_by else None,
+        }
+    )
+
+
+def _known(attempt: Attempt) -> dict[str, str]:
+    """The venue's own id, where we have it: it is precise where ours may not be."""
+    return _given({"broker_order_id": attempt.broker_order_id})
+
+
+def _given(fields: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _plain(value: Decimal | None) -> str | None:
+    """Digits only: a venue must never see 1E+5."""
+    return None if value is None else format(value, "f")
+
+
+def _decimal(value: object) -> Decimal:
+    """A number must come as a string: a JSON number has been through a float. TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a decimal string")
+    return Decimal(value)
+
+
+def _time(value: str) -> datetime:
+    """Aware UTC from ISO 8601. ValueError."""
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return time.astimezone(UTC)
+
+
+def _order(item: Json) -> VenueOrder:
+    return VenueOrder(
+        broker_order_id=item["broker_order_id"],
+        state=OrderState(item["state"]),
+        symbol=item["symbol"],
+        side=Side(item["side"]),
+        quantity=_decimal(item["quantity"]),
+        filled_quantity=_decimal(item["filled_quantity"]),
+        venue_order_id=item["venue_order_id"],
+        reason=item["reason"],
+        executions=tuple(_execution(report) for report in item["executions"]),
+    )
+
+
+def _execution(item: Json) -> Execution:
+    commission = item["commission"]
+    return Execution(
+        execution_id=item["execution_id"],
+        symbol=item["symbol"],
+        side=Side(item["side"]),
+        quantity=_decimal(item["quantity"]),
+        price=_decimal(item["price"]),
+        executed_at=_time(item["executed_at"]),
+        kind=ReportKind(item["kind"]),
+        venue_order_id=item["venue_order_id"],
+        broker_order_id=item["broker_order_id"],
+        commission=None if commission is None else _decimal(commission),
+        commission_currency=item["commission_currency"],
+        corrects=item["corrects"],
+    )
