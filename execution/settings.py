@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from execution.domain.errors import ConfigurationError
+from execution.domain.symbols.overrides import SymbolOverride
 from execution.domain.vocabulary import Environment
 
 
@@ -108,6 +109,12 @@ class Settings(BaseSettings):
     )
     ledger_brokers: str = Field(
         default="binance", description="Comma-separated brokers the ledger broker stands in for."
+    )
+
+    ledger_poll_interval: Seconds = timedelta(seconds=3)
+    symbol_overrides: dict[str, SymbolOverride] = Field(
+        default_factory=dict,
+        description="JSON: a symbol to what it names, for tickers the rules do not cover.",
     )
 
     paper_slippage: Decimal = Field(default=Decimal("0.001"), ge=0, lt=1)

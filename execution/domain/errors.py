@@ -25,6 +25,10 @@ class StoreUnavailable(ExecutionError):
     """PostgreSQL did not answer; nothing was decided, try again."""
 
 
+class EventsUnavailable(ExecutionError):
+    """Redis did not answer; what is to be published stays due in PostgreSQL."""
+
+
 class RejectionScope(StrEnum):
     """What a refusal is about: one order, or the whole venue."""
 

@@ -106,8 +106,8 @@ class FillFacts:
     strategy: str | None
 
 
-def fill_event(kind: str, facts: FillFacts) -> Event:
-    """A message of `fills`: FILL, COMMISSION, CORRECTION or BUST."""
+def fill_event(kind: str, facts: FillFacts, revision: int = 0) -> Event:
+    """A message of `fills`: FILL, COMMISSION, CORRECTION or BUST; `revision` counts the latter."""
     identity = event_id(
         FILLS,
         kind,
@@ -117,6 +117,7 @@ def fill_event(kind: str, facts: FillFacts) -> Event:
         facts.symbol,
         facts.side,
         facts.execution_id,
+        0 if kind == "FILL" else revision,
     )
     payload: dict[str, Any] = {"schema": SCHEMA, "event_id": str(identity), "type": kind}
     for name in FillFacts.__slots__:

@@ -80,6 +80,7 @@ class Order:
     parent_order_id: UUID | None
     version: int
     step: int
+    due_at: datetime | None
     resends: int
     created_at: datetime
     updated_at: datetime
@@ -121,6 +122,7 @@ class Order:
             reduce_only=self.reduce_only,
             reference_price=self.reference_price,
             broker_order_id=self.attempt.broker_order_id,
+            rerouted=self.broker is not self.requested_broker,
             created_at=self.attempt.created_at,
             send_by=self.attempt.send_by,
         )

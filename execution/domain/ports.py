@@ -24,7 +24,8 @@ class Attempt:
     """One try to bring an order to one venue.
 
     `venue_order_id` (22 characters) is what we call it there. `quantity` is what this attempt is
-    for. `send_by` is when the venue must refuse it (aware UTC); None outside `submit`.
+    for. `rerouted` says that it stands in for a live one. `send_by` is when the venue must refuse
+    it (aware UTC); None outside `submit`.
     """
 
     attempt_id: UUID
@@ -47,6 +48,7 @@ class Attempt:
     reduce_only: bool = False
     reference_price: Decimal | None = None
     broker_order_id: str | None = None
+    rerouted: bool = False
     created_at: datetime | None = None
     send_by: datetime | None = None
 

@@ -112,6 +112,20 @@ def gateway_waits(connection: Connection, order: Order, reason: str, due: timede
     return apply(connection, order, change)
 
 
+def back_to_gateway(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
+    """Step 4: it provably never left, and the connection may come back: step 3 again when due."""
+    change = Change(
+        OrderState.PENDING,
+        Step.SUBMIT_ORDER,
+        due=due,
+        reason=reason,
+        order={"step": int(Step.PERSIST_ORDER)},
+        attempt={"state": OrderState.PENDING, "lease_until": None},
+        detail={"sent": False},
+    )
+    return apply(connection, order, change)
+
+
 def commit_intent(
     connection: Connection, order: Order, owner: UUID, timing: Timing
 ) -> Order | None:
@@ -202,7 +216,7 @@ def in_doubt(connection: Connection, order: Order, reason: str, due: timedelta) 
         Step.SUBMIT_ORDER,
         due=due,
         reason=reason,
-        attempt={"state": OrderState.UNKNOWN, "reason": reason},
+        attempt={"state": OrderState.UNKNOWN, "reason": reason, "lease_until": None},
     )
     return apply(connection, order, change)
 
@@ -251,6 +265,24 @@ def watched(connection: Connection, order: Order, watcher: UUID) -> bool:
 def fill_heard(connection: Connection, order: Order, timing: Timing) -> bool:
     """Step 5: an execution has come; steps 6 to 8 are due."""
     change = Change(order.state, Step.AWAIT_FILL, completes=True, due=timing.step)
+    return apply(connection, order, change)
+
+
+def executions_missing(connection: Connection, order: Order, due: timedelta) -> bool:
+    """Step 5: the venue speaks of executions it has not listed; ask again when due."""
+    change = Change(order.state, None, label="executions_missing", due=due, reason=order.reason)
+    return apply(connection, order, change)
+
+
+def published(connection: Connection, order: Order) -> bool:
+    """Step 8: the messages are out. An order that is not final waits for more at step 5 again."""
+    change = Change(
+        order.state,
+        Step.PUBLISH_FILL_EVENT,
+        completes=order.state.is_final,
+        reason=order.reason,
+        order={} if order.state.is_final else {"step": int(Step.SUBMIT_ORDER)},
+    )
     return apply(connection, order, change)
 
 

@@ -17,8 +17,8 @@ BATCH = 500
 INSERT_EVENTS = """
     INSERT INTO events (event_id, stream, type, order_id, payload)
     SELECT e.event_id, e.stream, e.type, e.order_id, e.payload
-    FROM jsonb_to_recordset(CAST(:events AS jsonb))
-        AS e(event_id uuid, stream text, type text, order_id uuid, payload jsonb)
+    FROM json_to_recordset(CAST(:events AS json))
+        AS e(event_id uuid, stream text, type text, order_id uuid, payload json)
 """
 
 

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from execution.domain.events import Event
+from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.store import outbox
-from execution.store.rows import to_json
+from execution.store.rows import instrument_to_json, to_json
 
 ACCEPTED = "ACCEPTED"
 REFUSED = "REFUSED"
@@ -155,7 +156,8 @@ def refuse(connection: Connection, request: AcceptedRequest, reason: str, event:
 def prepare(
     connection: Connection,
     request: AcceptedRequest,
-    spec: Mapping[str, Any],
+    spec: Mapping[str, Mapping[str, Any]],
+    instrument: Instrument,
     due: timedelta,
 ) -> bool:
     """Keep the order that step 1 made of a request. False when it is not step 1's turn."""
@@ -166,7 +168,13 @@ def prepare(
         {
             "reason": spec["order"]["reason"],
             "state": spec["order"]["state"],
-            "spec": json.dumps(to_json(spec)),
+            "spec": json.dumps(
+                {
+                    "order": to_json(spec["order"])
+                    | {"instrument": instrument_to_json(instrument)},
+                    "attempt": to_json(spec["attempt"]),
+                }
+            ),
             "due": due,
         },
         [],

@@ -105,6 +105,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         parent_order_id=row["parent_order_id"],
         version=row["version"],
         step=row["step"],
+        due_at=row["due_at"],
         resends=row["resends"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

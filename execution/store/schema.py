@@ -256,6 +256,9 @@ fills = sa.Table(
     sa.Column("order_state", sa.Text),
     sa.Column("executed_at", _time, nullable=False),
     sa.Column("recorded_at", _time, nullable=False, server_default=_now),
+    sa.Column("revised", sa.Text, comment="kind of the last report that changed it"),
+    sa.Column("revisions", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("announced_at", _time, comment="when its FILL message was written"),
     sa.Column("positioned_at", _time),
     sa.UniqueConstraint(
         "broker",
@@ -302,7 +305,8 @@ events = sa.Table(
     sa.Column("sequence", sa.BigInteger, comment="null until published; gap-free per stream"),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("order_id", _uuid),
-    sa.Column("payload", JSONB, nullable=False),
+    # JSON, not JSONB: a message keeps the order of its keys.
+    sa.Column("payload", sa.JSON, nullable=False),
     sa.Column("created_at", _time, nullable=False, server_default=_now),
     sa.UniqueConstraint("stream", "sequence"),
 )

@@ -57,6 +57,19 @@ def load(connection: Connection, order_id: UUID, *, lock: bool = False) -> Order
     return None if row is None else order_from_row(dict(row))
 
 
+def load_by_venue_id(connection: Connection, venue_order_id: str) -> Order | None:
+    """The order whose current attempt is called so at its venue."""
+    row = (
+        connection.execute(
+            text(SELECT_ORDER + " WHERE a.venue_order_id = :venue_order_id"),
+            {"venue_order_id": venue_order_id},
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else order_from_row(dict(row))
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a step makes of an order.

@@ -49,6 +49,7 @@ def start_detached(
     The process is started by the call; the iterator ends when everything is ready. With
     `parent_pid` it stops when that process is gone. `services` ("module:function") names another
     function than `execution.supervisor.services:service_specs`.
+    Ctrl-C while the iterator waits ends the supervisor too.
     Raises AlreadyRunning; the iterator raises StartFailed when a process cannot be brought up
     (all are ended then) or when `timeout` seconds have passed (the supervisor goes on).
     """
@@ -77,7 +78,18 @@ def start_detached(
         os.close(output)
     # It may outlive us; while it does not, somebody must take its exit status.
     threading.Thread(target=process.wait, name="supervisor-exit", daemon=True).start()
-    return _follow_start(home, process, log, timeout)
+    return _unless_interrupted(_follow_start(home, process, log, timeout), process)
+
+
+def _unless_interrupted(
+    states: Iterator[SupervisorState], process: subprocess.Popen[bytes]
+) -> Iterator[SupervisorState]:
+    try:
+        yield from states
+    except KeyboardInterrupt:
+        # So early that it has written no state yet, nobody else could find it.
+        process.terminate()
+        raise
 
 
 def _follow_start(
@@ -115,10 +127,10 @@ def stop(
     """
     home = home.expanduser().resolve()
     state = load_state(home)
-    if state is None:
+    if state is None and not (home / "supervisor.lock").exists():
         return []
-    handle = supervisor_of(state)
-    if handle is None:
+    handle = supervisor_of(state) if state is not None else None
+    if state is None or handle is None:
         with HomeClaim(home) as claim:
             return claim.ended
     before = [process for process in state.processes if alive(process) is not None]

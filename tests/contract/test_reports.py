@@ -188,6 +188,7 @@ async def test_c513_fill_before_status(harness: VenueHarness, broker: Broker) ->
     lagging = await broker.find(attempt)
     settled = await broker.find(attempt)
     assert lagging is not None
+    assert lagging.state is OrderState.SUBMITTED
     assert [execution.quantity for execution in lagging.executions] == [attempt.quantity]
     assert settled is not None
     assert settled.state is OrderState.FILLED

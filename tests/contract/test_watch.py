@@ -200,8 +200,27 @@ async def test_c611_nothing_new(harness: VenueHarness, broker: Broker) -> None:
     assert sum(of(quiet, OrderState.SUBMITTED)(order) for order in watching.heard) <= 1
 
 
-async def test_c612_left_early(harness: VenueHarness, broker: Broker) -> None:
-    """C612: whoever stops listening leaves the adapter as it was."""
+@pytest.mark.parametrize("others", [0, 20])
+@needs(Ability.EXECUTIONS)
+async def test_c612_after_the_end(harness: VenueHarness, broker: Broker, others: int) -> None:
+    """C612: an execution that follows the end of an order is heard while it is waited for."""
+    attempts = [resting(harness) for _ in range(others + 1)]
+    for attempt in attempts:
+        await broker.submit(attempt)
+    late = attempts[0]
+    async with Watching(broker, *attempts) as watching:
+        await broker.cancel(late)
+        await watching.hears(of(late, OrderState.CANCELLED))
+        await harness.report_execution(
+            venue_order_id=late.venue_order_id, quantity=str(harness.lot), price="95"
+        )
+        await watching.hears(
+            lambda order: order.venue_order_id == late.venue_order_id and bool(order.executions)
+        )
+
+
+async def test_c613_left_early(harness: VenueHarness, broker: Broker) -> None:
+    """C613: whoever stops listening leaves the adapter as it was."""
     attempt = resting(harness, limit_price=Decimal(105))
     await broker.submit(attempt)
     watch = broker.watch(lambda: [attempt])

@@ -73,6 +73,20 @@ def home(tmp_path: Path, system_folder: Path) -> Iterator[Path]:
     EmbeddedPostgres(home, system_folder=system_folder).destroy()
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """Return a cluster, not running, for tests that leave it whole."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("shared") / "home", way=WAYS[0])
+    server.initialise()
+    yield server
+    server.destroy()
+
+
+def home_of(server: EmbeddedPostgres) -> Path:
+    """Return the home of a cluster that is below it."""
+    return Path(server.place.data).parent.parent
+
+
 @pytest.fixture(params=WAYS)
 def server(request: pytest.FixtureRequest, home: Path, system_folder: Path) -> EmbeddedPostgres:
     """Return a PostgreSQL not yet started, once for each way of running it here."""
@@ -147,39 +161,43 @@ def test_postgres_is_safe_private_and_keeps_its_data(server: EmbeddedPostgres, h
         assert ask(server, "SELECT n FROM kept") == [1]
 
 
-def test_clean_stop_does_not_wait_for_clients(home: Path, system_folder: Path) -> None:
+def test_clean_stop_does_not_wait_for_clients(cluster: EmbeddedPostgres) -> None:
     """An open connection does not delay the end, and the next start needs no recovery."""
-    server = EmbeddedPostgres(home, system_folder=system_folder)
-    supervisor = Supervisor([server.spec()], home)
+    supervisor = Supervisor([cluster.spec()], home_of(cluster))
     supervisor.start()
-    with closing(psycopg2.connect(server.url.replace("+psycopg2", ""))):
+    with closing(psycopg2.connect(cluster.url.replace("+psycopg2", ""))):
         began = time.monotonic()
         supervisor.stop()
         assert time.monotonic() - began < 5
     assert supervisor.state.processes[0].exit_code == 0
-    assert "database system is shut down" in (home / "logs" / "postgres.log").read_text()
+    assert (
+        "database system is shut down" in (home_of(cluster) / "logs" / "postgres.log").read_text()
+    )
 
 
-def test_stale_pid_file_of_a_reused_pid_does_not_matter(home: Path, system_folder: Path) -> None:
+def test_stale_pid_file_of_a_reused_pid_does_not_matter(cluster: EmbeddedPostgres) -> None:
     """In a container the dead server's process id soon belongs to another process."""
-    server = EmbeddedPostgres(home, system_folder=system_folder)
-    server.initialise()
-    data = Path(server.place.data)
-    stale = f"{os.getpid()}\n{data}\n1\n5432\n{server.place.sockets}\n\n  1 1\nready\n"
-    (data / "postmaster.pid").write_text(stale)
-    with Supervisor([server.spec()], home) as supervisor:
-        assert supervisor.state.processes[0].restarts == 0
+    data = Path(cluster.place.data)
+    # Not ourselves: PostgreSQL knows that its own parent is not another server.
+    other = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"])
+    try:
+        stale = f"{other.pid}\n{data}\n1\n5432\n{cluster.place.sockets}\n\n  1 1\nready\n"
+        (data / "postmaster.pid").write_text(stale)
+        with Supervisor([cluster.spec()], home_of(cluster)) as supervisor:
+            assert supervisor.state.processes[0].restarts == 0
+    finally:
+        other.kill()
+        other.wait()
 
 
-def test_second_server_on_the_same_data_is_ended_first(home: Path, system_folder: Path) -> None:
+def test_second_server_on_the_same_data_is_ended_first(cluster: EmbeddedPostgres) -> None:
     """A server that no state file knows of gives way before ours starts."""
-    server = EmbeddedPostgres(home, system_folder=system_folder)
-    server.prepare()
-    spec = server.spec()
+    cluster.prepare()
+    spec = cluster.spec()
     stray = subprocess.Popen(spec.argv, env=dict(spec.env), cwd=spec.cwd, stderr=subprocess.DEVNULL)
     try:
-        wait_for(server.ready)
-        with Supervisor([spec], home) as supervisor:
+        wait_for(cluster.ready)
+        with Supervisor([spec], home_of(cluster)) as supervisor:
             assert stray.wait(5) is not None
             assert supervisor.state.processes[0].restarts == 0
     finally:
@@ -203,29 +221,30 @@ def test_interrupted_initdb_is_redone(home: Path, system_folder: Path) -> None:
         server.initialise()
 
 
-def test_databases_are_copied_and_dropped(home: Path, system_folder: Path) -> None:
+def test_databases_are_copied_and_dropped(cluster: EmbeddedPostgres) -> None:
     """A template makes a copy with its tables; dropping ends connections; passwords are asked."""
-    server = EmbeddedPostgres(home, system_folder=system_folder)
-    with Supervisor([server.spec()], home):
-        ask(server, "CREATE TABLE seen (n int)")
-        url = server.create_database("copy-1", template="execution")
+    with Supervisor([cluster.spec()], home_of(cluster)):
+        ask(cluster, "CREATE TABLE seen (n int)")
+        url = cluster.create_database("copy-1", template="execution")
         with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
             connection.cursor().execute("SELECT n FROM seen")
-            server.drop_database("copy-1")
+            cluster.drop_database("copy-1")
             with pytest.raises(psycopg2.OperationalError):
                 connection.cursor().execute("SELECT 1")
-        server.drop_database("copy-1")
-        wrong = url.replace(Secrets(home).token("postgres"), "wrong").replace("copy-1", "execution")
+        cluster.drop_database("copy-1")
+        wrong = url.replace(Secrets(home_of(cluster)).token("postgres"), "wrong").replace(
+            "copy-1", "execution"
+        )
         with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
             psycopg2.connect(wrong.replace("+psycopg2", ""))
-        assert postgres.recorded_url(home) == server.url
+        assert postgres.recorded_url(home_of(cluster)) == cluster.url
 
 
 @as_root
 def test_decision_is_kept(home: Path, system_folder: Path) -> None:
     """Data made one way are not left behind when another way becomes possible."""
     server = EmbeddedPostgres(home, way="user", system_folder=system_folder)
-    server.initialise()
+    assert server.place.way == "user"
     assert EmbeddedPostgres(home).place == server.place
     assert Path(server.place.data).is_relative_to(system_folder)
     shutil.rmtree(Path(server.place.data).parent)

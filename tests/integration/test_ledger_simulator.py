@@ -12,14 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
 
 from execution.domain.errors import BrokerUnavailable
-from execution.domain.vocabulary import BrokerName
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt
+from execution.domain.vocabulary import (
+    AssetClass,
+    BrokerName,
+    OrderState,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from workers.adapters.ledger import LedgerAdapter
 
 MARKET = {
@@ -222,6 +233,17 @@ def test_executions_after(start: Callable[..., Venue]) -> None:
     assert [item["price"] for item in since] == ["100"]
 
 
+def test_told_twice(start: Callable[..., Venue]) -> None:
+    """A duplicated report is the same execution twice in one answer, and once in the ledger."""
+    venue = start("--default-price", "100")
+    venue.ask("orders", MARKET)
+    venue.control("faults", {"kind": "duplicate_report", "symbol": "SPY"})
+    (first, second) = venue.ask("orders/first")["orders"][0]["executions"]
+    assert first == second
+    assert len(venue.ask("executions")["executions"]) == 1
+    assert len(venue.control("ledger")["executions"]) == 1
+
+
 def test_shut_for_a_while(start: Callable[..., Venue]) -> None:
     """A disconnect with seconds shuts the port, then opens the same one again."""
     venue = start()
@@ -256,6 +278,49 @@ def test_adapter_checks(shared: Venue, account: str, ahead: int, complaint: str)
     )
     with pytest.raises(BrokerUnavailable, match=complaint):
         asyncio.run(adapter.connect())
+
+
+def test_no_stale_connection(start: Callable[..., Venue], tmp_path: Path) -> None:
+    """A connection that died unnoticed, a venue restart ago, does not put a submit in doubt."""
+    state = str(tmp_path / "venue.jsonl")
+    venue = start("--default-price", "100", "--state", state)
+    adapter = LedgerAdapter(
+        BrokerName.IBKR,
+        f"http://127.0.0.1:{venue.port}",
+        "main",
+        timeout=timedelta(seconds=5),
+        poll_interval=timedelta(seconds=1),
+        clock=lambda: datetime.now(UTC),
+    )
+
+    async def submit_twice() -> None:
+        await adapter.connect()
+        await adapter.submit(_attempt("first"))
+        # The loop stands still meanwhile, so that aiohttp cannot notice the closed connection.
+        venue.process.kill()
+        venue.process.wait()
+        start("--port", str(venue.port), "--default-price", "100", "--state", state)
+        order = await adapter.submit(_attempt("second"))
+        await adapter.close()
+        assert order.state is OrderState.FILLED
+
+    asyncio.run(submit_twice())
+
+
+def _attempt(venue_order_id: str) -> Attempt:
+    return Attempt(
+        attempt_id=uuid4(),
+        order_id=uuid4(),
+        client_order_id=venue_order_id,
+        broker=BrokerName.IBKR,
+        account="main",
+        venue_order_id=venue_order_id,
+        instrument=Instrument("SPY", AssetClass.EQUITY, "USD"),
+        side=Side.BUY,
+        order_type=OrderType.MARKET,
+        quantity=Decimal(10),
+        time_in_force=TimeInForce.GTC,
+    )
 
 
 def test_real_money_shows(start: Callable[..., Venue]) -> None:

@@ -145,11 +145,8 @@ def test_start_read_and_stop(home: Path) -> None:
     started = start(home)
     state = control.read_state(home)
     assert state == started
-    assert [(p.name, p.status) for p in state.processes] == [
-        ("one", Status.READY),
-        ("two", Status.READY),
-        ("feed", Status.READY),
-    ]
+    assert [process.name for process in state.processes] == ["one", "two", "feed"]
+    assert {process.status for process in state.processes} == {Status.READY}
     found = processes_of(state)
     assert len(found) == 3
     seen: list[Phase] = []
@@ -244,11 +241,8 @@ def test_signal_stops_all_and_reaches_each_process_once(home: Path, number: sign
     state = start(home)
     os.killpg(os.getpgid(state.supervisor_pid), number)
     wait_for(lambda: control.read_state(home) is None)
-    assert {name: signals(home, name) for name in ("one", "two", "feed")} == {
-        "one": [signal.SIGTERM],
-        "two": [signal.SIGTERM],
-        "feed": [signal.SIGTERM],
-    }
+    for name in ("one", "two", "feed"):
+        assert signals(home, name) == [signal.SIGTERM], name
     assert not processes_of(state)
 
 
@@ -370,6 +364,18 @@ def test_interrupted_up_stops_everything(home: Path) -> None:
     assert "stopped" in out
     assert not processes_of(state)
     assert signals(home, "one") == [signal.SIGTERM]
+
+
+def test_interrupt_before_anything_is_written(home: Path) -> None:
+    """Ctrl-C so early that there is no state yet: nothing is left, detached or not."""
+    process = command(home, "up", "--detach")
+    wait_for(psutil.Process(process.pid).children)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finish(process)
+    assert (code, err) == (0, "")
+    assert control.read_state(home) is None
+    lines = [other.info["cmdline"] or [] for other in psutil.process_iter(["cmdline"])]
+    assert not [line for line in lines if str(home) in line]
 
 
 def test_second_interrupt_leaves_no_orphans(home: Path) -> None:

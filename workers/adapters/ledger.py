@@ -164,9 +164,9 @@ class LedgerAdapter:
             }
             working = await self._snapshot() if len(attempts) > FEW else {}
             for attempt in attempts:
-                last = told.get(attempt.venue_order_id)
-                order = working.get(attempt.venue_order_id) or await self._look_at(attempt, last)
-                if order is not None and order != last:
+                # An order that is over is asked for as long as it waits: an execution may follow.
+                order = working.get(attempt.venue_order_id) or await self.find(attempt)
+                if order is not None and order != told.get(attempt.venue_order_id):
                     told[attempt.venue_order_id] = order
                     yield order
             await asyncio.sleep(self._poll_interval)
@@ -222,10 +222,6 @@ class LedgerAdapter:
     async def _snapshot(self) -> dict[str | None, VenueOrder]:
         """The working orders by our id; of several with one id the oldest."""
         return {order.venue_order_id: order for order in reversed(await self.open_orders())}
-
-    async def _look_at(self, attempt: Attempt, last: VenueOrder | None) -> VenueOrder | None:
-        """An order that no snapshot shows; one that was over at the last look is left alone."""
-        return last if last is not None and last.state.is_final else await self.find(attempt)
 
     async def _change(self, body: Json, *path: str) -> VenueOrder:
         """POST once. What the answer, or its absence, proves is decided here and nowhere else."""

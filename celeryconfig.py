@@ -1,0 +1,59 @@
+"""Celery's settings. PostgreSQL is the truth and a message a wake-up call: see docs."""
+
+from datetime import timedelta
+
+from kombu import Queue
+
+from execution.settings import current
+
+_settings = current()
+
+broker_url = _settings.require_redis_url()
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # a worker waits for Redis, however long
+broker_transport_options = {
+    # Prefetched messages of a worker that was killed come back after this. Longer than any
+    # countdown here, or the same message would run twice.
+    "visibility_timeout": 300,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+
+task_serializer = "json"
+result_serializer = "json"
+accept_content = ["json"]
+result_backend = None
+task_ignore_result = True
+task_store_errors_even_if_ignored = False
+
+task_default_queue = "orders"
+task_queues = [Queue(name) for name in ("orders", "ibkr", "mt4", "binance", "paper")]
+task_create_missing_queues = False
+task_routes = {
+    "tasks.place_order": {"queue": "orders"},
+    "tasks.recover_orders": {"queue": "orders"},
+    "tasks.create_order": {"queue": "orders"},
+    "tasks.persist_order": {"queue": "orders"},
+    "tasks.reroute_to_paper": {"queue": "paper"},
+}
+
+worker_prefetch_multiplier = 4
+worker_send_task_events = True
+task_send_sent_event = True
+worker_hijack_root_logger = False
+worker_enable_remote_control = True
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+timezone = "UTC"
+enable_utc = True
+
+beat_schedule = {
+    "recover-orders": {
+        "task": "tasks.recover_orders",
+        "schedule": timedelta(seconds=_settings.recovery_interval.total_seconds()),
+        # One that was not fetched before the next is due is of no use any more.
+        "options": {"expires": max(5.0, _settings.recovery_interval.total_seconds())},
+    }
+}

@@ -1,0 +1,61 @@
+"""What executions make of an order's quantity, average price and state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Context, Decimal
+
+from execution.domain.vocabulary import OrderState
+
+_CONTEXT = Context(prec=28)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an order is filled: `average_price` is None while nothing is."""
+
+    filled_quantity: Decimal
+    average_price: Decimal | None
+
+
+def progress(fills: Iterable[tuple[Decimal, Decimal]]) -> Iterator[Progress]:
+    """How far an order is after each of its (quantity, price) pairs, in their order."""
+    quantity, value = Decimal(0), Decimal(0)
+    for filled, price in fills:
+        quantity += filled
+        value += filled * price
+        yield Progress(quantity, _CONTEXT.divide(value, quantity) if quantity else None)
+
+
+def total(fills: Iterable[tuple[Decimal, Decimal]]) -> Progress:
+    """How far an order is after all of them."""
+    *_, last = Progress(Decimal(0), None), *progress(fills)
+    return last
+
+
+def state_after(
+    state: OrderState,
+    quantity: Decimal,
+    filled: Decimal,
+    reported_state: OrderState | None,
+    reported_quantity: Decimal | None,
+) -> OrderState:
+    """The order's state once `filled` of `quantity` is recorded.
+
+    `reported_*` is what the venue last said of the attempt that is current. A cancelled order
+    whose cancel came too late for the last execution is FILLED; one that stays short of its
+    quantity keeps its final state. A final word of the venue counts once all it speaks of is here.
+    """
+    if filled >= quantity:
+        return OrderState.FILLED
+    if state.is_final and state is not OrderState.FILLED:
+        return state
+    if (
+        reported_state is not None
+        and reported_state.is_final
+        and reported_state is not OrderState.FILLED
+        and reported_quantity == filled
+    ):
+        return reported_state
+    return OrderState.PARTIALLY_FILLED if filled else OrderState.SUBMITTED

@@ -1,0 +1,79 @@
+"""The quote cache: the last quote of each symbol, in one Redis hash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import redis
+
+from execution.domain.decimals import plain
+from execution.domain.errors import EventsUnavailable
+from execution.domain.events import timestamp
+from execution.domain.reports import Quote
+
+KEY = "quotes"
+
+
+class QuoteCache:
+    """Reads and writes quotes; raises EventsUnavailable when Redis does not answer.
+
+    A quote stays until the next one: how old it may be is for its reader to judge.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def put(self, quotes: Iterable[Quote]) -> None:
+        """Store quotes, newest wins."""
+        fields = {
+            quote.symbol: json.dumps(
+                {
+                    "bid": plain(quote.bid),
+                    "ask": plain(quote.ask),
+                    "at": timestamp(quote.at),
+                    "source": quote.source,
+                }
+            )
+            for quote in quotes
+        }
+        if fields:
+            try:
+                self._redis.hset(KEY, mapping=cast("Mapping[Any, Any]", fields))
+            except redis.RedisError as error:
+                raise EventsUnavailable(f"quotes were not stored: {error}") from error
+
+    def get(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """The last quotes of some symbols; those without one are left out."""
+        names = list(dict.fromkeys(symbols))
+        if not names:
+            return {}
+        try:
+            values = cast("list[bytes | None]", self._redis.hmget(KEY, names))
+        except redis.RedisError as error:
+            raise EventsUnavailable(f"quotes were not read: {error}") from error
+        return {
+            name: _quote(name, value) for name, value in zip(names, values, strict=True) if value
+        }
+
+    def all(self) -> dict[str, Quote]:
+        """The last quote of every symbol."""
+        try:
+            values = cast("dict[bytes, bytes]", self._redis.hgetall(KEY))
+        except redis.RedisError as error:
+            raise EventsUnavailable(f"quotes were not read: {error}") from error
+        return {name.decode(): _quote(name.decode(), value) for name, value in values.items()}
+
+
+def _quote(symbol: str, value: bytes) -> Quote:
+    fields = json.loads(value)
+    return Quote(
+        symbol=symbol,
+        bid=Decimal(fields["bid"]),
+        ask=Decimal(fields["ask"]),
+        at=datetime.fromisoformat(fields["at"]),
+        source=fields["source"],
+    )

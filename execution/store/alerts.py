@@ -1,0 +1,58 @@
+"""`alerts`: what a person must look at, once for each matter."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+OVERFILLED = "OVERFILLED"
+UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
+UNKNOWN_ORDER = "UNKNOWN_ORDER"
+LATE_FILL = "LATE_FILL"
+WAITING = "WAITING"
+
+
+def alert(
+    connection: Connection,
+    kind: str,
+    key: object,
+    message: str,
+    *,
+    order_id: UUID | None = None,
+    broker: str | None = None,
+) -> bool:
+    """Raise an alert; False when the same one (kind and key) stands already."""
+    row = connection.execute(
+        text(
+            """
+            INSERT INTO alerts (kind, key, order_id, broker, message)
+            VALUES (:kind, :key, :order_id, :broker, :message)
+            ON CONFLICT (kind, key) DO UPDATE
+                SET resolved_at = NULL, at = clock_timestamp(), message = excluded.message
+                WHERE alerts.resolved_at IS NOT NULL
+            RETURNING alert_id
+            """
+        ),
+        {
+            "kind": kind,
+            "key": str(key),
+            "order_id": order_id,
+            "broker": broker,
+            "message": message,
+        },
+    ).one_or_none()
+    return row is not None
+
+
+def resolve(connection: Connection, kind: str, key: object) -> None:
+    """Mark an alert as settled."""
+    connection.execute(
+        text(
+            """
+            UPDATE alerts SET resolved_at = clock_timestamp()
+            WHERE kind = :kind AND key = :key AND resolved_at IS NULL
+            """
+        ),
+        {"kind": kind, "key": str(key)},
+    )

@@ -1,0 +1,201 @@
+"""Step 7: fills move positions, once each, and their messages are written with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from execution.domain.events import Event, FillFacts, fill_event
+from execution.domain.lifecycle import Step
+from execution.domain.positions import FillEntry, Position, fold
+from execution.domain.reports import ReportKind
+from execution.domain.vocabulary import BrokerName, Side
+from execution.store import outbox, transitions
+
+_SELECT = """
+    SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy,
+        o.instrument ->> 'base_currency' AS base_currency
+    FROM fills f LEFT JOIN orders o ON o.order_id = f.order_id
+"""
+
+
+def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> int:
+    """Bring every fill of an order that waits into its position; returns how many."""
+    order = transitions.load(connection, order_id, lock=True)
+    if order is None:
+        return 0
+    count = _apply(connection, "f.order_id = :order_id", {"order_id": order_id})
+    if count:
+        change = transitions.Change(
+            order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
+        )
+        transitions.apply(connection, order, change)
+    return count
+
+
+def apply_orphan(connection: Connection, report_id: int) -> int:
+    """The same for the fill of an order nobody here knows."""
+    return _apply(
+        connection,
+        """f.order_id IS NULL AND (f.broker, f.account, f.symbol, f.side, f.execution_id) IN (
+            SELECT broker, account, symbol, side, coalesce(corrects, execution_id)
+            FROM execution_reports WHERE report_id = :report_id)""",
+        {"report_id": report_id},
+    )
+
+
+def _apply(connection: Connection, which: str, parameters: dict[str, Any]) -> int:
+    fills = connection.execute(
+        text(
+            f"""
+            {_SELECT} WHERE f.positioned_at IS NULL AND {which}
+            ORDER BY f.broker, f.account, f.symbol, f.executed_at, f.fill_id FOR UPDATE OF f
+            """
+        ),
+        parameters,
+    ).all()
+    keys = dict.fromkeys((fill.broker, fill.account, fill.symbol) for fill in fills)
+    for key in keys:
+        _move(connection, [f for f in fills if (f.broker, f.account, f.symbol) == key])
+    if fills:
+        outbox.add(connection, [_message(fill) for fill in fills])
+        connection.execute(
+            text(
+                """
+                UPDATE fills SET positioned_at = clock_timestamp(),
+                    announced_at = coalesce(announced_at, clock_timestamp())
+                WHERE fill_id = ANY(:ids)
+                """
+            ),
+            {"ids": [fill.fill_id for fill in fills]},
+        )
+    return len(fills)
+
+
+def table_of(broker: str) -> str:
+    """Paper and live never mix: each has its own table."""
+    return "paper_positions" if broker == BrokerName.PAPER else "positions"
+
+
+def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
+    """Apply fills of one account, broker and symbol, under the position's row lock."""
+    first, last = fills[0], fills[-1]
+    table = table_of(first.broker)
+    key = {"account": first.account, "broker": first.broker, "symbol": first.symbol}
+    connection.execute(
+        text(
+            f"""
+            INSERT INTO {table} (account, broker, symbol, asset_class, multiplier, currency,
+                quantity, average_price, realised_pnl, commission)
+            VALUES (:account, :broker, :symbol, :asset_class, :multiplier, :currency, 0, 0, 0, 0)
+            ON CONFLICT DO NOTHING
+            """
+        ),
+        key
+        | {
+            "asset_class": first.asset_class,
+            "multiplier": first.multiplier,
+            "currency": first.currency,
+        },
+    )
+    row = connection.execute(
+        text(
+            f"""
+            SELECT * FROM {table} WHERE (account, broker, symbol) = (:account, :broker, :symbol)
+            FOR UPDATE
+            """
+        ),
+        key,
+    ).one()
+    newest = (row.last_executed_at, row.last_fill_id)
+    in_order = row.last_fill_id is None or (first.executed_at, first.fill_id) > newest
+    if in_order and all(fill.announced_at is None for fill in fills):
+        position = Position(row.quantity, row.average_price, row.realised_pnl, row.commission)
+        for fill in fills:
+            if fill.quantity > 0:  # one that was busted before it got here is 0
+                position = position.apply(_entry(fill), row.multiplier)
+        newest = (last.executed_at, last.fill_id)
+    else:
+        # A late or corrected execution belongs somewhere in the middle: fold anew from the start.
+        history = connection.execute(
+            text(
+                f"""
+                {_SELECT} WHERE (f.account, f.broker, f.symbol) = (:account, :broker, :symbol)
+                AND (f.positioned_at IS NOT NULL OR f.fill_id = ANY(:ids)) AND f.quantity > 0
+                ORDER BY f.executed_at, f.fill_id
+                """
+            ),
+            key | {"ids": [fill.fill_id for fill in fills]},
+        ).all()
+        position = fold(map(_entry, history), row.multiplier)
+        if history:
+            newest = (history[-1].executed_at, history[-1].fill_id)
+    connection.execute(
+        text(
+            f"""
+            UPDATE {table} SET quantity = :quantity, average_price = :average_price,
+                realised_pnl = :realised_pnl, commission = :commission,
+                last_executed_at = :last_executed_at, last_fill_id = :last_fill_id,
+                updated_at = clock_timestamp()
+            WHERE (account, broker, symbol) = (:account, :broker, :symbol)
+            """
+        ),
+        key
+        | {
+            "quantity": position.quantity,
+            "average_price": position.average_price,
+            "realised_pnl": position.realised_pnl,
+            "commission": position.commission,
+            "last_executed_at": newest[0],
+            "last_fill_id": newest[1],
+        },
+    )
+
+
+def _entry(fill: Row[Any]) -> FillEntry:
+    commission = fill.commission or Decimal(0)
+    of_base = fill.base_currency is not None and fill.commission_currency == fill.base_currency
+    return FillEntry(
+        side=Side(fill.side),
+        quantity=fill.quantity,
+        price=fill.price,
+        commission=Decimal(0) if of_base else commission,
+        base_commission=commission if of_base else Decimal(0),
+    )
+
+
+def _message(fill: Row[Any]) -> Event:
+    kind = "FILL"
+    if fill.announced_at is not None and fill.revised != ReportKind.TRADE:
+        kind = fill.revised
+    facts = FillFacts(
+        order_id=fill.order_id,
+        client_order_id=fill.client_order_id,
+        symbol=fill.symbol,
+        asset_class=fill.asset_class,
+        side=fill.side,
+        broker=fill.broker,
+        requested_broker=fill.requested_broker,
+        environment=fill.environment,
+        account=fill.account,
+        execution_mode=fill.execution_mode,
+        execution_id=fill.execution_id,
+        last_quantity=fill.quantity,
+        last_price=fill.price,
+        cumulative_quantity=fill.cumulative_quantity,
+        leaves_quantity=fill.leaves_quantity,
+        average_price=fill.average_price,
+        currency=fill.currency,
+        multiplier=fill.multiplier,
+        commission=fill.commission,
+        commission_currency=fill.commission_currency,
+        order_state=fill.order_state,
+        executed_at=fill.executed_at,
+        strategy=fill.strategy,
+    )
+    return fill_event(kind, facts, fill.revisions)

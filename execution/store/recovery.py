@@ -1,0 +1,123 @@
+"""What has stood still, found by index and in bounded batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from execution.domain.lifecycle import Step
+from execution.domain.vocabulary import BrokerName, OrderState
+
+BATCH = 200
+
+# Each try doubles the wait for the next, up to this: a broker that is away is not stormed.
+MAXIMUM_WAIT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class DueOrder:
+    """An order whose next step is overdue."""
+
+    order_id: UUID
+    broker: BrokerName
+    state: OrderState
+    step: int
+
+
+def due_requests(connection: Connection, deadline: timedelta) -> list[tuple[UUID, Step]]:
+    """Accepted requests overdue to become orders, with their next step; each is put off."""
+    rows = connection.execute(
+        text(
+            """
+            UPDATE order_requests SET resends = resends + 1,
+                due_at = clock_timestamp()
+                    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
+            WHERE request_id IN (
+                SELECT request_id FROM order_requests
+                WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
+                FOR UPDATE SKIP LOCKED)
+            RETURNING order_id, step
+            """
+        ),
+        {"deadline": deadline, "most": MAXIMUM_WAIT, "batch": BATCH},
+    )
+    return [(row.order_id, Step(row.step + 1)) for row in rows]
+
+
+def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
+    """Orders whose next step is overdue; each is put off until its next turn."""
+    rows = connection.execute(
+        text(
+            """
+            UPDATE orders SET resends = resends + 1,
+                due_at = clock_timestamp()
+                    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
+            WHERE order_id IN (
+                SELECT order_id FROM orders
+                WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
+                FOR UPDATE SKIP LOCKED)
+            RETURNING order_id, broker, state, step
+            """
+        ),
+        {"deadline": deadline, "most": MAXIMUM_WAIT, "batch": BATCH},
+    )
+    return [
+        DueOrder(row.order_id, BrokerName(row.broker), OrderState(row.state), row.step)
+        for row in rows
+    ]
+
+
+def unapplied_reports(
+    connection: Connection, older_than: timedelta
+) -> list[tuple[int, UUID | None, BrokerName]]:
+    """Execution reports that nobody has applied: (report_id, order_id, broker)."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT report_id, order_id, broker FROM execution_reports
+            WHERE applied_at IS NULL AND received_at < clock_timestamp() - :older_than
+            ORDER BY received_at LIMIT :batch
+            """
+        ),
+        {"older_than": older_than, "batch": BATCH},
+    )
+    return [(row.report_id, row.order_id, BrokerName(row.broker)) for row in rows]
+
+
+def unpositioned_fills(
+    connection: Connection, older_than: timedelta
+) -> list[tuple[int, UUID | None, BrokerName]]:
+    """Fills that are in no position yet: (report_id, order_id, broker)."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT report_id, order_id, broker FROM fills
+            WHERE positioned_at IS NULL AND recorded_at < clock_timestamp() - :older_than
+            ORDER BY recorded_at LIMIT :batch
+            """
+        ),
+        {"older_than": older_than, "batch": BATCH},
+    )
+    return [(row.report_id, row.order_id, BrokerName(row.broker)) for row in rows]
+
+
+def unserved(connection: Connection, grace: timedelta, timeout: timedelta) -> list[UUID]:
+    """Orders that wait, unsent, for a broker of which no worker has been heard of for `grace`."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT o.order_id FROM orders o
+            WHERE o.due_at IS NOT NULL AND o.state = 'PENDING' AND o.broker <> 'PAPER'
+              AND o.updated_at < clock_timestamp() - :grace
+              AND NOT EXISTS (
+                SELECT FROM broker_sessions s WHERE s.broker = o.broker
+                  AND s.ended_at IS NULL AND s.heartbeat_at > clock_timestamp() - :timeout)
+            LIMIT :batch
+            """
+        ),
+        {"grace": grace, "timeout": timeout, "batch": BATCH},
+    )
+    return [row.order_id for row in rows]

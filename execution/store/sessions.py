@@ -1,0 +1,128 @@
+"""`broker_sessions`: what each broker's workers say of themselves, and who watches which order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from execution.domain.orders import Order
+from execution.domain.routing import BrokerStatus
+from execution.domain.vocabulary import BreakerState, BrokerName, SessionStatus
+from execution.store.rows import order_from_row
+from execution.store.transitions import SELECT_ORDER
+
+
+def open_session(connection: Connection, session_id: UUID, broker: BrokerName, worker: str) -> None:
+    """Announce a worker that has just started; it is DOWN until it has connected."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO broker_sessions (session_id, broker, worker, status, detail)
+            VALUES (:session_id, :broker, :worker, 'DOWN', 'starting')
+            """
+        ),
+        {"session_id": session_id, "broker": broker, "worker": worker},
+    )
+
+
+def heartbeat(
+    connection: Connection,
+    session_id: UUID,
+    status: SessionStatus,
+    detail: str | None,
+    account: str | None,
+) -> None:
+    """Say that the session lives, and how its connection stands; `since` marks changes."""
+    connection.execute(
+        text(
+            """
+            UPDATE broker_sessions SET heartbeat_at = clock_timestamp(), ended_at = NULL,
+                since = CASE WHEN status = :status THEN since ELSE clock_timestamp() END,
+                status = :status, detail = :detail, account = coalesce(:account, account)
+            WHERE session_id = :session_id
+            """
+        ),
+        {"session_id": session_id, "status": status, "detail": detail, "account": account},
+    )
+
+
+def close_session(connection: Connection, session_id: UUID) -> None:
+    """Say goodbye: what this session watched is free at once."""
+    connection.execute(
+        text(
+            """
+            UPDATE broker_sessions SET ended_at = clock_timestamp(), status = 'DOWN',
+                detail = 'stopped' WHERE session_id = :session_id
+            """
+        ),
+        {"session_id": session_id},
+    )
+
+
+def statuses(connection: Connection, timeout: timedelta) -> dict[BrokerName, BrokerStatus]:
+    """Each broker's best session that is alive, and its breaker, for routing.
+
+    A broker whose sessions are all silent keeps the word of its latest one when that word was
+    NO_CREDENTIALS; its status is None otherwise.
+    """
+    rows = connection.execute(
+        text(
+            """
+            SELECT b.broker, b.state AS breaker, s.status, s.since, s.detail
+            FROM breakers b LEFT JOIN LATERAL (
+                SELECT status, since, detail FROM broker_sessions
+                WHERE broker = b.broker AND (status = 'NO_CREDENTIALS'
+                    OR (ended_at IS NULL AND heartbeat_at > clock_timestamp() - :timeout))
+                ORDER BY (ended_at IS NULL AND heartbeat_at > clock_timestamp() - :timeout) DESC,
+                    status = 'LIVE_READY' DESC, heartbeat_at DESC
+                LIMIT 1
+            ) s ON true
+            """
+        ),
+        {"timeout": timeout},
+    )
+    return {
+        BrokerName(row.broker): BrokerStatus(
+            SessionStatus(row.status) if row.status else None,
+            row.since,
+            row.detail,
+            BreakerState(row.breaker),
+        )
+        for row in rows
+    }
+
+
+def adopt(
+    connection: Connection,
+    session_id: UUID,
+    broker: BrokerName,
+    timeout: timedelta,
+    limit: int = 500,
+) -> list[Order]:
+    """Take over the waiting orders of a broker that nobody alive watches.
+
+    A lease on a waiting order is its watcher's heartbeat: thousands of orders are held by one row.
+    """
+    rows = connection.execute(
+        text(
+            f"""
+            WITH free AS (
+                SELECT a.attempt_id FROM order_attempts a
+                LEFT JOIN broker_sessions s ON s.session_id = a.watcher
+                    AND s.ended_at IS NULL AND s.heartbeat_at > clock_timestamp() - :timeout
+                WHERE a.broker = :broker AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                    AND s.session_id IS NULL
+                LIMIT :limit FOR UPDATE OF a SKIP LOCKED
+            ), adopted AS (
+                UPDATE order_attempts SET watcher = :session_id
+                WHERE attempt_id IN (SELECT attempt_id FROM free) RETURNING order_id, attempt_no
+            )
+            {SELECT_ORDER} JOIN adopted d
+                ON d.order_id = o.order_id AND d.attempt_no = o.attempt_no
+            """
+        ),
+        {"session_id": session_id, "broker": broker, "timeout": timeout, "limit": limit},
+    ).mappings()
+    return [order_from_row(dict(row)) for row in rows]

@@ -1,0 +1,1 @@
+"""One Celery task for each step of an order, and intake, reroute and recovery around them."""

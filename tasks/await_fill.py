@@ -1,0 +1,93 @@
+"""Step 5: nothing is waited for here; the broker's session listens and wakes this step."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from execution.domain.errors import BrokerError
+from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.vocabulary import OrderState
+from execution.store import orders
+from execution.store.transitions import load
+from tasks.failure import give_up, send_reroute
+from tasks.step import StepTask
+from workers.app import app
+from workers.context import context
+from workers.registry import session_of
+from workers.session import BrokerSession
+
+_AGAIN = timedelta(seconds=1)
+
+
+@app.task(bind=True, base=StepTask, name=Step.AWAIT_FILL.task)
+def await_fill(self: StepTask, order_id: str) -> None:
+    """Go on when an execution is there; end what the venue has ended; else leave it to wait."""
+    shared = context()
+    with shared.store.transaction() as connection:
+        order = load(connection, UUID(order_id))
+        if order is None or not (order.state.is_working or order.unapplied or order.unfinished):
+            self.end_chain()
+            return
+        if order.unapplied or order.unfinished:
+            orders.fill_heard(connection, order, shared.timing)
+    if order.unapplied or order.unfinished:
+        self.go_on(order.order_id, Step.AWAIT_FILL, order.broker)
+        return
+    if order.attempt.reported_state is not None and order.attempt.reported_state.is_final:
+        _ended_by_venue(self, order)
+    else:
+        _wait(order, session_of(order.broker))
+    self.end_chain()
+
+
+def _wait(order: Order, session: BrokerSession) -> None:
+    """Leave the order to this session, which will wake this step."""
+    session.watch(order.for_venue())
+    if order.attempt.watcher == session.session_id and order.due_at is None:
+        return
+    with context().store.transaction() as connection:
+        orders.watched(connection, order, session.session_id)
+
+
+def _ended_by_venue(task: StepTask, order: Order) -> None:
+    """The venue says that it is over: settle it once every execution it speaks of is here."""
+    attempt = order.attempt
+    if attempt.reported_state is None:
+        return
+    missing = attempt.reported_quantity != attempt.filled_quantity
+    if missing or attempt.reported_state is OrderState.FILLED:
+        _ask_for_executions(order)
+        return
+    rerouted = False
+    with context().store.transaction() as connection:
+        if attempt.reported_state is OrderState.REJECTED and not order.filled_quantity:
+            reason = attempt.reported_reason or "rejected"
+            rerouted = give_up(connection, order, reason, step=Step.AWAIT_FILL)
+        else:
+            orders.settle(
+                connection,
+                order,
+                attempt.reported_state,
+                attempt.reported_reason,
+                step=Step.AWAIT_FILL,
+            )
+    if rerouted:
+        send_reroute(task.app, order)
+
+
+def _ask_for_executions(order: Order) -> None:
+    """Some executions are not here yet (a venue may list its trades late): ask again when due."""
+    session = session_of(order.broker)
+    attempt = order.for_venue()
+    try:
+        said = session.call(
+            lambda adapter: adapter.find(attempt), context().settings.broker_call_timeout
+        )
+    except BrokerError:
+        said = None
+    with context().store.transaction() as connection:
+        if said is not None:
+            orders.news(connection, order, said)
+        orders.executions_missing(connection, order, _AGAIN)

@@ -1,0 +1,62 @@
+"""What becomes of an order that its broker will not, or cannot, take: on_failure decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import Celery
+from sqlalchemy import Connection
+
+from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.routing import fallback
+from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
+from execution.intake import new_id
+from execution.store import alerts, orders
+from workers.context import context
+
+WAIT = timedelta(seconds=5)
+
+
+def give_up(
+    connection: Connection, order: Order, reason: str, *, step: Step, code: str | None = None
+) -> bool:
+    """Decide, in the caller's transaction, what follows a definite no or a send that never left.
+
+    True when the order now stands for paper and `send_reroute` is due after the commit. An order
+    that was refused on paper, or whose producer wants no paper, ends REJECTED.
+    """
+    choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
+    if order.broker is BrokerName.PAPER or choice is OnFailure.REJECT:
+        orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
+        return False
+    if choice is OnFailure.WAIT and order.attempt.intent_at is None:
+        orders.gateway_waits(connection, order, reason, WAIT)
+        alerts.alert(
+            connection,
+            alerts.WAITING,
+            order.order_id,
+            f"order {order.client_order_id} waits for {order.broker}: {reason}",
+            order_id=order.order_id,
+            broker=order.broker,
+        )
+        return False
+    if choice is OnFailure.WAIT:
+        orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
+        return False
+    return orders.reroute(
+        connection,
+        order,
+        f"{order.broker}: {reason}",
+        attempt_id=new_id(),
+        step=step,
+        timing=context().timing,
+        code=code,
+    )
+
+
+def send_reroute(app: Celery, order: Order) -> None:
+    """Send the task that takes a rerouted order on."""
+    app.send_task(
+        "tasks.reroute_to_paper", args=(str(order.order_id),), queue=BrokerName.PAPER.queue
+    )

@@ -1,0 +1,24 @@
+"""Step 8: the fill's message goes out on Redis pub/sub; retried until it is."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from execution.domain.lifecycle import Step
+from execution.store import orders
+from execution.store.transitions import load
+from tasks.step import StepTask
+from workers.app import app
+from workers.context import context
+
+
+@app.task(bind=True, base=StepTask, name=Step.PUBLISH_FILL_EVENT.task)
+def publish_fill_event(self: StepTask, order_id: str) -> None:
+    """Publish what is committed, this order's messages among it; then the order is done."""
+    shared = context()
+    shared.publisher.drain()
+    with shared.store.transaction() as connection:
+        order = load(connection, UUID(order_id), lock=True)
+        if order is not None and order.step == Step.UPDATE_POSITIONS:
+            orders.published(connection, order)
+    self.end_chain()

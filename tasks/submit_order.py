@@ -1,0 +1,178 @@
+"""Step 4: the intent to send is committed, then the order is sent; after doubt, asked for first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from execution.domain.capabilities import CAPABILITIES
+from execution.domain.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    RejectionScope,
+)
+from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.reports import VenueOrder
+from execution.domain.vocabulary import OrderState
+from execution.store import alerts, breakers, orders
+from execution.store.transitions import load
+from tasks.failure import give_up, send_reroute
+from tasks.step import StepTask
+from workers.app import app
+from workers.context import context
+from workers.registry import session_of
+from workers.session import BrokerSession
+
+_AGAIN = timedelta(seconds=1)
+# Clocks of the database and the venue may differ; absence is believed only this much later.
+_CLOCK_MARGIN = timedelta(seconds=1)
+_MOST_PATIENCE = timedelta(seconds=30)
+
+
+@app.task(bind=True, base=StepTask, name=Step.SUBMIT_ORDER.task)
+def submit_order(self: StepTask, order_id: str) -> None:
+    """Send an order that was not sent; find out about one that may have been."""
+    shared = context()
+    with shared.store.transaction() as connection:
+        order = load(connection, UUID(order_id))
+    if order is None or order.step != Step.CONNECT_GATEWAY:
+        self.end_chain()
+        return
+    session = session_of(order.broker)
+    match order.state:
+        case OrderState.PENDING:
+            sent = _send(self, order, session)
+        case OrderState.SUBMITTING | OrderState.UNKNOWN if _lease_is_free(order):
+            sent = _find_out(self, order, session)
+        case _:
+            sent = False
+    if sent:
+        self.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker)
+    else:
+        self.end_chain()
+
+
+def _lease_is_free(order: Order) -> bool:
+    until = order.attempt.lease_until
+    return until is None or until < order.read_at
+
+
+def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
+    """Commit the intent, then send; True when the venue has taken the order."""
+    shared = context()
+    with shared.store.transaction() as connection:
+        intended = orders.commit_intent(connection, order, session.session_id, shared.timing)
+    if intended is None:
+        return False
+    attempt = intended.for_venue()
+    try:
+        taken = session.call(
+            lambda adapter: adapter.submit(attempt), shared.settings.broker_call_timeout
+        )
+    except BrokerRejected as refusal:
+        _refused(task, intended, refusal)
+        return False
+    except BrokerUnavailable as error:
+        _never_left(task, intended, session, str(error))
+        return False
+    except OutcomeUnknown as error:
+        _in_doubt(intended, str(error), _AGAIN, counts=True)
+        return False
+    return _taken(intended, taken, session)
+
+
+def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
+    """Ask the venue for an order that may have arrived; send again only what provably did not."""
+    shared = context()
+    with shared.store.transaction() as connection:
+        held = orders.extend_lease(connection, order, session.session_id, shared.timing)
+    if held is None:
+        return False
+    attempt = held.for_venue()
+    patience = min(_AGAIN * 2 ** min(order.resends, 5), _MOST_PATIENCE)
+    try:
+        found = session.call(
+            lambda adapter: adapter.find(attempt), shared.settings.broker_call_timeout
+        )
+    except BrokerError as error:
+        _in_doubt(held, f"sent, and {held.broker} cannot be asked: {error}", patience)
+        return False
+    if found is not None:
+        return _taken(held, found, session)
+    send_by = held.attempt.send_by
+    proof_at = (
+        None
+        if send_by is None
+        else send_by + CAPABILITIES[held.broker].absence_proven_after + _CLOCK_MARGIN
+    )
+    if proof_at is not None and proof_at > held.read_at:
+        wait = proof_at - held.read_at
+        _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
+        return False
+    return _send(task, held, session)
+
+
+def _taken(order: Order, said: VenueOrder, session: BrokerSession) -> bool:
+    shared = context()
+    with shared.store.transaction() as connection:
+        recorded = orders.acknowledged(connection, order, said, session.session_id, shared.timing)
+        if recorded:
+            breakers.succeeded(connection, order.broker)
+            alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
+    return recorded
+
+
+def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
+    shared = context()
+    counts = refusal.scope is RejectionScope.VENUE or shared.settings.breaker_counts == "all"
+    with shared.store.transaction() as connection:
+        _count(connection, order, refusal.reason, counts=counts)
+        rerouted = give_up(
+            connection, order, refusal.reason, step=Step.SUBMIT_ORDER, code=refusal.code
+        )
+    if rerouted:
+        send_reroute(task.app, order)
+
+
+def _never_left(task: StepTask, order: Order, session: BrokerSession, reason: str) -> None:
+    shared = context()
+    rerouted = False
+    with shared.store.transaction() as connection:
+        _count(connection, order, reason, counts=True)
+        if session.down_for() > shared.settings.lost_connection_grace:
+            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
+        else:
+            orders.back_to_gateway(connection, order, reason, _AGAIN)
+    if rerouted:
+        send_reroute(task.app, order)
+
+
+def _in_doubt(order: Order, reason: str, due: timedelta, *, counts: bool = False) -> None:
+    shared = context()
+    with shared.store.transaction() as connection:
+        if counts:
+            _count(connection, order, reason, counts=True)
+        if orders.in_doubt(connection, order, reason, due):
+            alerts.alert(
+                connection,
+                alerts.UNKNOWN_OUTCOME,
+                order.order_id,
+                f"order {order.client_order_id} at {order.broker}: {reason}",
+                order_id=order.order_id,
+                broker=order.broker,
+            )
+
+
+def _count(connection: Connection, order: Order, reason: str, *, counts: bool) -> None:
+    breakers.failed(
+        connection,
+        order.broker,
+        reason,
+        counts=counts,
+        threshold=context().settings.breaker_threshold,
+    )

@@ -1,0 +1,51 @@
+"""The Celery application: `celery -A workers.app worker -Q binance -P threads`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from celery import Celery, signals
+
+from execution import logs
+from execution.settings import current
+from workers import registry
+from workers.bootsteps import BrokerSessions
+
+app = Celery(
+    "execution",
+    config_source="celeryconfig",
+    include=[
+        "tasks.place_order",
+        "tasks.create_order",
+        "tasks.persist_order",
+        "tasks.connect_gateway",
+        "tasks.submit_order",
+        "tasks.await_fill",
+        "tasks.persist_fill",
+        "tasks.update_positions",
+        "tasks.publish_fill_event",
+        "tasks.reroute_to_paper",
+        "tasks.recover_orders",
+    ],
+)
+app.steps["worker"].add(BrokerSessions)
+
+
+@signals.setup_logging.connect
+def _configure_logging(**_: object) -> None:
+    logs.configure(current().log_level)
+
+
+@signals.worker_ready.connect
+def _say_ready(**_: object) -> None:
+    """Touch the file that EXECUTION_READY_FILE names, for whoever waits for this worker."""
+    file = os.environ.get("EXECUTION_READY_FILE")
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).touch()
+
+
+@signals.worker_shutdown.connect
+def _close_sessions(**_: object) -> None:
+    registry.stop_all()

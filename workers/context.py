@@ -1,0 +1,55 @@
+"""What every task of a worker process shares: settings, store, Redis, publisher, intake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import redis
+
+from execution import settings
+from execution.domain.mapping import ExchangeMapper
+from execution.events.connection import connect
+from execution.events.publisher import Publisher
+from execution.events.quotes import QuoteCache
+from execution.intake import Intake
+from execution.settings import Settings
+from execution.store.engine import Store
+from execution.store.orders import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The process's own objects; all are safe to use from several threads."""
+
+    settings: Settings
+    store: Store
+    redis: redis.Redis
+    publisher: Publisher
+    quotes: QuoteCache
+    mapper: ExchangeMapper
+    intake: Intake
+    timing: Timing
+
+
+@cache
+def context() -> Context:
+    """Made at the first call. Raises ConfigurationError."""
+    configured = settings.current()
+    store = Store(configured.require_database_url(), pool_size=12, application_name="worker")
+    mapper = ExchangeMapper(configured.symbol_overrides)
+    client = connect(configured.require_redis_url())
+    return Context(
+        settings=configured,
+        store=store,
+        redis=client,
+        publisher=Publisher(store, client),
+        quotes=QuoteCache(client),
+        mapper=mapper,
+        intake=Intake(store, mapper, configured.step_deadline),
+        timing=Timing(
+            step=configured.step_deadline,
+            submit_window=configured.submit_window,
+            lease=configured.submit_window + configured.broker_call_timeout,
+        ),
+    )

@@ -1,0 +1,302 @@
+"""A broker's session: the one thread, event loop and connection that a broker's worker owns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+
+from execution.domain.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    StoreUnavailable,
+)
+from execution.domain.ports import Attempt, Broker
+from execution.domain.reports import VenueOrder
+from execution.domain.vocabulary import BrokerName, SessionStatus
+from execution.intake import new_id
+from execution.store import breakers, orders, reports, sessions, transitions
+from workers.context import Context
+
+T = TypeVar("T")
+
+_BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 10.0
+_VERIFY_EVERY = 1.0
+
+
+class BrokerSession:
+    """Owns an adapter on a daemon thread's loop; tasks reach it through `call`.
+
+    It heartbeats a row in `broker_sessions`, connects and connects again, adopts waiting orders
+    that nobody watches, and records what the venue says of them. `wake(order_id)` is called when
+    an order has news that step 5 must look at. `adapter` is a text where credentials are missing.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerName,
+        adapter: Broker | str,
+        context: Context,
+        wake: Callable[[UUID], None],
+    ) -> None:
+        self.broker = broker
+        self.session_id = new_id()
+        self._adapter = adapter
+        self._context = context
+        self._wake = wake
+        self._log = structlog.get_logger().bind(broker=broker.value)
+        self._status = SessionStatus.DOWN
+        self._detail: str | None = "starting"
+        self._down_since = datetime.now(UTC)
+        self._waiting: dict[str, Attempt] = {}
+        self._last_said: dict[str, tuple[object, ...]] = {}
+        self._verified = -_VERIFY_EVERY
+        self._stopping = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=f"{broker}-loop", daemon=True)
+        self._heart = threading.Thread(target=self._beat, name=f"{broker}-heart", daemon=True)
+
+    def start(self) -> None:
+        """Start the loop and the heartbeat; connecting goes on in the background."""
+        self._thread.start()
+        self._heart.start()
+
+    def stop(self) -> None:
+        """Let go of the connection and of every order watched here."""
+        self._stopping.set()
+        with suppress(FutureTimeout, RuntimeError):
+            asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._heart.join(5)
+        with suppress(StoreUnavailable), self._context.store.transaction() as connection:
+            sessions.close_session(connection, self.session_id)
+
+    def call(self, work: Callable[[Broker], Coroutine[Any, Any, T]], timeout: timedelta) -> T:
+        """Run an adapter's coroutine on the loop and wait for it.
+
+        Raises BrokerUnavailable without an adapter, OutcomeUnknown when no answer came in time,
+        and what the adapter raises.
+        """
+        if isinstance(self._adapter, str):
+            raise BrokerUnavailable(self._adapter)
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work(self._adapter), self._loop)
+        try:
+            return future.result(timeout.total_seconds())
+        except FutureTimeout:
+            future.cancel()
+            raise OutcomeUnknown(f"no answer within {timeout.total_seconds():.0f} s") from None
+
+    def verify(self) -> None:
+        """Make sure that the venue answers; asked at most once a second. BrokerError."""
+        if self._status is not SessionStatus.LIVE_READY:
+            raise BrokerUnavailable(self._detail or "not connected")
+        asked = time.monotonic()
+        if asked - self._verified > _VERIFY_EVERY:
+            timeout = self._context.settings.broker_call_timeout
+            self.call(lambda adapter: adapter.health_check(), timeout)
+            self._verified = asked
+
+    @property
+    def has_adapter(self) -> bool:
+        """False where credentials are missing: then no waiting will help."""
+        return not isinstance(self._adapter, str)
+
+    def down_for(self) -> timedelta:
+        """How long there has been no connection; zero while there is one."""
+        if self._status is SessionStatus.LIVE_READY:
+            return timedelta(0)
+        return datetime.now(UTC) - self._down_since
+
+    @property
+    def detail(self) -> str | None:
+        """Why the connection is down."""
+        return self._detail
+
+    def watch(self, attempt: Attempt) -> None:
+        """Wait for news of an attempt from now on."""
+        self._waiting[attempt.venue_order_id] = attempt
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._main = self._loop.create_task(self._keep_connected())
+        self._loop.run_forever()
+        self._loop.close()
+
+    async def _shut(self) -> None:
+        self._main.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._main
+        if not isinstance(self._adapter, str):
+            await self._adapter.close()
+
+    async def _keep_connected(self) -> None:
+        if isinstance(self._adapter, str):
+            self._is(SessionStatus.NO_CREDENTIALS, self._adapter)
+            return
+        backoff, connected = _BACKOFF_FIRST, time.monotonic()
+        while True:
+            try:
+                await self._adapter.connect()
+                await self._adapter.health_check()
+                self._is(SessionStatus.LIVE_READY, None)
+                connected = time.monotonic()
+                await self._serve(self._adapter)
+            except BrokerError as error:
+                self._is(SessionStatus.DOWN, str(error))
+            except Exception as error:  # noqa: BLE001 - see below
+                # An adapter's defect must not end the watching of real orders.
+                self._log.exception("session failed")
+                self._is(SessionStatus.DOWN, f"{type(error).__name__}: {error}")
+            if time.monotonic() - connected > _BACKOFF_MOST:
+                backoff = _BACKOFF_FIRST
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, _BACKOFF_MOST)
+
+    async def _serve(self, adapter: Broker) -> None:
+        """Watch and adopt until the connection is lost. BrokerUnavailable."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch(adapter))
+                group.create_task(self._adopt(adapter))
+        except ExceptionGroup as failures:
+            lost, other = failures.split(BrokerError)
+            if other is not None or lost is None:
+                raise
+            raise BrokerUnavailable(str(lost.exceptions[0])) from lost
+
+    async def _watch(self, adapter: Broker) -> None:
+        async for said in adapter.watch(lambda: list(self._waiting.values())):
+            await self._take(said)
+        raise BrokerUnavailable("the venue ended the stream")
+
+    async def _adopt(self, adapter: Broker) -> None:
+        """Look, again and again, for waiting orders that nobody alive watches."""
+        interval = self._context.settings.session_timeout.total_seconds() / 4
+        while True:
+            try:
+                adopted = await asyncio.to_thread(self._claim)
+            except StoreUnavailable:
+                adopted = []
+            for attempt in adopted:
+                self.watch(attempt)
+                said = await adapter.find(attempt)
+                if said is not None:
+                    await self._take(said)
+            await asyncio.sleep(interval)
+
+    def _claim(self) -> list[Attempt]:
+        settings = self._context.settings
+        with self._context.store.transaction() as connection:
+            found = sessions.adopt(
+                connection, self.session_id, self.broker, settings.session_timeout
+            )
+        return [order.for_venue() for order in found]
+
+    async def _take(self, said: VenueOrder) -> None:
+        """Record what the venue says, once; step 5 is woken when it is news."""
+        key = (said.state, said.filled_quantity, len(said.executions))
+        known = said.venue_order_id or said.broker_order_id
+        if self._last_said.get(known) == key:
+            return
+        try:
+            await asyncio.to_thread(self._record, said)
+        except StoreUnavailable as error:
+            self._log.warning("news not recorded yet", error=str(error), venue_order_id=known)
+            return
+        self._last_said[known] = key
+        if said.state.is_final:
+            self._waiting.pop(known, None)
+            self._last_said.pop(known, None)
+
+    def _record(self, said: VenueOrder) -> None:
+        with self._context.store.transaction() as connection:
+            order = (
+                transitions.load_by_venue_id(connection, said.venue_order_id)
+                if said.venue_order_id
+                else None
+            )
+            if order is None:
+                reports.record_from_venue(
+                    connection,
+                    said.executions,
+                    broker=self.broker,
+                    environment=self._context.settings.execution_environment,
+                    account=self._context.settings.default_account,
+                )
+                return
+            if not orders.news(connection, order, said):
+                return
+        self._wake(order.order_id)
+
+    def _is(self, status: SessionStatus, detail: str | None) -> None:
+        if status != self._status or detail != self._detail:
+            self._log.info("connection", status=status.value, detail=detail)
+        if status is not SessionStatus.LIVE_READY and self._status is SessionStatus.LIVE_READY:
+            self._down_since = datetime.now(UTC)
+        self._status, self._detail = status, detail
+
+    def _beat(self) -> None:
+        """Tell the database that this session lives, for as long as its loop answers."""
+        interval = self._context.settings.session_timeout.total_seconds() / 5
+        opened = False
+        while not self._stopping.is_set():
+            try:
+                with self._context.store.transaction() as connection:
+                    if not opened:
+                        worker = f"{socket.gethostname()}:{os.getpid()}"
+                        sessions.open_session(connection, self.session_id, self.broker, worker)
+                    if self._loop_answers():
+                        sessions.heartbeat(
+                            connection,
+                            self.session_id,
+                            self._status,
+                            self._detail,
+                            self._context.settings.default_account,
+                        )
+                opened = True
+                self._probe_breaker()
+            except StoreUnavailable as error:
+                self._log.warning("no heartbeat", error=str(error))
+            self._stopping.wait(interval if opened else 0.5)
+
+    def _loop_answers(self) -> bool:
+        """False when the loop is stuck: then silence frees what it watches."""
+        try:
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(5)
+        except (FutureTimeout, RuntimeError):
+            return False
+        return True
+
+    def _probe_breaker(self) -> None:
+        """Half-open: one session asks for the venue's health; no order is risked for it."""
+        settings = self._context.settings
+        with self._context.store.transaction() as connection:
+            mine = breakers.claim_probe(
+                connection,
+                self.broker,
+                self.session_id,
+                cooldown=settings.breaker_cooldown,
+                lease=settings.broker_call_timeout * 2,
+            )
+        if not mine:
+            return
+        try:
+            self.call(lambda adapter: adapter.health_check(), settings.broker_call_timeout)
+            healthy = True
+        except BrokerError:
+            healthy = False
+        with self._context.store.transaction() as connection:
+            breakers.probed(connection, self.broker, self.session_id, healthy=healthy)
