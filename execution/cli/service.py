@@ -15,10 +15,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from execution.domain.errors import ExecutionError
+from execution.domain.errors import ConfigurationError, ExecutionError
+from execution.domain.vocabulary import Environment
 from execution.settings import load
 from execution.supervisor import control
 from execution.supervisor.place import recorded_place
+from execution.supervisor.ports import remembered_port
 from execution.supervisor.state import Status
 
 if TYPE_CHECKING:
@@ -53,12 +55,17 @@ def register(
     @app.command()
     def up(
         detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running.")] = False,
-        feed: Annotated[bool, typer.Option(help="Run the example price feed too.")] = True,
+        feed: Annotated[
+            bool | None,
+            typer.Option(help="Run the example price feed; only, and by default, in practice."),
+        ] = None,
+        examples: Annotated[
+            bool, typer.Option("--examples", help="Place the example orders and show them.")
+        ] = False,
     ) -> None:
         """Start everything; Ctrl-C ends it again."""
-        _exit_with(
-            lambda: run_up(detach=detach, feed=feed, after_ready=after_ready, services=services)
-        )
+        hook = after_ready if examples else None
+        _exit_with(lambda: run_up(detach=detach, feed=feed, after_ready=hook, services=services))
 
     @app.command()
     def down() -> None:
@@ -74,13 +81,21 @@ def register(
 
 
 def run_up(
-    *, detach: bool, feed: bool, after_ready: AfterReady | None, services: str | None = None
+    *,
+    detach: bool,
+    feed: bool | None,
+    after_ready: AfterReady | None,
+    services: str | None = None,
 ) -> int:
     """Start everything and, unless `detach`, wait for Ctrl-C and stop it; return the exit status.
 
     Raises ExecutionError when it cannot start.
     """
     home, console = _home(), Console()
+    practice = load().execution_environment is Environment.PRACTICE
+    if not practice and (feed or after_ready is not None):
+        raise ConfigurationError("made-up prices and example orders are for practice only")
+    feed = practice if feed is None else feed
     parent_pid = None if detach else os.getpid()
     states = control.start_detached(home, feed=feed, parent_pid=parent_pid, services=services)
     try:
@@ -89,6 +104,7 @@ def run_up(
             for state in states:
                 live.update(_table(state), refresh=True)
         _tell_place(home, console)
+        _tell_flower(home, console)
         if after_ready is not None:
             after_ready(control.connected_settings(home))
         if detach or state is None:
@@ -159,6 +175,15 @@ def _tell_place(home: Path, console: Console) -> None:
         console.print(
             "PostgreSQL refuses to run as root and this host refuses user namespaces: "
             f"it runs as uid {place.uid}, its data are in {place.data}"
+        )
+
+
+def _tell_flower(home: Path, console: Console) -> None:
+    port = remembered_port(home, "flower")
+    if port is not None:
+        console.print(
+            f"Flower: http://127.0.0.1:{port} as execution, password in {home / 'secrets.json'}",
+            soft_wrap=True,
         )
 
 

@@ -233,6 +233,16 @@ def test_executions_after(start: Callable[..., Venue]) -> None:
     assert [item["price"] for item in since] == ["100"]
 
 
+def test_plain_and_flat(start: Callable[..., Venue]) -> None:
+    """Small numbers are answered in digits, as they came; what is sold again is not listed."""
+    venue = start("--default-price", "100")
+    tiny = MARKET | {"quantity": "0.00000001"}
+    assert venue.ask("orders", tiny)["quantity"] == "0.00000001"
+    assert venue.ask("positions")["positions"][0]["quantity"] == "0.00000001"
+    venue.ask("orders", tiny | {"side": "SELL"})
+    assert venue.ask("positions")["positions"] == []
+
+
 def test_told_twice(start: Callable[..., Venue]) -> None:
     """A duplicated report is the same execution twice in one answer, and once in the ledger."""
     venue = start("--default-price", "100")

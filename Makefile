@@ -1,0 +1,39 @@
+# `make help` lists the targets. Everything runs in .venv/; only Python and a package index are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DETACH ?= 0
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(STAMP) ## make .venv/ with everything in it
+
+up: $(STAMP) ## start the whole service and show the example orders (DETACH=1: leave it running)
+	$(BIN)/execution up --examples $(if $(filter 1,$(DETACH)),--detach)
+
+down: $(STAMP) ## stop what `make up` started
+	$(BIN)/execution down
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## everything that needs only Python: lint, types, all tests
+	$(BIN)/python -m pytest
+
+format: $(STAMP) ## let ruff format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: help install up down lint test format

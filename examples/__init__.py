@@ -1,0 +1,1 @@
+"""Example orders and an example price feed, for practice."""

@@ -1,0 +1,30 @@
+"""The command line `execution`: for people at a terminal and for scripts (`--json`)."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from execution.cli import database, examples, market, orders, service
+from execution.domain.errors import ExecutionError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Durable order execution: no order lost, no order sent twice.",
+)
+service.register(app, after_ready=examples.show)
+orders.register(app)
+market.register(app)
+database.register(app)
+
+
+def main() -> None:
+    """Run a command. Exit status 0 done, 1 refused or failed (reason on stderr), 2 wrong usage."""
+    try:
+        app()
+    except (ExecutionError, TimeoutError) as error:
+        sys.stderr.write(f"execution: {error}\n")
+        sys.exit(1)

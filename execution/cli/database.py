@@ -1,0 +1,18 @@
+"""`execution migrate`: brings the database to the newest schema."""
+
+from __future__ import annotations
+
+import typer
+
+from execution.supervisor.control import connected_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command()
+    def migrate() -> None:
+        """Bring the database to the newest schema."""
+        from execution.store.migrate import upgrade  # noqa: PLC0415 - Alembic is slow to import
+
+        upgrade(connected_settings().require_database_url())

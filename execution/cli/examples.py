@@ -1,0 +1,96 @@
+"""Places the example orders and shows them on their way, live, until all are at their end."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from execution.cli.output import make_table
+from execution.client import OrderClient
+from execution.events.connection import connect
+from execution.events.quotes import QuoteCache
+from execution.settings import Settings
+from execution.store.requests import REFUSED
+
+ORDERS = Path("examples") / "orders.jsonl"
+_LONGEST = 30.0
+_COLUMNS = ("order", "symbol", "side", "quantity", "route", "state", "price", "mode", "ms")
+
+
+def show(settings: Settings, root: Path | None = None) -> None:
+    """Place the orders of examples/orders.jsonl (below `root`) and print how each ends.
+
+    Their ids are fixed, so a second time finds the first time's orders and sends nothing.
+    """
+    path = (root or Path(__file__).parents[2]) / ORDERS
+    requests = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    client = OrderClient(settings)
+    try:
+        _await_prices(settings)
+        for request in requests:
+            client.place(**request)
+        _follow(client, requests)
+    finally:
+        client.close()
+
+
+def _await_prices(settings: Settings) -> None:
+    """Give the feed a moment for its first quotes; without them orders wait for theirs."""
+    cache = QuoteCache(connect(settings.require_redis_url()))
+    deadline = time.monotonic() + 5
+    while not cache.all() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _follow(client: OrderClient, requests: list[dict[str, Any]]) -> None:
+    deadline = time.monotonic() + _LONGEST
+    with Live(console=Console(), auto_refresh=False) as live:
+        while True:
+            orders = [client.get(request["client_order_id"]) for request in requests]
+            live.update(_table(requests, orders), refresh=True)
+            if all(map(_over, orders)) or time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+
+
+def _over(order: dict[str, Any] | None) -> bool:
+    ended = {REFUSED, "FILLED", "REJECTED", "CANCELLED", "EXPIRED"}
+    return order is not None and order["state"] in ended and order.get("due_at") is None
+
+
+def _table(requests: list[dict[str, Any]], orders: list[dict[str, Any] | None]) -> Table:
+    rows = [_row(request, order or {}) for request, order in zip(requests, orders, strict=True)]
+    table = make_table("example orders", _COLUMNS, rows)
+    refusals = [order["reason"] for order in orders if order and order["state"] == REFUSED]
+    if refusals:
+        table.caption = "refused: " + "; ".join(refusals)
+        table.caption_justify = "left"
+    return table
+
+
+def _row(request: dict[str, Any], order: dict[str, Any]) -> list[Any]:
+    start = [request[name] for name in ("client_order_id", "symbol", "side", "quantity")]
+    route = order.get("broker")
+    if route != order.get("requested_broker"):
+        route = f"{order.get('requested_broker')} → {route}"
+    passed = None
+    if order.get("created_at"):
+        began, ended = (
+            datetime.fromisoformat(order[name]) for name in ("received_at", "updated_at")
+        )
+        passed = round((ended - began).total_seconds() * 1000)
+    return [
+        *start,
+        route,
+        order.get("state"),
+        order.get("average_price"),
+        order.get("execution_mode"),
+        passed,
+    ]

@@ -1,0 +1,140 @@
+"""`execution positions`, `events`, `quote`, `quotes`, `brokers`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from execution.cli.orders import Json, open_store
+from execution.cli.output import print_json, print_table
+from execution.domain.decimals import plain
+from execution.domain.errors import EventsUnavailable, ExecutionError
+from execution.domain.events import FILLS, ORDERS, timestamp
+from execution.domain.mapping import ExchangeMapper
+from execution.domain.positions import Position, unrealised_pnl
+from execution.domain.reports import Quote
+from execution.events.connection import connect
+from execution.events.publisher import message
+from execution.events.quotes import QuoteCache
+from execution.store import outbox, reading
+from execution.supervisor.control import connected_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(positions)
+    app.command()(events)
+    app.command()(quote)
+    app.command()(quotes)
+    app.command()(brokers)
+
+
+def _cache() -> QuoteCache:
+    return QuoteCache(connect(connected_settings().require_redis_url()))
+
+
+def positions(as_json: Json = False) -> None:
+    """List live and paper positions, with unrealised profit where a quote exists."""
+    with open_store().statement() as connection:
+        rows = reading.positions(connection)
+    try:
+        known = _cache().get([row["symbol"] for row in rows])
+    except EventsUnavailable:
+        known = {}
+    for row in rows:
+        last = known.get(row["symbol"])
+        held = Position(row["quantity"], row["average_price"])
+        row["mid"] = None if last is None else last.mid
+        row["unrealised_pnl"] = (
+            None if last is None else unrealised_pnl(held, last.mid, row["multiplier"])
+        )
+    if as_json:
+        print_json(rows)
+        return
+    names = (
+        "execution_mode",
+        "account",
+        "broker",
+        "symbol",
+        "quantity",
+        "average_price",
+        "mid",
+        "unrealised_pnl",
+        "realised_pnl",
+        "currency",
+    )
+    print_table("positions", names, [[row[name] for name in names] for row in rows])
+
+
+def events(
+    since: Annotated[int, typer.Option(help="Replay what comes after this sequence.")] = 0,
+    stream: Annotated[str, typer.Option(help=f"{FILLS} or {ORDERS}.")] = FILLS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """Replay a stream from PostgreSQL, one JSON message a line: what a consumer missed."""
+    if stream not in {FILLS, ORDERS}:
+        raise typer.BadParameter(f"{stream!r} is not {FILLS} or {ORDERS}", param_hint="--stream")
+    texts: list[str] = []
+    store = open_store()
+    while True:
+        with store.statement() as connection:
+            batch = outbox.replay(connection, stream, since)
+        if not batch:
+            break
+        texts += [message(event) for event in batch]
+        since = batch[-1].sequence
+    typer.echo("[" + ",\n".join(texts) + "]" if as_json else "\n".join(texts))
+
+
+def quote(symbol: str, as_json: Json = False) -> None:
+    """Show the last quote of a symbol."""
+    instrument = ExchangeMapper().map(symbol, on=datetime.now(UTC).date())
+    found = _cache().get([instrument.symbol]).get(instrument.symbol)
+    if found is None:
+        raise ExecutionError(f"there is no quote of {instrument.symbol}")
+    _print_quotes([found], as_json=as_json)
+
+
+def quotes(as_json: Json = False) -> None:
+    """List the last quote of every symbol."""
+    _print_quotes(sorted(_cache().all().values(), key=lambda q: q.symbol), as_json=as_json)
+
+
+def _print_quotes(found: list[Quote], *, as_json: bool) -> None:
+    now = datetime.now(UTC)
+    if as_json:
+        print_json(
+            [
+                {
+                    "symbol": q.symbol,
+                    "bid": plain(q.bid),
+                    "ask": plain(q.ask),
+                    "mid": plain(q.mid),
+                    "at": timestamp(q.at),
+                    "source": q.source,
+                }
+                for q in found
+            ]
+        )
+        return
+    print_table(
+        "quotes",
+        ("symbol", "bid", "ask", "age", "source"),
+        [
+            (q.symbol, q.bid, q.ask, f"{(now - q.at).total_seconds():.1f} s", q.source)
+            for q in found
+        ],
+    )
+
+
+def brokers(as_json: Json = False) -> None:
+    """List each broker: its workers' connections and its circuit breaker."""
+    with open_store().statement() as connection:
+        rows = reading.broker_overview(connection)
+    if as_json:
+        print_json(rows)
+        return
+    names = ("broker", "status", "detail", "worker", "breaker", "failures", "reason")
+    print_table("brokers", names, [[row[name] for name in names] for row in rows])
