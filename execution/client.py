@@ -16,6 +16,7 @@ from execution.domain.errors import ExecutionError
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.vocabulary import OrderState
 from execution.events.publisher import message
+from execution.faultpoints import reach
 from execution.intake import Intake
 from execution.settings import Settings, load
 from execution.store import outbox, reading, requests, stamp
@@ -59,6 +60,7 @@ class OrderClient:
         payload = {"symbol": symbol, "side": side, "quantity": quantity, **fields}
         payload.setdefault("client_order_id", str(uuid4()))
         receipt = self._intake.receive(payload)
+        reach("client:committed", receipt.client_order_id)
         if receipt.outcome == ACCEPTED:
             self._wake(payload)
         return receipt

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from execution.domain.capabilities import CAPABILITIES
 from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
@@ -19,6 +18,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
+from execution.faultpoints import reach
 from execution.store import alerts, breakers, orders
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
@@ -70,6 +70,7 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
     if intended is None:
         return False
     attempt = intended.for_venue()
+    reach("submit_order:before_send", order.order_id)
     try:
         taken = session.call(
             lambda adapter: adapter.submit(attempt), shared.settings.broker_call_timeout
@@ -83,6 +84,7 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
     except OutcomeUnknown as error:
         _in_doubt(intended, str(error), _AGAIN, counts=True)
         return False
+    reach("submit_order:after_send", order.order_id)
     return _taken(intended, taken, session)
 
 
@@ -108,7 +110,7 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
     proof_at = (
         None
         if send_by is None
-        else send_by + CAPABILITIES[held.broker].absence_proven_after + _CLOCK_MARGIN
+        else send_by + session.absence_proven_after + _CLOCK_MARGIN
     )
     if proof_at is not None and proof_at > held.read_at:
         wait = proof_at - held.read_at

@@ -114,6 +114,13 @@ class BrokerSession:
         """False where credentials are missing: then no waiting will help."""
         return not isinstance(self._adapter, str)
 
+    @property
+    def absence_proven_after(self) -> timedelta:
+        """How long after `send_by` the venue's "no such order" is proof. BrokerUnavailable."""
+        if isinstance(self._adapter, str):
+            raise BrokerUnavailable(self._adapter)
+        return self._adapter.capabilities.absence_proven_after
+
     def down_for(self) -> timedelta:
         """How long there has been no connection; zero while there is one."""
         if self._status is SessionStatus.LIVE_READY:

@@ -127,7 +127,11 @@ def _line(row: dict[str, Any]) -> list[Any]:
         route = f"{row.get('requested_broker')} → {route}"
     names = ("client_order_id", "symbol", "side", "quantity", "order_type")
     start = [row.get(name) for name in names]
-    return [*start, route, row["state"], row.get("average_price"), row.get("reason")]
+    return [*start, route, row["state"], row.get("average_price"), _why(row)]
+
+
+def _why(row: dict[str, Any]) -> Any:
+    return row.get("reason") or row.get("route_reason")
 
 
 def show(
@@ -158,14 +162,21 @@ def show(
     typer.echo(
         f"{order['client_order_id']}  {order['state']}  {order.get('side')} "
         f"{order.get('quantity')} {order.get('symbol')}"
-        + (f"  ({order['reason']})" if order.get("reason") else "")
+        + (f"  ({_why(order)})" if _why(order) else "")
     )
     print_table(
         "steps",
         ("step", "", "at", "milliseconds"),
         [(row["number"], row["step"], row["at"], row["milliseconds"]) for row in steps],
     )
-    names: tuple[str, ...] = ("attempt_no", "broker", "execution_mode", "state", "venue_order_id", "reason")
+    names: tuple[str, ...] = (
+        "attempt_no",
+        "broker",
+        "execution_mode",
+        "state",
+        "venue_order_id",
+        "reason",
+    )
     print_table("attempts", names, [[row[name] for name in names] for row in attempts])
     names = ("execution_id", "quantity", "price", "commission", "executed_at")
     print_table("fills", names, [[row[name] for name in names] for row in fills])

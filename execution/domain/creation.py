@@ -63,7 +63,8 @@ def make_order(
         "broker": route.broker,
         "execution_mode": route.execution_mode,
         "state": state,
-        "reason": reason or route.reason,
+        "reason": reason,
+        "route_reason": route.reason,
         "strategy": request.strategy,
         "created_at": now,
     }

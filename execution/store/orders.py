@@ -24,7 +24,7 @@ _ORDER_COLUMNS = (
     "requested_quantity, limit_price, stop_price, trail_amount, trail_percent, "
     "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, reduce_only, "
     "reference_price, on_failure, instrument, environment, account, requested_broker, broker, "
-    "execution_mode, state, reason, strategy, created_at"
+    "execution_mode, state, reason, route_reason, strategy, created_at"
 )
 
 
@@ -66,7 +66,8 @@ def insert(connection: Connection, order_id: UUID, due: timedelta, events: Seque
             ), history AS (
                 INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
                 SELECT order_id, :step, state, broker, 1,
-                    jsonb_strip_nulls(jsonb_build_object('reason', reason)) FROM made
+                    jsonb_strip_nulls(jsonb_build_object('reason', coalesce(reason, route_reason)))
+                FROM made
             ), told AS (
                 {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM made)
             )
@@ -331,6 +332,7 @@ def reroute(
             "execution_mode": ExecutionMode.PAPER,
             "attempt_no": order.attempt.attempt_no + 1,
             "broker_order_id": None,
+            "route_reason": reason,
             "step": int(Step.PERSIST_ORDER),
         },
         attempt={"state": OrderState.REJECTED, "reason": reason, "error_code": code},

@@ -58,12 +58,12 @@ def service_specs(settings: Settings, home: Path, *, feed: bool = True) -> list[
         "REDIS_URL": redis_url,
         "EXECUTION_HOME": str(home),
     }
-    specs.append(_python("migrate", ["execution.cli", "migrate"], env, MIGRATION, restart=False))
-    specs += [_worker(queue, home, env) for queue in WORKER_THREADS]
-    specs.append(_beat(home, env))
-    specs.append(_flower(home, env))
+    specs.append(module_spec("migrate", ["execution.cli", "migrate"], env, MIGRATION, restart=False))
+    specs += [worker_spec(queue, home, env) for queue in WORKER_THREADS]
+    specs.append(beat_spec(home, env))
+    specs.append(flower_spec(home, env))
     if feed:
-        specs.append(_python("feed", ["examples.feed"], env, SERVICES))
+        specs.append(module_spec("feed", ["examples.feed"], env, SERVICES))
     return specs
 
 
@@ -75,7 +75,7 @@ def project_root() -> Path:
     return root
 
 
-def _python(
+def module_spec(
     name: str, module: list[str], env: Mapping[str, str], stage: int, *, restart: bool = True
 ) -> ProcessSpec:
     argv = (sys.executable, "-m", *module)
@@ -86,7 +86,7 @@ def _celery(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "celery", "-A", "workers.app", *arguments)
 
 
-def _worker(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
+def worker_spec(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
     mark = private_folder(home / "run") / f"ready-{queue}"
     return ProcessSpec(
         name=f"worker-{queue}",
@@ -104,12 +104,12 @@ def _worker(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
     )
 
 
-def _beat(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+def beat_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
     argv = _celery("beat", "-s", str(home / "beat-schedule"), "--pidfile=")
     return ProcessSpec("beat", argv, env, project_root(), SERVICES)
 
 
-def _flower(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+def flower_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
     port = free_port(home, "flower")
     # In the environment, because every user of the machine can read command lines.
     env = {**env, "FLOWER_BASIC_AUTH": f"execution:{Secrets(home).token('flower')}"}

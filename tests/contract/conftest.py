@@ -74,3 +74,12 @@ def broker(harness: VenueHarness, runner: asyncio.Runner) -> Iterator[Broker]:
     runner.run(broker.connect())
     yield broker
     runner.run(broker.close())
+
+
+@pytest.fixture
+def impatient(harness: VenueHarness, runner: asyncio.Runner) -> Iterator[Broker]:
+    """A connected adapter that soon gives up on an answer."""
+    broker = harness.adapter(impatient=True)
+    runner.run(broker.connect())
+    yield broker
+    runner.run(broker.close())

@@ -92,7 +92,7 @@ class VenueHarness(Protocol):
     exact_quantities: ClassVar[Sequence[Decimal]]
     """Quantities that the venue takes to the last digit, the awkward ones."""
     answer_seconds: ClassVar[float]
-    """How long the adapter waits for an answer."""
+    """How long an impatient adapter waits for an answer."""
 
     def __init__(self, folder: Path) -> None: ...
 
@@ -102,8 +102,12 @@ class VenueHarness(Protocol):
     async def stop(self) -> None:
         """End the venue at once; safe when it is not running."""
 
-    def adapter(self) -> Broker:
-        """Another adapter to this venue, not connected; the case closes it."""
+    def adapter(self, *, impatient: bool = False) -> Broker:
+        """Another adapter to this venue, not connected; the case closes it.
+
+        An impatient one gives up after `answer_seconds`, any other only after `DEADLINE_SECONDS`,
+        so that a busy machine puts nothing in doubt.
+        """
 
     async def set_price(self, bid: str, ask: str) -> None:
         """Set the market of `instrument`."""

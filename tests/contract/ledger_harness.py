@@ -25,7 +25,7 @@ from simulators.ledger.book import VenueOptions
 from simulators.ledger.venue import LedgerVenue
 from workers.adapters.ledger import LedgerAdapter
 
-from .harness import Ability, HeldOrder, Ledger, VenueHarness
+from .harness import DEADLINE_SECONDS, Ability, HeldOrder, Ledger, VenueHarness
 
 
 class LedgerHarness:
@@ -71,12 +71,12 @@ class LedgerHarness:
             await self._venue.stop()
             self._venue = None
 
-    def adapter(self) -> Broker:
+    def adapter(self, *, impatient: bool = False) -> Broker:
         return LedgerAdapter(
             self.broker,
             f"http://127.0.0.1:{self._ports[0]}",
             self.account,
-            timeout=timedelta(seconds=self.answer_seconds),
+            timeout=timedelta(seconds=self.answer_seconds if impatient else DEADLINE_SECONDS),
             poll_interval=timedelta(milliseconds=5),
             clock=lambda: datetime.now(UTC),
         )

@@ -72,22 +72,24 @@ async def test_c204_no_hidden_retry(harness: VenueHarness, broker: Broker) -> No
 
 
 @needs(FaultKind.DELAY_REPLY)
-async def test_c205_answer_late(harness: VenueHarness, broker: Broker) -> None:
+async def test_c205_answer_late(harness: VenueHarness, impatient: Broker) -> None:
     """C205: an answer that takes too long is OutcomeUnknown, and the order is held once."""
     await harness.arm(FaultKind.DELAY_REPLY, seconds=4 * harness.answer_seconds)
     attempt = new_attempt(harness)
     with pytest.raises(OutcomeUnknown):
-        await broker.submit(attempt)
+        await impatient.submit(attempt)
     assert (await harness.ledger()).count(attempt) == 1
 
 
 @needs(FaultKind.DELAY)
-async def test_c206_arrives_after_the_timeout(harness: VenueHarness, broker: Broker) -> None:
+async def test_c206_arrives_after_the_timeout(
+    harness: VenueHarness, broker: Broker, impatient: Broker
+) -> None:
     """C206: an unfenced order can arrive after we gave up: absence is no proof without a fence."""
     await harness.arm(FaultKind.DELAY, seconds=harness.answer_seconds + 0.1)
     attempt = new_attempt(harness)
     with pytest.raises(OutcomeUnknown):
-        await broker.submit(attempt)
+        await impatient.submit(attempt)
     assert await broker.find(attempt) is None
 
     async def arrived() -> bool:
@@ -216,7 +218,9 @@ async def test_c222_late_in_transit(harness: VenueHarness, broker: Broker) -> No
 
 
 @needs(Ability.FENCE, FaultKind.DELAY)
-async def test_c223_absence_is_proof(harness: VenueHarness, broker: Broker) -> None:
+async def test_c223_absence_is_proof(
+    harness: VenueHarness, broker: Broker, impatient: Broker
+) -> None:
     """C223: absent after `send_by` and `absence_proven_after` is absent for ever."""
     delay = timedelta(seconds=harness.answer_seconds + 0.2)
     await harness.arm(FaultKind.DELAY, seconds=delay.total_seconds())
@@ -224,7 +228,7 @@ async def test_c223_absence_is_proof(harness: VenueHarness, broker: Broker) -> N
     send_by = datetime.now(UTC) + timedelta(seconds=0.05)
     attempt = new_attempt(harness, send_by=send_by)
     with pytest.raises(OutcomeUnknown):
-        await broker.submit(attempt)
+        await impatient.submit(attempt)
     proven_at = send_by + broker.capabilities.absence_proven_after
 
     async def proven_and_arrived() -> bool:

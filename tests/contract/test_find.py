@@ -92,11 +92,11 @@ async def test_c308_refusal_is_not_absence(harness: VenueHarness, broker: Broker
 
 
 @needs(FaultKind.DELAY)
-async def test_c309_silence_is_not_absence(harness: VenueHarness, broker: Broker) -> None:
+async def test_c309_silence_is_not_absence(harness: VenueHarness, impatient: Broker) -> None:
     """C309: a question that is not answered in time is BrokerUnavailable, never None."""
     await harness.arm(FaultKind.DELAY, on="query", seconds=4 * harness.answer_seconds)
     with pytest.raises(BrokerUnavailable):
-        await broker.find(new_attempt(harness))
+        await impatient.find(new_attempt(harness))
 
 
 @needs(FaultKind.ERROR_REPLY)

@@ -1,0 +1,110 @@
+"""One PostgreSQL and one Valkey for a run, a database and a fleet of workers for a module.
+
+At the end of the run nothing may be left: no process that the run started, no folder in the
+system's temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from execution.store.migrate import upgrade
+from execution.supervisor.postgres import EmbeddedPostgres
+from execution.supervisor.supervisor import Supervisor
+from execution.supervisor.valkey import EmbeddedValkey
+from tests.fleet import Fleet, Servers, flush
+
+RUN = "EXECUTION_TEST_RUN"
+OURS = ("execution-", "superintel-")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Mark every process of this run by its environment, and remember what was there before."""
+    os.environ[RUN] = uuid4().hex
+    for name in ("DATABASE_URL", "REDIS_URL", "EXECUTION_ENVIRONMENT", "EXECUTION_HOME"):
+        os.environ.pop(name, None)
+    config.stash[_BEFORE] = _folders()
+
+
+_BEFORE = pytest.StashKey[frozenset[Path]]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run that leaves anything behind."""
+    left = [f"process {process.pid}: {process.cmdline()}" for process in _processes()]
+    left += [f"folder {folder}" for folder in _folders() - session.config.stash[_BEFORE]]
+    if left:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line("")
+            for line in left:
+                reporter.write_line(f"left behind: {line}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _processes() -> list[psutil.Process]:
+    """The processes other than this one that carry the run's mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get(RUN) == os.environ[RUN]
+            if marked and process.pid != os.getpid() and process.status() != "zombie":
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _folders() -> frozenset[Path]:
+    folder = Path(tempfile.gettempdir())
+    return frozenset(path for path in folder.iterdir() if path.name.startswith(OURS))
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The run's own PostgreSQL, with a migrated database as template, and Valkey."""
+    home = tmp_path_factory.mktemp("servers") / "home"
+    home.mkdir(mode=0o700)
+    postgres, valkey = EmbeddedPostgres(home), EmbeddedValkey(home)
+    with Supervisor([postgres.spec(), valkey.spec()], home):
+        template = postgres.create_database("template")
+        upgrade(template)
+        yield Servers(postgres, valkey)
+    postgres.destroy()
+
+
+@pytest.fixture
+def database_url(servers: Servers) -> Iterator[str]:
+    """A fresh migrated database."""
+    yield from _database(servers)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(servers: Servers) -> Iterator[str]:
+    """A fresh migrated database for a module."""
+    yield from _database(servers)
+
+
+def _database(servers: Servers) -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    yield servers.postgres.create_database(name, template="template")
+    servers.postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    servers: Servers, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """Workers, beat and a ledger venue in the place of Binance, with a database of their own."""
+    flush(servers.valkey.url)
+    home = tmp_path_factory.mktemp("fleet") / "home"
+    with Fleet(module_database_url, servers.valkey.url, home) as fleet:
+        yield fleet

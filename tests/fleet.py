@@ -1,0 +1,309 @@
+"""A fleet for tests: real workers as processes, a ledger venue, and ways to break them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg2
+import psycopg2.extras
+import redis
+from celery import Celery
+
+from execution.supervisor.control import read_state
+from execution.supervisor.postgres import EmbeddedPostgres
+from execution.supervisor.process import ProcessSpec
+from execution.supervisor.services import beat_spec, project_root, worker_spec
+from execution.supervisor.state import load_state
+from execution.supervisor.supervisor import Supervisor
+from execution.supervisor.valkey import EmbeddedValkey
+from tests.oracle import EventTap, judge
+
+# Short, so that what takes a human's patience in service takes a second here.
+TIMINGS = {
+    "RECOVERY_INTERVAL": "0.5",
+    "STEP_DEADLINE": "2",
+    "SESSION_TIMEOUT": "3",
+    "SUBMIT_WINDOW": "2",
+    "BROKER_CALL_TIMEOUT": "3",
+    "LEDGER_POLL_INTERVAL": "0.2",
+    "LOST_CONNECTION_GRACE": "4",
+    "UNSERVED_QUEUE_GRACE": "6",
+}
+PRICES = {
+    "BTC-USDT": ("64000", "64001"),
+    "SPY": ("600.00", "600.02"),
+    "GBTC": ("50.00", "50.02"),
+    "EURUSD": ("1.10000", "1.10008"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The run's PostgreSQL and Valkey."""
+
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
+
+
+def flush(url: str) -> None:
+    """Empty a Valkey."""
+    with closing(redis.Redis.from_url(url)) as client:
+        client.flushall()
+
+
+def wait_until(
+    condition: Callable[[], Any], timeout: float = 30.0, what: str = "the condition"
+) -> Any:
+    """Return what `condition` gives once it is true; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"{what} did not come true within {timeout:g} s"
+        time.sleep(0.02)
+
+
+class LedgerVenue:
+    """The ledger venue as a process of its own; it remembers by its journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = (0, 0)
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start on the ports of the first time."""
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "simulators.ledger"),
+                *("--port", str(self._ports[0]), "--control-port", str(self._ports[1])),
+                *("--state", str(self._folder / "ledger.jsonl")),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=project_root(),
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        said = json.loads(self._process.stdout.readline())
+        self._ports = (said["port"], said["control_port"])
+
+    def stop(self) -> None:
+        """End it at once; a venue forgets nothing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+    @property
+    def url(self) -> str:
+        """Where the adapter finds it."""
+        return f"http://127.0.0.1:{self._ports[0]}"
+
+    @property
+    def control_url(self) -> str:
+        """Where the strings are."""
+        return f"http://127.0.0.1:{self._ports[1]}"
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the control port."""
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.control_url}/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
+            return json.loads(answer.read())
+
+    def arm(self, kind: str, **options: Any) -> None:
+        """Arm a fault."""
+        self.control("POST", "faults", {"kind": kind, **options})
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order the venue ever took."""
+        return list(self.control("GET", "ledger")["orders"])
+
+    def price(self, symbol: str, bid: str, ask: str) -> None:
+        """Set a market."""
+        self.control("POST", "prices", {"symbol": symbol, "bid": bid, "ask": ask})
+
+
+class Fleet:
+    """Workers for some queues, beat and a ledger venue, under our own supervisor.
+
+    `ledger_brokers` are the brokers that the ledger venue stands in for. Faults are armed by
+    `arm_point`; see `execution.faultpoints`.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        redis_url: str,
+        home: Path,
+        *,
+        queues: Sequence[str] = ("orders", "binance", "paper", "ibkr"),
+        ledger_brokers: str = "binance",
+        beat: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.database_url = database_url
+        self.redis_url = redis_url
+        self.home = home
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.faults = home / "faults"
+        self.faults.mkdir()
+        self.venue = LedgerVenue(home)
+        self.tap = EventTap(redis_url)
+        self._queues = queues
+        self._beat = beat
+        self._environment = {
+            **TIMINGS,
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "EXECUTION_HOME": str(home),
+            "EXECUTION_FAULT_FOLDER": str(self.faults),
+            "LEDGER_BROKERS": ledger_brokers,
+            **(environment or {}),
+        }
+        self._supervisor: Supervisor | None = None
+        self._celery = Celery("test-producer", broker=redis_url)
+
+    def __enter__(self) -> Self:
+        self.venue.start()
+        self._environment["LEDGER_BROKER_URL"] = self.venue.url
+        self.tap.start()
+        self.set_prices(PRICES)
+        self._supervisor = Supervisor(self._specs(), self.home)
+        self._supervisor.start()
+        wait_until(self._brokers_ready, what="every broker's session")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        self.tap.stop()
+        self.venue.stop()
+        self._celery.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the fleet's processes."""
+        return {**os.environ, **self._environment}
+
+    def _specs(self) -> list[ProcessSpec]:
+        specs = [worker_spec(queue, self.home, self.environment) for queue in self._queues]
+        return [*specs, beat_spec(self.home, self.environment)] if self._beat else specs
+
+    def _brokers_ready(self) -> bool:
+        wanted = {queue.upper() for queue in self._queues} - {"ORDERS", "IBKR", "MT4"}
+        rows = self.query("SELECT broker FROM broker_sessions WHERE status = 'LIVE_READY'")
+        return wanted <= {row["broker"] for row in rows}
+
+    def send(self, task: str = "tasks.place_order", queue: str = "orders", **payload: Any) -> None:
+        """Send a task by name, as any Celery application can."""
+        self._celery.send_task(task, kwargs=payload, queue=queue)
+
+    def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Rows of a query."""
+        url = self.database_url.replace("postgresql+psycopg2://", "postgresql://")
+        with (
+            closing(psycopg2.connect(url)) as connection,
+            connection,
+            connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
+        ):
+            cursor.execute(statement, parameters)
+            return [dict(row) for row in cursor.fetchall()]
+
+    def order(self, client_order_id: str) -> dict[str, Any] | None:
+        """An order's row."""
+        rows = self.query("SELECT * FROM orders WHERE client_order_id = %s", client_order_id)
+        return rows[0] if rows else None
+
+    def await_state(
+        self, client_order_id: str, *states: str, timeout: float = 30.0
+    ) -> dict[str, Any]:
+        """The order once it is in one of some states and nothing is due for it."""
+
+        def there() -> dict[str, Any] | None:
+            order = self.order(client_order_id)
+            done = order is not None and order["state"] in states and order["due_at"] is None
+            return order if done else None
+
+        found: dict[str, Any] = wait_until(
+            there, timeout, f"{client_order_id} {states} (now: {self.order(client_order_id)})"
+        )
+        return found
+
+    def request(self, client_order_id: str) -> dict[str, Any] | None:
+        """The latest request under an id."""
+        rows = self.query(
+            """SELECT * FROM order_requests WHERE client_order_id = %s
+            ORDER BY received_at DESC""",
+            client_order_id,
+        )
+        return rows[0] if rows else None
+
+    def cli(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a subprocess."""
+        return subprocess.run(
+            [sys.executable, "-m", "execution.cli", *arguments],
+            env={**self.environment, **environment},
+            cwd=project_root(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def set_prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        """Set the venue's markets, and the quote cache's."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".000000Z"
+        with closing(redis.Redis.from_url(self.redis_url)) as client:
+            for symbol, (bid, ask) in prices.items():
+                self.venue.price(symbol, bid, ask)
+                quote = {"bid": bid, "ask": ask, "at": now, "source": "test"}
+                client.hset("quotes", symbol, json.dumps(quote))
+
+    def arm_point(self, point: str, what: str) -> None:
+        """Arm a fault point: `kill`, `raise` or `hang`."""
+        (self.faults / f"{point}.new").write_text(what, encoding="utf-8")
+        (self.faults / f"{point}.new").rename(self.faults / point)
+
+    def fired(self, point: str) -> bool:
+        """Whether a point has fired."""
+        return any(self.faults.glob(f"{point}.fired.*"))
+
+    def pid_of(self, name: str) -> int:
+        """The process id of a worker (`worker-binance`) or of beat."""
+        state = read_state(self.home) or load_state(self.home)
+        assert state is not None
+        pid = next(process.pid for process in state.processes if process.name == name)
+        assert pid is not None
+        return pid
+
+    def judge(self, *, allow_open: bool = False) -> None:
+        """Let the oracle compare ledger, tables and event stream."""
+        verdict = judge(
+            self.database_url, {"BINANCE": self.venue.control_url}, self.tap, allow_open=allow_open
+        )
+        verdict.assert_clean()
