@@ -107,11 +107,7 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
     if found is not None:
         return _taken(held, found, session)
     send_by = held.attempt.send_by
-    proof_at = (
-        None
-        if send_by is None
-        else send_by + session.absence_proven_after + _CLOCK_MARGIN
-    )
+    proof_at = None if send_by is None else send_by + session.absence_proven_after + _CLOCK_MARGIN
     if proof_at is not None and proof_at > held.read_at:
         wait = proof_at - held.read_at
         _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
@@ -126,6 +122,9 @@ def _taken(order: Order, said: VenueOrder, session: BrokerSession) -> bool:
         if recorded:
             breakers.succeeded(connection, order.broker)
             alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
+    if recorded and not said.state.is_final:
+        # From here on, not from step 5 on: what fills in parts is heard of to its end.
+        session.watch(order.for_venue())
     return recorded
 
 

@@ -1,0 +1,1 @@
+"""Tests: unit, contract, integration, acceptance, chaos; and their independent judge."""

@@ -7,6 +7,7 @@ system's temporary folder.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,25 +23,27 @@ from execution.supervisor.valkey import EmbeddedValkey
 from tests.fleet import Fleet, Servers, flush
 
 RUN = "EXECUTION_TEST_RUN"
-OURS = ("execution-", "superintel-")
+_FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Mark every process of this run by its environment, and remember what was there before."""
+    """Mark every process of this run by its environment, and give the run a folder of its own."""
     os.environ[RUN] = uuid4().hex
+    folder = Path(tempfile.mkdtemp(prefix="exec-test-"))
+    folder.chmod(0o755)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    config.stash[_FOLDER] = folder
     for name in ("DATABASE_URL", "REDIS_URL", "EXECUTION_ENVIRONMENT", "EXECUTION_HOME"):
         os.environ.pop(name, None)
-    config.stash[_BEFORE] = _folders()
-
-
-_BEFORE = pytest.StashKey[frozenset[Path]]()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run that leaves anything behind."""
     left = [f"process {process.pid}: {process.cmdline()}" for process in _processes()]
-    left += [f"folder {folder}" for folder in _folders() - session.config.stash[_BEFORE]]
+    folder = session.config.stash[_FOLDER]
+    left += [f"{path}" for path in folder.iterdir() if not path.name.startswith("pytest-of-")]
+    shutil.rmtree(folder)
     if left:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
@@ -61,11 +64,6 @@ def _processes() -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-def _folders() -> frozenset[Path]:
-    folder = Path(tempfile.gettempdir())
-    return frozenset(path for path in folder.iterdir() if path.name.startswith(OURS))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,8 @@ import psycopg2.extras
 import redis
 from celery import Celery
 
+from execution.client import OrderClient
+from execution.settings import load
 from execution.supervisor.control import read_state
 from execution.supervisor.postgres import EmbeddedPostgres
 from execution.supervisor.process import ProcessSpec
@@ -204,6 +207,13 @@ class Fleet:
         self.tap.stop()
         self.venue.stop()
         self._celery.close()
+        if "client" in self.__dict__:
+            self.client.close()
+
+    @cached_property
+    def client(self) -> OrderClient:
+        """A Python producer's client."""
+        return OrderClient(load(database_url=self.database_url, redis_url=self.redis_url))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -301,9 +311,20 @@ class Fleet:
         assert pid is not None
         return pid
 
-    def judge(self, *, allow_open: bool = False) -> None:
-        """Let the oracle compare ledger, tables and event stream."""
-        verdict = judge(
-            self.database_url, {"BINANCE": self.venue.control_url}, self.tap, allow_open=allow_open
-        )
+    def judge(self, *, allow_open: bool = True, timeout: float = 30.0) -> None:
+        """Let the oracle compare ledger, tables and event stream, once things have come to rest.
+
+        What is wrong for a moment may be on its way; what is still wrong at the end is wrong.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            verdict = judge(
+                self.database_url,
+                {"BINANCE": self.venue.control_url},
+                self.tap,
+                allow_open=allow_open,
+            )
+            if not verdict.problems or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
         verdict.assert_clean()

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -25,10 +26,12 @@ import psycopg2
 import psycopg2.extras
 import redis
 
+# fmt: off
 STEPS = (
-    "create_order persist_order connect_gateway submit_order "
-    "await_fill persist_fill update_positions publish_fill_event"
-).split()
+    "create_order", "persist_order", "connect_gateway", "submit_order",
+    "await_fill", "persist_fill", "update_positions", "publish_fill_event",
+)
+# fmt: on
 FINAL = frozenset({"FILLED", "CANCELLED", "REJECTED", "EXPIRED"})
 WORKING = frozenset({"SUBMITTED", "PARTIALLY_FILLED"})
 STATES = FINAL | WORKING | {"PENDING", "SUBMITTING", "UNKNOWN"}
@@ -36,20 +39,26 @@ STATES = FINAL | WORKING | {"PENDING", "SUBMITTING", "UNKNOWN"}
 TAKEN = WORKING | {"FILLED", "CANCELLED", "EXPIRED"}
 STREAMS = ("orders", "fills")
 CHANNELS = ("fills", "fills.live", "fills.paper", "orders")
-FILL_KEYS = frozenset(
-    (
-        "schema event_id sequence type order_id client_order_id symbol asset_class side broker "
-        "requested_broker environment account execution_mode execution_id last_quantity "
-        "last_price cumulative_quantity leaves_quantity average_price currency multiplier "
-        "commission commission_currency order_state executed_at strategy"
-    ).split()
+# fmt: off
+FILL_KEYS = frozenset({
+    "schema", "event_id", "sequence", "type", "order_id", "client_order_id", "symbol",
+    "asset_class", "side", "broker", "requested_broker", "environment", "account",
+    "execution_mode", "execution_id", "last_quantity", "last_price", "cumulative_quantity",
+    "leaves_quantity", "average_price", "currency", "multiplier", "commission",
+    "commission_currency", "order_state", "executed_at", "strategy",
+})
+ORDER_KEYS = frozenset({
+    "schema", "event_id", "sequence", "type", "order_id", "client_order_id", "symbol", "broker",
+    "execution_mode", "state", "reason", "step", "at",
+})
+# What identifies an execution, and which columns a FILL message takes from fills and from orders.
+_IDENTITY = ("broker", "environment", "account", "symbol", "side", "execution_id")
+_FILL_OWN = (
+    "order_id", "execution_mode", "cumulative_quantity", "leaves_quantity", "average_price",
+    "currency", "multiplier", "commission", "commission_currency", "order_state", "executed_at",
 )
-ORDER_KEYS = frozenset(
-    (
-        "schema event_id sequence type order_id client_order_id symbol broker execution_mode "
-        "state reason step at"
-    ).split()
-)
+_FILL_ORDERS = ("client_order_id", "asset_class", "requested_broker", "strategy")
+# fmt: on
 _OUR_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _RELATIVE = Decimal("1e-18")
 # Wide enough that every sum and product of money here is exact; only quotients are rounded.
@@ -143,8 +152,8 @@ class Verdict:
 class EventTap:
     """A consumer: keeps every message of the four channels, and replays what it missed.
 
-    `with EventTap(redis_url) as tap:` listens from before the body begins. It comes back by itself
-    when Redis goes away; `losses` counts how often it did.
+    Between `start` and `stop`, or in a `with`, it listens. It comes back by itself when Redis goes
+    away; `losses` counts how often it did.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -157,16 +166,20 @@ class EventTap:
         self.losses = 0
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._listening.wait(30):
-            self.close()
-            raise TimeoutError("Redis did not take the subscription within 30 s")
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.stop()
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Listen from now on. TimeoutError when Redis does not take the subscription."""
+        self._thread.start()
+        if not self._listening.wait(30):
+            self.stop()
+            raise TimeoutError("Redis did not take the subscription within 30 s")
+
+    def stop(self) -> None:
         """Stop listening; what was heard stays."""
         self._stopping.set()
         if self._thread.is_alive():
@@ -217,7 +230,7 @@ class EventTap:
 
     def _listen(self) -> None:
         client = redis.Redis.from_url(self._url, decode_responses=True)
-        subscription = client.pubsub()
+        subscription = client.pubsub()  # type: ignore[no-untyped-call]
         waiting = set(CHANNELS)
         try:
             subscription.subscribe(*CHANNELS)
@@ -243,15 +256,20 @@ def judge(
     tap: EventTap | None,
     *,
     allow_open: bool = False,
+    patience: float = 5.0,
 ) -> Verdict:
     """Judge a system at rest. `ledgers` gives each live broker's control URL.
 
     One venue may stand for several brokers: then they have the same URL. Every broker that was
     sent anything needs one. With a tap, what it missed is replayed first. `allow_open` takes
-    orders that rest at a venue, or wait, as they are.
+    orders that rest at a venue, or wait, as they are. What is committed may wait up to `patience`
+    seconds for its publication.
     """
+    deadline = time.monotonic() + patience
+    while _query(database_url, _UNPUBLISHED)["events"] and time.monotonic() < deadline:
+        time.sleep(0.05)
     if tap is not None:
-        tap.catch_up(database_url)
+        tap.catch_up(database_url, patience=patience)
     facts = load(database_url, ledgers)
     if tap is not None:
         facts.messages, facts.unbroken = tap.messages, tap.losses == 0
@@ -266,7 +284,10 @@ def load(database_url: str, ledgers: Mapping[str, str]) -> Facts:
     for broker, url in ledgers.items():
         brokers_at[url.rstrip("/")].add(broker)
     venues = [_ledger(url, brokers) for url, brokers in brokers_at.items()]
-    return Facts(**tables, venues=[paper, *venues])
+    facts = Facts(venues=[paper, *venues])
+    for name, rows in tables.items():
+        setattr(facts, name, rows)
+    return facts
 
 
 def judge_facts(facts: Facts, *, allow_open: bool = False) -> Verdict:
@@ -586,13 +607,8 @@ class _Judge:
             if kind == "TRADE":
                 if key in booked:
                     self._problem(f"venue execution {key}: listed twice", kind="duplicates")
-                booked[key] = names_to = Booked(
-                    brokers=venue.brokers,
-                    status="GOOD",
-                    **{name: row.get(name) for name in _BOOKED_COLUMNS},
-                )
+                booked[key] = _booked(venue, row)
                 names[key] = key
-                del names_to
                 continue
             named = row.get("corrects") if kind in {"CORRECTION", "BUST"} else None
             root = names.get((*key[:2], named or row["execution_id"]))
@@ -759,7 +775,7 @@ class _Judge:
             lived[-1] == order["state"], f"{name}: {order['state']}, but history says {lived[-1]}"
         )
         modes = [row["execution_mode"] for row in self.attempts_of[order["order_id"]]]
-        turns = sum(pair == ("LIVE", "PAPER") for pair in zip(modes, modes[1:], strict=False))
+        turns = sum(pair == ("LIVE", "PAPER") for pair in pairwise(modes))
         said = sum(row["type"] == "REROUTED" for row in told)
         self._expect(said == turns, f"{name}: rerouted {turns} times, told {said} times")
         for row in told:
@@ -929,16 +945,19 @@ class _Judge:
         self._expect(not silent, f"channel {channel}: {silent[:5]} never came over Redis")
 
 
-_BOOKED_COLUMNS = (
-    "execution_id symbol side quantity price executed_at venue_order_id commission "
-    "commission_currency"
-).split()
-_IDENTITY = "broker environment account symbol side execution_id".split()
-_FILL_OWN = (
-    "order_id execution_mode cumulative_quantity leaves_quantity average_price currency "
-    "multiplier commission commission_currency order_state executed_at"
-).split()
-_FILL_ORDERS = "client_order_id asset_class requested_broker strategy".split()
+def _booked(venue: Venue, row: Row) -> Booked:
+    return Booked(
+        brokers=venue.brokers,
+        execution_id=row["execution_id"],
+        symbol=row["symbol"],
+        side=row["side"],
+        quantity=row["quantity"],
+        price=row["price"],
+        executed_at=row.get("executed_at"),
+        venue_order_id=row.get("venue_order_id"),
+        commission=row.get("commission"),
+        commission_currency=row.get("commission_currency"),
+    )
 
 
 def _revise(booked: Booked, kind: str, row: Row) -> None:
@@ -968,7 +987,7 @@ def _execution_key(row: Row) -> tuple[str, str, str]:
 
 
 def _mode_fits(row: Row) -> bool:
-    return (row["broker"] == "PAPER") == (row["execution_mode"] == "PAPER")
+    return bool((row["broker"] == "PAPER") == (row["execution_mode"] == "PAPER"))
 
 
 def _in_order(numbers: Sequence[int]) -> bool:
@@ -1037,6 +1056,11 @@ _QUERIES = {
     "paper_orders": "SELECT *, venue_order_id AS broker_order_id FROM paper_orders",
     "paper_executions": "SELECT e.*, o.symbol, o.side FROM paper_executions e "
     "JOIN paper_orders o USING (venue_order_id) ORDER BY e.executed_at, e.execution_id",
+}
+
+_UNPUBLISHED = {
+    "events": "SELECT event_no FROM events JOIN streams USING (stream) "
+    "WHERE sequence IS NULL OR sequence > published_sequence LIMIT 1"
 }
 
 

@@ -47,6 +47,7 @@ def _paper(context: Context) -> Broker:
         context.store,
         context.quotes,
         slippage,
+        account=settings.default_account,
         quote_max_age=settings.quote_max_age,
         price_wait=settings.paper_price_wait,
         poll_interval=PAPER_POLL_INTERVAL,

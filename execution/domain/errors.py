@@ -41,7 +41,7 @@ class BrokerError(ExecutionError):
 
 
 class BrokerRejected(BrokerError):
-    """A definite no: the venue holds no such order and never will.
+    """A definite no: a submit that was refused left no order; a cancel or modify changed nothing.
 
     `scope` VENUE means that the venue refuses everybody just now (closed, halted), which counts
     toward its circuit breaker; ORDER means that this one order was at fault.
@@ -57,7 +57,7 @@ class BrokerRejected(BrokerError):
 
 
 class BrokerUnavailable(BrokerError):
-    """The request provably never left this process."""
+    """The request provably never left, or the venue says that it took nothing."""
 
 
 class OutcomeUnknown(BrokerError):

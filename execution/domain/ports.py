@@ -7,7 +7,7 @@ OutcomeUnknown (it may have arrived). All methods are coroutines on the worker's
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,7 +79,11 @@ class Capabilities:
 
 
 class Broker(Protocol):
-    """A venue, as the lifecycle sees it."""
+    """A venue, as the lifecycle sees it.
+
+    Questions (`find`, `open_orders`, `executions`, `positions`, `account`, `quote`) raise
+    BrokerUnavailable for any missing answer; None and empty lists are answers.
+    """
 
     name: BrokerName
     capabilities: Capabilities
@@ -114,7 +118,7 @@ class Broker(Protocol):
     async def executions(self, since: datetime) -> Sequence[Execution]:
         """Every execution of the account since then, ours or not, oldest first."""
 
-    def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncIterator[VenueOrder]:
+    def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncGenerator[VenueOrder, None]:
         """Yield news of orders for as long as the connection stands.
 
         A polling adapter asks for each of `waiting()`, which is read anew every round; an

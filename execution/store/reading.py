@@ -8,28 +8,44 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from execution.store.requests import REFUSED
+from execution.store.schema import orders
 
 Rows = list[dict[str, Any]]
+
+_REQUEST = (
+    "outcome",
+    "request_id",
+    "received_at",
+    "client_order_id",
+    "payload",
+    "reason",
+    "order_id",
+)
+_BOTH = ", ".join(
+    [f"o.{name} AS o_{name}" for name in orders.c.keys()]  # noqa: SIM118 - no mapping
+    + [f"r.{name} AS r_{name}" for name in _REQUEST]
+)
 
 
 def orders_and_refusals(connection: Connection, limit: int) -> Rows:
     """The newest orders and refused requests, oldest first; a refused one's state is REFUSED."""
     rows = _all(
         connection,
-        """
-        SELECT coalesce(o.created_at, r.received_at) AS at, to_jsonb(o) AS o, to_jsonb(r) AS r
+        f"""
+        SELECT {_BOTH}
         FROM order_requests r LEFT JOIN orders o ON o.order_id = r.order_id
         ORDER BY r.received_at DESC LIMIT :limit
         """,
         {"limit": limit},
     )
-    return [_order_or_refusal(row["o"], row["r"]) for row in reversed(rows)]
+    return [_order_or_refusal(row) for row in reversed(rows)]
 
 
-def _order_or_refusal(order: dict[str, Any] | None, request: dict[str, Any]) -> dict[str, Any]:
-    if order is not None:
-        request_names = ("outcome", "request_id", "received_at")
-        return {**{name: request[name] for name in request_names}, **order}
+def _order_or_refusal(row: dict[str, Any]) -> dict[str, Any]:
+    order = {name: row[f"o_{name}"] for name in orders.c.keys()}  # noqa: SIM118 - no mapping
+    request = {name: row[f"r_{name}"] for name in _REQUEST}
+    if order["order_id"] is not None:
+        return {**{name: request[name] for name in _REQUEST[:3]}, **order}
     payload = request["payload"]
     state = REFUSED if request["outcome"] == REFUSED else "ACCEPTED"
     asked = {name: payload.get(name) for name in ("symbol", "side", "quantity", "order_type")}
@@ -40,18 +56,18 @@ def order(connection: Connection, identifier: str) -> dict[str, Any] | None:
     """An order, or the request that did not become one, by client_order_id or order_id."""
     rows = _all(
         connection,
-        """
-        SELECT to_jsonb(o) AS o, to_jsonb(r) AS r
+        f"""
+        SELECT {_BOTH}
         FROM order_requests r LEFT JOIN orders o ON o.order_id = r.order_id
         WHERE r.client_order_id = :identifier OR r.order_id = CAST(:order_id AS uuid)
         ORDER BY (r.outcome = 'ACCEPTED') DESC, r.received_at DESC LIMIT 1
         """,
         {"identifier": identifier, "order_id": _as_uuid(identifier)},
     )
-    return _order_or_refusal(rows[0]["o"], rows[0]["r"]) if rows else None
+    return _order_or_refusal(rows[0]) if rows else None
 
 
-def history(connection: Connection, order_id: str) -> Rows:
+def history(connection: Connection, order_id: object) -> Rows:
     """Everything that happened to an order, in order."""
     return _all(
         connection,
@@ -63,7 +79,7 @@ def history(connection: Connection, order_id: str) -> Rows:
     )
 
 
-def attempts(connection: Connection, order_id: str) -> Rows:
+def attempts(connection: Connection, order_id: object) -> Rows:
     """Every try at a venue."""
     return _all(
         connection,
@@ -75,7 +91,7 @@ def attempts(connection: Connection, order_id: str) -> Rows:
     )
 
 
-def fills_of(connection: Connection, order_id: str) -> Rows:
+def fills_of(connection: Connection, order_id: object) -> Rows:
     """Every fill of an order."""
     return _all(
         connection,

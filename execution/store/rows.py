@@ -24,7 +24,7 @@ from execution.domain.vocabulary import (
 
 def to_json(value: Any) -> Any:
     """A value as JSON holds it: decimals in plain text, times in ISO 8601, ids as text."""
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Decimal):
         return plain(value)

@@ -58,7 +58,9 @@ def service_specs(settings: Settings, home: Path, *, feed: bool = True) -> list[
         "REDIS_URL": redis_url,
         "EXECUTION_HOME": str(home),
     }
-    specs.append(module_spec("migrate", ["execution.cli", "migrate"], env, MIGRATION, restart=False))
+    specs.append(
+        module_spec("migrate", ["execution.cli", "migrate"], env, MIGRATION, restart=False)
+    )
     specs += [worker_spec(queue, home, env) for queue in WORKER_THREADS]
     specs.append(beat_spec(home, env))
     specs.append(flower_spec(home, env))
@@ -78,6 +80,7 @@ def project_root() -> Path:
 def module_spec(
     name: str, module: list[str], env: Mapping[str, str], stage: int, *, restart: bool = True
 ) -> ProcessSpec:
+    """Return how to run `python -m MODULE ARGUMENTS…` as a process."""
     argv = (sys.executable, "-m", *module)
     return ProcessSpec(name, argv, env, project_root(), stage, restart=restart)
 
@@ -87,6 +90,7 @@ def _celery(*arguments: str) -> tuple[str, ...]:
 
 
 def worker_spec(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    """Return how to run the worker of one queue, ready once it takes messages."""
     mark = private_folder(home / "run") / f"ready-{queue}"
     return ProcessSpec(
         name=f"worker-{queue}",
@@ -105,11 +109,13 @@ def worker_spec(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
 
 
 def beat_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    """Return how to run the clock that sends the periodic tasks."""
     argv = _celery("beat", "-s", str(home / "beat-schedule"), "--pidfile=")
     return ProcessSpec("beat", argv, env, project_root(), SERVICES)
 
 
 def flower_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    """Return how to run Flower, the monitor, on loopback with a password."""
     port = free_port(home, "flower")
     # In the environment, because every user of the machine can read command lines.
     env = {**env, "FLOWER_BASIC_AUTH": f"execution:{Secrets(home).token('flower')}"}

@@ -1,0 +1,1 @@
+"""Whole runs: real workers, real servers, the command line as a subprocess."""

@@ -15,7 +15,7 @@ def test_place_and_wait(fleet: Fleet) -> None:
     assert done.returncode == 0, done.stderr
     order = json.loads(done.stdout)
     assert (order["client_order_id"], order["state"]) == (name, "FILLED")
-    assert order["filled_quantity"] == 0.5
+    assert order["filled_quantity"] == "0.5"
 
 
 def test_refusal_is_exit_status_1(fleet: Fleet) -> None:
@@ -42,7 +42,7 @@ def test_orders_is_one_array_of_orders_and_refusals(fleet: Fleet) -> None:
     """`orders --json` holds orders and refused requests, keys as the columns."""
     name = f"cli-{uuid4().hex[:8]}"
     fleet.cli("place", "SPY", "BUY", "1", "--id", name, "--wait", "20")
-    fleet.cli("place", "SPY", "BUY", "-1", "--id", f"{name}-bad")
+    fleet.cli("place", "SPY", "BUY", "0", "--id", f"{name}-bad")
     rows = {row["client_order_id"]: row for row in json.loads(fleet.cli("orders", "--json").stdout)}
     assert rows[name]["state"] == "FILLED"
     assert {"order_id", "requested_broker", "average_price", "created_at"} <= set(rows[name])

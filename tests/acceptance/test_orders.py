@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
@@ -16,7 +15,6 @@ import redis
 from celery import Celery
 
 from execution.client import OrderClient
-from execution.settings import load
 from tests.fleet import Fleet, wait_until
 
 STEPS = [
@@ -44,11 +42,9 @@ def new_id(name: str) -> str:
 
 
 @pytest.fixture
-def client(fleet: Fleet) -> Iterator[OrderClient]:
+def client(fleet: Fleet) -> OrderClient:
     """A Python producer's client."""
-    client = OrderClient(load(database_url=fleet.database_url, redis_url=fleet.redis_url))
-    yield client
-    client.close()
+    return fleet.client
 
 
 def test_a_celery_app_that_knows_only_the_broker_url(fleet: Fleet) -> None:
@@ -198,7 +194,7 @@ def test_on_failure_reject(fleet: Fleet) -> None:
         symbol="BTC-USDT", side="BUY", quantity="1", client_order_id=name, on_failure="reject"
     )
     order = fleet.await_state(name, "REJECTED")
-    assert order["reason"] == "insufficient funds"
+    assert order["reason"].endswith("insufficient funds")
     assert order["execution_mode"] == "LIVE"
 
 
@@ -326,7 +322,7 @@ def test_wait_gives_up(fleet: Fleet, client: OrderClient) -> None:
     name = new_id("resting")
     client.place("SPY", "BUY", "1", client_order_id=name, order_type="LIMIT", limit_price="1")
     began = time.monotonic()
-    with pytest.raises(TimeoutError, match="after 0.5 s"):
+    with pytest.raises(TimeoutError, match=r"after 0\.5 s"):
         client.wait(name, 0.5)
     assert time.monotonic() - began < 5
     fleet.await_state(name, "SUBMITTED")

@@ -1,0 +1,1 @@
+"""Faults on purpose, in a fleet of real workers."""

@@ -13,6 +13,7 @@ import pytest
 from execution.domain.ports import Broker
 
 from .harness import VenueHarness, has_all
+from .paper_harness import PaperHarness
 
 
 def _harnesses() -> list[type[VenueHarness]]:
@@ -56,6 +57,8 @@ def harness(
     request: pytest.FixtureRequest, runner: asyncio.Runner, tmp_path: Path
 ) -> Iterator[VenueHarness]:
     """A running venue with a market of 99 and 101."""
+    if request.param is PaperHarness:
+        PaperHarness.database_url = request.getfixturevalue("database_url")
     harness: VenueHarness = request.param(tmp_path)
 
     async def start() -> None:

@@ -1,0 +1,1 @@
+"""Fast and pure."""

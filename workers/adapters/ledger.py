@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
@@ -152,7 +152,9 @@ class LedgerAdapter:
         answer = await self._ask("executions", since=since.isoformat())
         return _answered(lambda answer: [_execution(item) for item in answer["executions"]], answer)
 
-    async def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncIterator[VenueOrder]:
+    async def watch(
+        self, waiting: Callable[[], Sequence[Attempt]]
+    ) -> AsyncGenerator[VenueOrder, None]:
         """The first look at each order is news; after that, what differs from the last look."""
         told: dict[str, VenueOrder] = {}
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -54,6 +54,7 @@ class PaperAdapter:
         quotes: QuoteSource,
         slippage: Slippage,
         *,
+        account: str,
         quote_max_age: timedelta,
         price_wait: timedelta,
         poll_interval: timedelta,
@@ -62,16 +63,19 @@ class PaperAdapter:
         self._store = store
         self._quotes = quotes
         self._slippage = slippage
+        self._account = account
         self._quote_max_age = quote_max_age
         self._price_wait = price_wait
         self._poll_interval = poll_interval
         self._clock = clock
+        self._connected = False
 
     async def connect(self) -> None:
+        self._connected = True
         await self.health_check()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        self._connected = False
 
     async def health_check(self) -> None:
         await self._read(lambda connection: paper_book.find(connection, []))
@@ -82,6 +86,8 @@ class PaperAdapter:
         quote = await self._quote(attempt.instrument.symbol)
         order = _resting(attempt, self._clock())
         what, note = self._match(order, quote)
+        if what is None and order.order_type is OrderType.MARKET and not self._price_wait:
+            raise BrokerRejected(self._no_price(order), code="NO_PRICE")
         immediate = attempt.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
         if what is not None:
             state = OrderState.FILLED
@@ -116,12 +122,13 @@ class PaperAdapter:
                 connection, attempt.venue_order_id, change.quantity, change.limit_price
             )
         )
-        found = await self.find(attempt)
-        if not changed or found is None:
+        found = await self.find(attempt) if changed else None
+        if found is None:
             raise BrokerRejected("no such working order in the paper book", code="NOT_WORKING")
         return found
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
+        await self._match_resting([attempt.venue_order_id])
         found = await self._read(
             lambda connection: paper_book.find(connection, [attempt.venue_order_id])
         )
@@ -137,7 +144,7 @@ class PaperAdapter:
         return await self._read(paper_book.positions)
 
     async def account(self) -> Account:
-        return Account("paper", is_real=False, balances={})
+        return Account(self._account, is_real=False, balances={})
 
     async def quote(self, instrument: Instrument) -> Quote:
         quote = await self._quote(instrument.symbol)
@@ -145,7 +152,9 @@ class PaperAdapter:
             raise BrokerUnavailable(f"there is no quote of {instrument.symbol}")
         return quote
 
-    async def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncIterator[VenueOrder]:
+    async def watch(
+        self, waiting: Callable[[], Sequence[Attempt]]
+    ) -> AsyncGenerator[VenueOrder, None]:
         """Match what rests against the quotes, round by round; yields what changed."""
         while True:
             for changed in await self._round([attempt.venue_order_id for attempt in waiting()]):
@@ -153,20 +162,24 @@ class PaperAdapter:
             await asyncio.sleep(self._poll_interval.total_seconds())
 
     async def _round(self, ids: Sequence[str]) -> Sequence[VenueOrder]:
-        if not ids:
-            return ()
-        orders = await self._read(lambda connection: paper_book.resting(connection, ids))
-        still_resting = {order.venue_order_id for order in orders}
-        quotes = await self._quotes_of({order.symbol for order in orders})
-        touched = [order_id for order_id in ids if order_id not in still_resting]
-        touched += [
-            order.venue_order_id
-            for order in orders
-            if await self._settle(order, quotes.get(order.symbol))
-        ]
+        """Match what rests; returns what changed, and what no longer rests."""
+        unchanged = await self._match_resting(ids)
+        touched = [venue_order_id for venue_order_id in ids if venue_order_id not in unchanged]
         if not touched:
             return ()
         return await self._read(lambda connection: paper_book.find(connection, touched))
+
+    async def _match_resting(self, ids: Sequence[str]) -> set[str]:
+        """Match those of some orders that rest against the quotes; returns what still rests."""
+        if not ids:
+            return set()
+        orders = await self._read(lambda connection: paper_book.resting(connection, ids))
+        quotes = await self._quotes_of({order.symbol for order in orders})
+        return {
+            order.venue_order_id
+            for order in orders
+            if not await self._settle(order, quotes.get(order.symbol))
+        }
 
     async def _settle(self, order: RestingOrder, quote: Quote | None) -> bool:
         """Fill or reject one resting order where that is due; True when it was."""
@@ -175,16 +188,19 @@ class PaperAdapter:
             return await self._write(lambda connection: paper_book.fill(connection, order, what))
         waited = self._clock() - order.accepted_at
         if order.order_type is OrderType.MARKET and waited > self._price_wait:
-            reason = (
-                f"no price for {order.symbol} within {self._price_wait.total_seconds():.0f} s: "
-                "no quote and no reference_price"
-            )
+            reason = self._no_price(order)
             return await self._write(
                 lambda connection: paper_book.close(
                     connection, order.venue_order_id, OrderState.REJECTED, reason
                 )
             )
         return False
+
+    def _no_price(self, order: RestingOrder) -> str:
+        return (
+            f"no price for {order.symbol} within {self._price_wait.total_seconds():g} s: "
+            "no quote and no reference_price"
+        )
 
     def _match(
         self, order: RestingOrder, quote: Quote | None
@@ -236,6 +252,8 @@ class PaperAdapter:
             raise OutcomeUnknown(f"the paper book is away: {error}") from error
 
     def _run(self, query: Callable[[Connection], T]) -> T:
+        if not self._connected:
+            raise BrokerUnavailable("not connected")
         with self._store.statement() as connection:
             return query(connection)
 
