@@ -20,7 +20,7 @@ from execution.store.requests import REFUSED
 
 ORDERS = Path("examples") / "orders.jsonl"
 _LONGEST = 30.0
-_COLUMNS = ("order", "symbol", "side", "quantity", "route", "state", "price", "mode", "ms")
+_COLUMNS = ("order", "", "route", "state", "price", "mode", "ms")
 
 
 def show(settings: Settings, root: Path | None = None) -> None:
@@ -55,8 +55,11 @@ def _follow(client: OrderClient, requests: list[dict[str, Any]]) -> None:
             orders = [client.get(request["client_order_id"]) for request in requests]
             live.update(_table(requests, orders), refresh=True)
             if all(map(_over, orders)) or time.monotonic() > deadline:
-                return
+                break
             time.sleep(0.1)
+    for order in orders:
+        if order is not None and order["state"] == REFUSED:
+            Console().print(f"{order['client_order_id']} refused: {order['reason']}", markup=False)
 
 
 def _over(order: dict[str, Any] | None) -> bool:
@@ -66,27 +69,23 @@ def _over(order: dict[str, Any] | None) -> bool:
 
 def _table(requests: list[dict[str, Any]], orders: list[dict[str, Any] | None]) -> Table:
     rows = [_row(request, order or {}) for request, order in zip(requests, orders, strict=True)]
-    table = make_table("example orders", _COLUMNS, rows)
-    refusals = [order["reason"] for order in orders if order and order["state"] == REFUSED]
-    if refusals:
-        table.caption = "refused: " + "; ".join(refusals)
-        table.caption_justify = "left"
-    return table
+    return make_table("example orders", _COLUMNS, rows)
 
 
 def _row(request: dict[str, Any], order: dict[str, Any]) -> list[Any]:
-    start = [request[name] for name in ("client_order_id", "symbol", "side", "quantity")]
     route = order.get("broker")
     if route != order.get("requested_broker"):
-        route = f"{order.get('requested_broker')} → {route}"
+        route = f"{order.get('requested_broker')}→{route}"
+    price = order.get("average_price")
     passed = None
     if order.get("created_at"):
         passed = round((order["updated_at"] - order["received_at"]).total_seconds() * 1000)
     return [
-        *start,
+        request["client_order_id"],
+        f"{request['side']} {request['quantity']} {request['symbol']}",
         route,
         order.get("state"),
-        order.get("average_price"),
+        None if price is None else f"{price:.7g}",
         order.get("execution_mode"),
         passed,
     ]

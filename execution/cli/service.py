@@ -103,6 +103,8 @@ def run_up(
         with Live(console=console, auto_refresh=False) as live:
             for state in states:
                 live.update(_table(state), refresh=True)
+        if not console.is_terminal:
+            console.print()  # a live display that is no terminal's ends without a newline
         _tell_place(home, console)
         _tell_flower(home, console)
         if after_ready is not None:

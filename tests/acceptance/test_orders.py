@@ -51,7 +51,9 @@ def test_a_celery_app_that_knows_only_the_broker_url(fleet: Fleet) -> None:
     """A task sent by name ends as a fill that a plain redis-py subscriber hears."""
     name = new_id("plain")
     with closing(redis.Redis.from_url(fleet.redis_url)) as subscriber:
-        heard = subscriber.pubsub(ignore_subscribe_messages=True)
+        heard = subscriber.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
         heard.subscribe("fills")
         heard.get_message(timeout=5)
         with Celery(broker=fleet.redis_url) as producer:

@@ -1,0 +1,114 @@
+"""The streams: gap-free, in order, each event at least once, whoever publishes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+import redis
+
+from execution.domain.errors import EventsUnavailable
+from execution.domain.events import Event, order_event
+from execution.events.connection import connect
+from execution.events.publisher import Publisher, message
+from execution.store import outbox
+from execution.store.engine import Store
+from execution.store.outbox import Numbered
+from tests.fleet import Servers, wait_until
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A fresh database."""
+    store = Store(database_url, pool_size=20)
+    yield store
+    store.close()
+
+
+def event() -> Event:
+    """Some event."""
+    name = uuid4().hex
+    return order_event("ACCEPTED", key=name, at=datetime.now(UTC), client_order_id=name)
+
+
+def test_many_writers_and_publishers(store: Store, servers: Servers) -> None:
+    """Eight threads write and publish at once: no gap, no double number, nothing out of order."""
+    heard: list[int] = []
+    with closing(connect(servers.valkey.url)) as client, closing(client.pubsub()) as pubsub:  # type: ignore[no-untyped-call]
+        pubsub.subscribe("orders")
+        pubsub.get_message(timeout=5)
+
+        def work() -> None:
+            publisher = Publisher(store, client)
+            for _ in range(25):
+                with store.transaction() as connection:
+                    outbox.add(connection, [event(), event()])
+                publisher.drain()
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        def all_heard() -> bool:
+            told = pubsub.get_message(timeout=0.1)
+            if told and told["type"] == "message":
+                heard.append(json.loads(told["data"])["sequence"])
+            return len(heard) == 400
+
+        wait_until(all_heard, what="400 messages")
+    assert heard == list(range(1, 401))
+
+
+def test_redis_away_keeps_events_due(store: Store) -> None:
+    """What Redis does not take stays unpublished and goes out, once, when it is back."""
+    with store.transaction() as connection:
+        outbox.add(connection, [event()])
+    with closing(redis.Redis(host="127.0.0.1", port=1)) as nobody, pytest.raises(EventsUnavailable):
+        Publisher(store, nobody).drain()
+    sent: list[Numbered] = []
+
+    def publish(events: Sequence[Numbered]) -> None:
+        sent.extend(events)
+
+    with store.transaction() as connection:
+        assert outbox.number(connection) == 1
+    with store.transaction() as connection:
+        assert outbox.publish_numbered(connection, publish) == (1, False)
+    with store.transaction() as connection:
+        assert outbox.publish_numbered(connection, publish) == (0, False)
+    assert [one.sequence for one in sent] == [1]
+
+
+def test_rolled_back_is_never_numbered(store: Store) -> None:
+    """An event whose change was rolled back does not exist, and leaves no gap."""
+    with pytest.raises(ZeroDivisionError), store.transaction() as connection:
+        outbox.add(connection, [event()])
+        raise ZeroDivisionError
+    with store.transaction() as connection:
+        outbox.add(connection, [event()])
+        outbox.number(connection)
+        (only,) = outbox.replay(connection, "orders", 0)
+    assert only.sequence == 1
+
+
+def test_the_same_event_twice_is_one(store: Store) -> None:
+    """A replayed step writes the same event_id, which is left as it is."""
+    same = event()
+    for _ in range(2):
+        with store.transaction() as connection:
+            outbox.add(connection, [same])
+    with store.transaction() as connection:
+        assert outbox.number(connection) == 1
+
+
+def test_message_begins_as_documented() -> None:
+    """`sequence` stands third, as the interface shows it."""
+    text = message(Numbered("orders", 7, {"schema": 1, "event_id": "x", "type": "ACCEPTED"}))
+    assert list(json.loads(text)) == ["schema", "event_id", "sequence", "type"]
