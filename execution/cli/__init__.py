@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from execution.cli import database, examples, market, orders, service
+from execution.cli import database, environment, examples, market, orders, service
 from execution.domain.errors import ExecutionError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ service.register(app, after_ready=examples.show)
 orders.register(app)
 market.register(app)
 database.register(app)
+environment.register(app)
 
 
 def main() -> None:

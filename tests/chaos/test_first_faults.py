@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -86,7 +87,7 @@ def test_a_step_that_fails_is_taken_up_again(fleet: Fleet, side: str) -> None:
         point = f"{step}:{side}"
         fleet.arm_point(point, "raise")
         fleet.send(symbol="BTC-USDT", side="BUY", quantity="1", client_order_id=name)
-        wait_until(lambda point=point: fleet.fired(point), what=point)
+        wait_until(partial(fleet.fired, point), what=point)
         (fleet.faults / next(fleet.faults.glob(f"{point}.fired.*")).name).unlink()
         if step == "place_order" and side == "begin":
             # Nothing was accepted yet: until ACCEPTED appears, a producer sends the same again.

@@ -77,7 +77,7 @@ def test_commission_in_the_base_asset_reduces_what_is_held() -> None:
     position = fold([bought], ONE)
     assert position == Position(Decimal("0.999"), Decimal(50), Decimal(0), Decimal(0))
     sold = position.apply(FillEntry(Side.SELL, Decimal("0.999"), Decimal(60)), ONE)
-    assert (sold.quantity, sold.realised_pnl) == (0, Decimal("9.99"))
+    assert (sold.quantity, sold.realised_pnl) == (Decimal(0), Decimal("9.99"))
 
 
 @given(histories, multipliers)

@@ -160,7 +160,7 @@ def test_canonical_form_reads_back(request: OrderRequest) -> None:
 def test_equal_meaning_has_one_fingerprint(request: OrderRequest, zeros: int, random: Any) -> None:
     """Trailing zeros, spelled-out defaults, key order and the price of reference do not count."""
     canonical = request.canonical()
-    spelled = request.model_dump(mode="json")
+    spelled = request.model_dump(mode="json") | canonical
     quantity = canonical["quantity"]
     spelled["quantity"] = quantity + ("" if "." in quantity else ".") + "0" * (zeros + 1)
     for name in ("limit_price", "stop_price", "trail_amount"):
