@@ -33,6 +33,8 @@ task_queues = [Queue(name) for name in ("orders", "ibkr", "mt4", "binance", "pap
 task_create_missing_queues = False
 task_routes = {
     "tasks.place_order": {"queue": "orders"},
+    "tasks.cancel_order": {"queue": "orders"},
+    "tasks.modify_order": {"queue": "orders"},
     "tasks.recover_orders": {"queue": "orders"},
     "tasks.create_order": {"queue": "orders"},
     "tasks.persist_order": {"queue": "orders"},

@@ -12,14 +12,17 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from execution.domain.commands import CommandKind
 from execution.domain.errors import ExecutionError
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.vocabulary import OrderState
 from execution.events.publisher import message
 from execution.faultpoints import reach
+from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.settings import Settings, load
-from execution.store import outbox, reading, requests, stamp
+from execution.store import commands, outbox, reading, requests, stamp
+from execution.store.commands import Command
 from execution.store.engine import Store
 from execution.store.requests import ACCEPTED, REFUSED, Receipt
 
@@ -44,6 +47,7 @@ class OrderClient:
             ExchangeMapper(self._settings.symbol_overrides),
             timedelta(seconds=self._settings.step_deadline.total_seconds()),
         )
+        self._instructions = Instructions(self._store)
         self._celery = Celery("producer", broker=self._settings.require_redis_url())
         self._celery.conf.update(
             broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
@@ -62,14 +66,14 @@ class OrderClient:
         receipt = self._intake.receive(payload)
         reach("client:committed", receipt.client_order_id)
         if receipt.outcome == ACCEPTED:
-            self._wake(payload)
+            self._send("tasks.place_order", payload)
         return receipt
 
-    def _wake(self, payload: dict[str, Any]) -> None:
-        """Send the message; without it recovery finds the request a few seconds later."""
+    def _send(self, task: str, payload: dict[str, Any]) -> None:
+        """Send the message; without it recovery finds what was recorded a few seconds later."""
         try:
             self._celery.send_task(
-                "tasks.place_order",
+                task,
                 kwargs=payload,
                 queue="orders",
                 retry_policy={"max_retries": 1, "interval_start": 0},
@@ -77,9 +81,48 @@ class OrderClient:
         except OperationalError as error:
             structlog.get_logger().warning(
                 "wake-up not sent, recovery will",
-                client_order_id=payload["client_order_id"],
+                client_order_id=payload.get("client_order_id"),
                 error=str(error),
             )
+
+    def cancel(self, client_order_id: str, cancel_id: str | None = None) -> Command:
+        """Ask for a cancel; the same cancel_id again is the same cancel.
+
+        A cancel of an order that does not exist yet leaves a mark that cancels it when it comes.
+        Returns the command as recorded; `command` tells what became of it. StoreUnavailable.
+        """
+        payload = {"client_order_id": client_order_id, "cancel_id": cancel_id or str(uuid4())}
+        return self._instruct(CommandKind.CANCEL, "tasks.cancel_order", payload)
+
+    def modify(
+        self,
+        client_order_id: str,
+        *,
+        expected_version: int,
+        modify_id: str | None = None,
+        quantity: str | None = None,
+        limit_price: str | None = None,
+        stop_price: str | None = None,
+    ) -> Command:
+        """Ask for a change; `quantity` is the new total. Refused when the version is stale."""
+        values = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
+        payload = {
+            "client_order_id": client_order_id,
+            "modify_id": modify_id or str(uuid4()),
+            "expected_version": expected_version,
+            **{name: value for name, value in values.items() if value is not None},
+        }
+        return self._instruct(CommandKind.MODIFY, "tasks.modify_order", payload)
+
+    def _instruct(self, kind: CommandKind, task: str, payload: dict[str, Any]) -> Command:
+        command = self._instructions.receive(kind, payload)
+        self._send(task, payload)
+        return command
+
+    def command(self, command: Command) -> Command:
+        """A command as it stands now: PENDING, DONE, or REFUSED with the reason."""
+        with self._store.statement() as connection:
+            return commands.load(connection, command.command_id) or command
 
     def get(self, client_order_id: str) -> dict[str, Any] | None:
         """The order as its columns, or the request while it is none (state ACCEPTED, REFUSED)."""

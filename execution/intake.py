@@ -59,7 +59,7 @@ class Intake:
         else:
             reason = None
             body = request.canonical()
-        client_order_id = _readable_id(payload.get("client_order_id"))
+        client_order_id = readable_id(payload.get("client_order_id"))
         digest = fingerprint(body)
         receipt = self._record(client_order_id, body, digest, reason)
         if receipt is not None:
@@ -105,6 +105,6 @@ class Intake:
             )
 
 
-def _readable_id(value: object) -> str | None:
+def readable_id(value: object) -> str | None:
     """An id to find a request by, a malformed one too; None for what is not even text."""
     return storable(value)[:_SHOWN_ID] if isinstance(value, str) else None

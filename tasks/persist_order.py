@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from execution.domain.events import order_event
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName, OrderState
-from execution.store import orders
+from execution.store import commands, orders
+from execution.store.transitions import load
 from tasks.step import StepTask, publish_quietly
 from workers.app import app
 from workers.context import context
@@ -44,8 +47,22 @@ def persist_order(self: StepTask, order_id: str) -> None:
             for kind in kinds
         ]
         mine = orders.insert(connection, UUID(order_id), shared.timing.step, events)
-    if mine and order["state"] == OrderState.PENDING:
+        cancelled = mine and _cancel_if_marked(connection, UUID(order_id))
+    if mine and not cancelled and order["state"] == OrderState.PENDING:
         self.go_on(UUID(order_id), Step.PERSIST_ORDER, BrokerName(str(order["broker"])))
         publish_quietly()
     else:
         self.end_chain()
+
+
+def _cancel_if_marked(connection: Connection, order_id: UUID) -> bool:
+    """End an order whose cancel overtook it. One that comes just now is found by recovery."""
+    order = load(connection, order_id)
+    if order is None or order.state is not OrderState.PENDING:
+        return False
+    mark = commands.cancel_mark(connection, order.client_order_id)
+    if mark is None:
+        return False
+    reason = f"cancelled by {mark.external_id}, which came before it"
+    orders.settle(connection, order, OrderState.CANCELLED, reason, step=Step.PERSIST_ORDER)
+    return commands.settle(connection, mark.command_id, commands.DONE, None, [])

@@ -10,7 +10,7 @@ from celery import Celery
 
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
-from execution.store import recovery
+from execution.store import commands, recovery
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask, publish_quietly
@@ -27,6 +27,7 @@ class Repairs:
     orders: int = 0
     reports: int = 0
     fills: int = 0
+    commands: int = 0
     rerouted: int = 0
 
 
@@ -47,6 +48,7 @@ def sweep(celery: Celery) -> Repairs:
         due = recovery.due_orders(connection, deadline)
         reports = recovery.unapplied_reports(connection, deadline)
         fills = recovery.unpositioned_fills(connection, deadline)
+        instructed = commands.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
     for order_id, step in requests:
         send_from(celery, order_id, step, BrokerName.PAPER)
         done.requests += 1
@@ -62,6 +64,9 @@ def sweep(celery: Celery) -> Repairs:
         orphan = "tasks.update_orphan_position"
         _send_on(celery, Step.UPDATE_POSITIONS, orphan, report_id, owner, broker=broker)
         done.fills += 1
+    for command_id, broker in instructed:
+        celery.send_task("tasks.execute_command", args=(str(command_id),), queue=broker.queue)
+        done.commands += 1
     done.rerouted = _reroute_unserved(celery)
     publish_quietly()
     return done

@@ -107,7 +107,11 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
     if found is not None:
         return _taken(held, found, session)
     send_by = held.attempt.send_by
-    proof_at = None if send_by is None else send_by + session.absence_proven_after + _CLOCK_MARGIN
+    proof_at = (
+        None
+        if send_by is None
+        else send_by + session.capabilities.absence_proven_after + _CLOCK_MARGIN
+    )
     if proof_at is not None and proof_at > held.read_at:
         wait = proof_at - held.read_at
         _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)

@@ -187,6 +187,14 @@ class Fleet:
         self._celery = Celery("test-producer", broker=redis_url)
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _start(self) -> None:
         self.venue.start()
         self._environment["LEDGER_BROKER_URL"] = self.venue.url
         self.tap.start()
@@ -194,7 +202,6 @@ class Fleet:
         self._supervisor = Supervisor(self._specs(), self.home)
         self._supervisor.start()
         wait_until(self._brokers_ready, what="every broker's session")
-        return self
 
     def __exit__(
         self,

@@ -26,6 +26,9 @@ app = Celery(
         "tasks.update_positions",
         "tasks.publish_fill_event",
         "tasks.reroute_to_paper",
+        "tasks.cancel_order",
+        "tasks.modify_order",
+        "tasks.execute_command",
         "tasks.recover_orders",
     ],
 )

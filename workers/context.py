@@ -12,6 +12,7 @@ from execution.domain.mapping import ExchangeMapper
 from execution.events.connection import connect
 from execution.events.publisher import Publisher
 from execution.events.quotes import QuoteCache
+from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.settings import Settings
 from execution.store.engine import Store
@@ -29,6 +30,7 @@ class Context:
     quotes: QuoteCache
     mapper: ExchangeMapper
     intake: Intake
+    instructions: Instructions
     timing: Timing
 
 
@@ -47,6 +49,7 @@ def context() -> Context:
         quotes=QuoteCache(client),
         mapper=mapper,
         intake=Intake(store, mapper, configured.step_deadline),
+        instructions=Instructions(store),
         timing=Timing(
             step=configured.step_deadline,
             submit_window=configured.submit_window,

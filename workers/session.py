@@ -23,7 +23,7 @@ from execution.domain.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
-from execution.domain.ports import Attempt, Broker
+from execution.domain.ports import Attempt, Broker, Capabilities
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.intake import new_id
@@ -115,11 +115,11 @@ class BrokerSession:
         return not isinstance(self._adapter, str)
 
     @property
-    def absence_proven_after(self) -> timedelta:
-        """How long after `send_by` the venue's "no such order" is proof. BrokerUnavailable."""
+    def capabilities(self) -> Capabilities:
+        """What the venue behind this session can do. BrokerUnavailable without an adapter."""
         if isinstance(self._adapter, str):
             raise BrokerUnavailable(self._adapter)
-        return self._adapter.capabilities.absence_proven_after
+        return self._adapter.capabilities
 
     def down_for(self) -> timedelta:
         """How long there has been no connection; zero while there is one."""

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from execution.cli import database, environment, examples, market, orders, service
+from execution.cli import database, environment, examples, instructions, market, orders, service
 from execution.domain.errors import ExecutionError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 service.register(app, after_ready=examples.show)
 orders.register(app)
+instructions.register(app)
 market.register(app)
 database.register(app)
 environment.register(app)

@@ -25,7 +25,9 @@ class OrderEventType(StrEnum):
     REROUTED = "REROUTED"
     OVERFILLED = "OVERFILLED"
     CANCEL_REQUESTED = "CANCEL_REQUESTED"
+    CANCEL_REFUSED = "CANCEL_REFUSED"
     MODIFIED = "MODIFIED"
+    MODIFY_REFUSED = "MODIFY_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)

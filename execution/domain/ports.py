@@ -55,11 +55,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Modification:
-    """What a modify changes; None leaves as it is. `quantity` is the new total."""
+    """What a modify changes; None leaves as it is. `quantity` is the new total of the attempt.
+
+    `send_by` is when the venue should refuse it (aware UTC), where it can.
+    """
 
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    send_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

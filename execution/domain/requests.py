@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -35,6 +35,8 @@ MAXIMUM_NUMBER = Decimal(10) ** 15
 MAXIMUM_DECIMALS = 18
 _PLAIN_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _SHOWN_PROBLEMS = 5
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _decimal(value: object) -> Decimal:
@@ -164,12 +166,17 @@ class OrderRequest(BaseModel):
 
 
 def parse(payload: Mapping[str, Any]) -> OrderRequest:
+    """Validate an order's payload. RequestRefused names field, value and rule of each problem."""
+    return validated(OrderRequest, payload)
+
+
+def validated(model: type[Model], payload: Mapping[str, Any]) -> Model:
     """Validate a payload.
 
     Raises RequestRefused whose message names, for each problem, the field, the value and the rule.
     """
     try:
-        return OrderRequest.model_validate(dict(payload))
+        return model.model_validate(dict(payload))
     except ValidationError as error:
         problems = [
             _problem(payload, item)
@@ -191,7 +198,7 @@ def _problem(payload: Mapping[str, Any], item: Any) -> str:
     if item["type"] == "missing":
         return f"{shown_name(field)}: missing, it is required"
     if item["type"] == "extra_forbidden":
-        return f"{shown_name(field)}: {shown(item['input'])} is not a field of an order"
+        return f"{shown_name(field)}: {shown(item['input'])} is not a known field"
     return f"{field}: {shown(item['input'])} {message.replace('input should', 'must')}"
 
 

@@ -179,6 +179,48 @@ sa.Index(
     postgresql_where=sa.text("state IN ('SUBMITTED', 'PARTIALLY_FILLED')"),
 )
 
+order_commands = sa.Table(
+    "order_commands",
+    metadata,
+    sa.Column("command_id", _uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("client_order_id", sa.Text),
+    sa.Column("external_id", sa.Text, comment="the producer's cancel_id or modify_id"),
+    sa.Column("received_at", _time, nullable=False, server_default=_now),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("payload_hash", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("sent_at", _time, comment="a modify: when its intent was committed"),
+    sa.Column("settled_at", _time),
+    sa.Column("due_at", _time),
+    sa.Column("resends", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("kind IN ('CANCEL', 'MODIFY')", name="kind"),
+    sa.CheckConstraint("outcome IN ('PENDING', 'DONE', 'REFUSED')", name="outcome"),
+    sa.UniqueConstraint(
+        "kind",
+        "client_order_id",
+        "external_id",
+        "payload_hash",
+        name="order_commands_identity_key",
+        postgresql_nulls_not_distinct=True,
+    ),
+)
+# One id is one command; another payload under it is refused.
+sa.Index(
+    "order_commands_taken",
+    order_commands.c.kind,
+    order_commands.c.client_order_id,
+    order_commands.c.external_id,
+    unique=True,
+    postgresql_where=sa.text("outcome <> 'REFUSED'"),
+)
+sa.Index(
+    "order_commands_pending",
+    order_commands.c.client_order_id,
+    postgresql_where=sa.text("outcome = 'PENDING'"),
+)
+
 execution_reports = sa.Table(
     "execution_reports",
     metadata,
@@ -392,6 +434,30 @@ paper_orders = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("accepted_at", _time, nullable=False),
     sa.Column("terms", JSONB, nullable=False, comment="type, prices, time in force"),
+    sa.Column(
+        "version",
+        sa.Integer,
+        nullable=False,
+        server_default="1",
+        comment="grows with every change; a change is made only on the one that was read",
+    ),
+    sa.Column("executions", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("ends_at", _time, comment="when its time in force ends"),
+    sa.Column("closes_at", _time, comment="the close that an on-close order waits for"),
+    sa.Column("triggered_at", _time, comment="when its stop was reached"),
+    sa.Column("taken_at", _time, comment="time of the quote it last filled on"),
+    sa.Column(
+        "trail_extreme",
+        _number,
+        comment="lowest ask (BUY) or highest bid (SELL) since a trailing stop was accepted",
+    ),
+    sa.Column(
+        "taken_quantity",
+        _number,
+        nullable=False,
+        server_default="0",
+        comment="how much of that quote's size it has taken",
+    ),
 )
 sa.Index(
     "paper_orders_open",

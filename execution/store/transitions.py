@@ -70,6 +70,21 @@ def load_by_venue_id(connection: Connection, venue_order_id: str) -> Order | Non
     return None if row is None else order_from_row(dict(row))
 
 
+def load_by_client_id(
+    connection: Connection, client_order_id: str | None, *, lock: bool = False
+) -> Order | None:
+    """The order that its producer calls so."""
+    statement = SELECT_ORDER + " WHERE o.client_order_id = :client_order_id"
+    if lock:
+        statement += " FOR UPDATE OF o"
+    row = (
+        connection.execute(text(statement), {"client_order_id": client_order_id})
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else order_from_row(dict(row))
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a step makes of an order.

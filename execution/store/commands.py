@@ -1,0 +1,220 @@
+"""`order_commands`: cancels and modifies, recorded before anything is done about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from execution.domain.commands import CommandKind
+from execution.domain.events import Event
+from execution.domain.vocabulary import BrokerName
+from execution.store import outbox
+
+PENDING = "PENDING"
+DONE = "DONE"
+REFUSED = "REFUSED"
+
+_COLUMNS = (
+    "command_id, kind, client_order_id, external_id, payload, outcome, reason, sent_at, resends"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A cancel or modify as recorded; PENDING, DONE or REFUSED with the reason."""
+
+    command_id: UUID
+    kind: CommandKind
+    client_order_id: str | None
+    external_id: str | None
+    payload: dict[str, Any]
+    outcome: str
+    reason: str | None
+    sent: bool
+    resends: int
+
+
+def record(
+    connection: Connection,
+    *,
+    command_id: UUID,
+    kind: CommandKind,
+    client_order_id: str | None,
+    external_id: str | None,
+    payload: Mapping[str, Any],
+    payload_hash: str,
+    reason: str | None,
+) -> Command | None:
+    """Record a command, REFUSED when there is a `reason`; None when its id is taken (`find`)."""
+    row = connection.execute(
+        text(
+            f"""
+            INSERT INTO order_commands (command_id, kind, client_order_id, external_id, payload,
+                payload_hash, outcome, reason, due_at)
+            VALUES (:command_id, :kind, :client_order_id, :external_id, CAST(:payload AS jsonb),
+                :payload_hash, :outcome, :reason, clock_timestamp())
+            ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+            """
+        ),
+        {
+            "command_id": command_id,
+            "kind": kind,
+            "client_order_id": client_order_id,
+            "external_id": external_id,
+            "payload": json.dumps(payload),
+            "payload_hash": payload_hash,
+            "outcome": REFUSED if reason else PENDING,
+            "reason": reason,
+        },
+    ).one_or_none()
+    return None if row is None else _command(row)
+
+
+def find(
+    connection: Connection,
+    kind: CommandKind,
+    client_order_id: str | None,
+    external_id: str | None,
+    payload_hash: str,
+) -> Command | None:
+    """The same command, recorded before."""
+    row = connection.execute(
+        text(
+            f"""
+            SELECT {_COLUMNS} FROM order_commands
+            WHERE (kind, payload_hash) = (:kind, :payload_hash)
+              AND client_order_id IS NOT DISTINCT FROM :client_order_id
+              AND external_id IS NOT DISTINCT FROM :external_id
+            """
+        ),
+        {
+            "kind": kind,
+            "client_order_id": client_order_id,
+            "external_id": external_id,
+            "payload_hash": payload_hash,
+        },
+    ).one_or_none()
+    return None if row is None else _command(row)
+
+
+def load(connection: Connection, command_id: UUID, *, lock: bool = False) -> Command | None:
+    """A command by its id."""
+    statement = f"SELECT {_COLUMNS} FROM order_commands WHERE command_id = :command_id"
+    row = connection.execute(
+        text(statement + (" FOR UPDATE" if lock else "")), {"command_id": command_id}
+    ).one_or_none()
+    return None if row is None else _command(row)
+
+
+def cancel_mark(connection: Connection, client_order_id: str) -> Command | None:
+    """The cancel that came before its order, if one did."""
+    row = connection.execute(
+        text(
+            f"""
+            SELECT {_COLUMNS} FROM order_commands
+            WHERE client_order_id = :client_order_id AND kind = 'CANCEL' AND outcome = 'PENDING'
+            ORDER BY received_at LIMIT 1 FOR UPDATE
+            """
+        ),
+        {"client_order_id": client_order_id},
+    ).one_or_none()
+    return None if row is None else _command(row)
+
+
+def settle(
+    connection: Connection, command_id: UUID, outcome: str, reason: str | None, events: list[Event]
+) -> bool:
+    """End a command. False when it was ended before."""
+    row = connection.execute(
+        text(
+            f"""
+            WITH settled AS (
+                UPDATE order_commands SET outcome = :outcome, reason = :reason, due_at = NULL,
+                    settled_at = clock_timestamp()
+                WHERE command_id = :command_id AND outcome = 'PENDING'
+                RETURNING command_id
+            ), told AS (
+                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM settled)
+                ON CONFLICT (event_id) DO NOTHING
+            )
+            SELECT command_id FROM settled
+            """
+        ),
+        {
+            "command_id": command_id,
+            "outcome": outcome,
+            "reason": reason,
+            "events": outbox.as_json(events),
+        },
+    ).one_or_none()
+    return row is not None
+
+
+def mark_sent(connection: Connection, command_id: UUID) -> None:
+    """A modify sets out for its venue; from now on its version counts as checked."""
+    connection.execute(
+        text(
+            """
+            UPDATE order_commands SET sent_at = clock_timestamp() WHERE command_id = :command_id
+            """
+        ),
+        {"command_id": command_id},
+    )
+
+
+def postpone(connection: Connection, command_id: UUID, due: timedelta) -> None:
+    """Look at a pending command again when due."""
+    connection.execute(
+        text(
+            """
+            UPDATE order_commands SET due_at = clock_timestamp() + :due
+            WHERE command_id = :command_id AND outcome = 'PENDING'
+            """
+        ),
+        {"command_id": command_id, "due": due},
+    )
+
+
+def due(
+    connection: Connection, deadline: timedelta, most: timedelta, limit: int
+) -> list[tuple[UUID, BrokerName]]:
+    """Pending commands, overdue, whose order exists, with its broker; each is put off."""
+    rows = connection.execute(
+        text(
+            """
+            WITH overdue AS (
+                SELECT c.command_id, o.broker FROM order_commands c
+                JOIN orders o ON o.client_order_id = c.client_order_id
+                WHERE c.outcome = 'PENDING' AND c.due_at < clock_timestamp()
+                ORDER BY c.due_at LIMIT :limit FOR UPDATE OF c SKIP LOCKED
+            )
+            UPDATE order_commands c SET resends = resends + 1,
+                due_at = clock_timestamp()
+                    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
+            FROM overdue d WHERE c.command_id = d.command_id
+            RETURNING c.command_id, d.broker
+            """
+        ),
+        {"deadline": deadline, "most": most, "limit": limit},
+    )
+    return [(row.command_id, BrokerName(row.broker)) for row in rows]
+
+
+def _command(row: Row[Any]) -> Command:
+    return Command(
+        command_id=row.command_id,
+        kind=CommandKind(row.kind),
+        client_order_id=row.client_order_id,
+        external_id=row.external_id,
+        payload=row.payload,
+        outcome=row.outcome,
+        reason=row.reason,
+        sent=row.sent_at is not None,
+        resends=row.resends,
+    )
