@@ -121,6 +121,15 @@ class Settings(BaseSettings):
     paper_slippage_model: Literal["fixed", "uniform", "none"] = "fixed"
     paper_price_wait: Seconds = Field(default=timedelta(seconds=30))
     quote_max_age: Seconds = Field(default=timedelta(seconds=10))
+    paper_seed: int | None = Field(
+        default=None, description="Makes `uniform` slippage repeatable: the same seed and ids."
+    )
+    paper_depth: Decimal | None = Field(
+        default=None, gt=0, description="Size on each side of every quote; without it no limit."
+    )
+    paper_execution_size: Decimal | None = Field(
+        default=None, gt=0, description="Largest single paper execution; without it no limit."
+    )
 
     broker_call_timeout: Seconds = Field(
         default=timedelta(seconds=10), description="Longest wait for one answer of a venue."

@@ -11,7 +11,7 @@ from workers.app import app
 
 
 @app.task(bind=True, base=StepTask, name="tasks.cancel_order", acks_late=True, typing=False)
-def cancel_order(self: StepTask, *arguments: Any, **payload: Any) -> None:
+def cancel_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
     """Arguments: client_order_id, cancel_id (the Celery task's id serves where it is missing)."""
     names = ("client_order_id", "cancel_id")
     instruct(self, CommandKind.CANCEL, dict(zip(names, arguments, strict=False)) | payload)

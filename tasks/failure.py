@@ -27,22 +27,15 @@ def give_up(
     that was refused on paper, or whose producer wants no paper, ends REJECTED.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    if order.broker is BrokerName.PAPER or choice is OnFailure.REJECT:
-        orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
-        return False
-    if choice is OnFailure.WAIT and order.attempt.intent_at is None:
+    waits = choice is OnFailure.WAIT and order.attempt.intent_at is None
+    if order.broker is not BrokerName.PAPER and waits:
         orders.gateway_waits(connection, order, reason, WAIT)
-        alerts.alert(
-            connection,
-            alerts.WAITING,
-            order.order_id,
-            f"order {order.client_order_id} waits for {order.broker}: {reason}",
-            order_id=order.order_id,
-            broker=order.broker,
-        )
+        _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
         return False
-    if choice is OnFailure.WAIT:
+    if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:
         orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
+        if order.reduces_risk:
+            _alert(connection, order, alerts.UNPROTECTED, f"was to reduce risk: {reason}")
         return False
     return orders.reroute(
         connection,
@@ -52,6 +45,17 @@ def give_up(
         step=step,
         timing=context().timing,
         code=code,
+    )
+
+
+def _alert(connection: Connection, order: Order, kind: str, what: str) -> None:
+    alerts.alert(
+        connection,
+        kind,
+        order.order_id,
+        f"order {order.client_order_id} {what}",
+        order_id=order.order_id,
+        broker=order.broker,
     )
 
 

@@ -11,7 +11,7 @@ from workers.app import app
 
 
 @app.task(bind=True, base=StepTask, name="tasks.modify_order", acks_late=True, typing=False)
-def modify_order(self: StepTask, *arguments: Any, **payload: Any) -> None:
+def modify_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
     """Arguments: client_order_id, modify_id, expected_version, and what is to change."""
     names = (
         "client_order_id",

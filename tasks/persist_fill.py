@@ -8,9 +8,10 @@ from uuid import UUID
 from execution.domain.errors import RequestRefused
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
-from execution.store import executions
+from execution.store import brackets, executions
 from tasks.step import StepTask
 from workers.app import app
+from workers.chains import send_from
 from workers.context import context
 
 
@@ -20,6 +21,10 @@ def persist_fill(self: StepTask, order_id: str) -> None:
     shared = context()
     with shared.store.transaction() as connection:
         order = executions.apply_to_order(connection, UUID(order_id), shared.timing.step)
+        children = brackets.due_children(connection, UUID(order_id))
+    for child_id in children:
+        if order is not None:
+            send_from(self.app, child_id, Step.CONNECT_GATEWAY, order.broker)
     if order is not None and (order.unapplied or order.unfinished):
         self.go_on(order.order_id, Step.PERSIST_FILL, order.broker)
     else:

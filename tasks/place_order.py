@@ -22,7 +22,7 @@ from workers.context import context
     acks_late=True,
     typing=False,
 )
-def place_order(self: StepTask, *arguments: Any, **payload: Any) -> None:
+def place_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
     """Record a request, whatever it holds; arguments as in the README's table.
 
     The same id with the same payload is the same order; the Celery task id serves where no

@@ -24,6 +24,7 @@ class StepTask(Task):  # type: ignore[type-arg]
     """
 
     abstract = True
+    Strategy = "workers.strategy:guarded"
     autoretry_for = (StoreUnavailable, EventsUnavailable)
     max_retries = None
     retry_backoff = 1
@@ -31,7 +32,7 @@ class StepTask(Task):  # type: ignore[type-arg]
     retry_jitter = True
     ignore_result = True
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, /, *arguments: Any, **named: Any) -> Any:
         """Run the step between its two fault points."""
         short = self.name.removeprefix("tasks.")
         key = arguments[0] if arguments else ""

@@ -184,7 +184,7 @@ class Fleet:
             **(environment or {}),
         }
         self._supervisor: Supervisor | None = None
-        self._celery = Celery("test-producer", broker=redis_url)
+        self.celery = Celery("test-producer", broker=redis_url)
 
     def __enter__(self) -> Self:
         try:
@@ -213,7 +213,7 @@ class Fleet:
             self._supervisor.stop()
         self.tap.stop()
         self.venue.stop()
-        self._celery.close()
+        self.celery.close()
         if "client" in self.__dict__:
             self.client.close()
 
@@ -236,9 +236,11 @@ class Fleet:
         rows = self.query("SELECT broker FROM broker_sessions WHERE status = 'LIVE_READY'")
         return wanted <= {row["broker"] for row in rows}
 
-    def send(self, task: str = "tasks.place_order", queue: str = "orders", **payload: Any) -> None:
+    def send(
+        self, task: str = "tasks.place_order", queue: str = "orders", /, **payload: Any
+    ) -> None:
         """Send a task by name, as any Celery application can."""
-        self._celery.send_task(task, kwargs=payload, queue=queue)
+        self.celery.send_task(task, kwargs=payload, queue=queue)
 
     def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """Rows of a query."""

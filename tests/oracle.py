@@ -108,6 +108,7 @@ class Facts:
     events: list[Row] = field(default_factory=list)
     streams: list[Row] = field(default_factory=list)
     alerts: list[Row] = field(default_factory=list)
+    commands: list[Row] = field(default_factory=list)
     venues: list[Venue] = field(default_factory=list)
     messages: list[Message] | None = None
     unbroken: bool = False
@@ -239,6 +240,9 @@ class EventTap:
                 if heard is None:
                     continue
                 if heard["type"] == "subscribe":
+                    if heard["channel"] not in waiting:
+                        # The driver came back by itself, and does not say what it missed.
+                        self.losses += 1
                     waiting.discard(heard["channel"])
                     if not waiting:
                         self._listening.set()
@@ -378,6 +382,7 @@ class _Judge:
 
     def verdict(self) -> Verdict:
         self._check_requests()
+        self._check_commands()
         for order in self.facts.orders:
             self._check_end(order)
             self._check_sums(order)
@@ -453,6 +458,16 @@ class _Judge:
             and order["requested_quantity"] == Decimal(str(asked["quantity"]))
         )
         self._expect(same, f"{name}: the order is not what was asked for")
+
+    def _check_commands(self) -> None:
+        """A cancel or modify of an order that is there was done, or refused with a reason."""
+        known = {row["client_order_id"] for row in self.facts.orders}
+        for row in self.facts.commands:
+            name = f"{row['kind']} {row['external_id']} of {row['client_order_id']}"
+            if row["outcome"] == "PENDING" and row["client_order_id"] in known:
+                self._problem(f"{name}: is still pending", kind="stuck")
+            elif row["outcome"] == "REFUSED":
+                self._expect(row["reason"], f"{name}: refused without a reason")
 
     def _check_end(self, order: Row) -> None:
         name, state = f"order {order['client_order_id']}", order["state"]
@@ -1053,6 +1068,7 @@ _QUERIES = {
     "FROM events ORDER BY event_no",
     "streams": "SELECT * FROM streams",
     "alerts": "SELECT * FROM alerts",
+    "commands": "SELECT kind, client_order_id, external_id, outcome, reason FROM order_commands",
     "paper_orders": "SELECT *, venue_order_id AS broker_order_id FROM paper_orders",
     "paper_executions": "SELECT e.*, o.symbol, o.side FROM paper_executions e "
     "JOIN paper_orders o USING (venue_order_id) ORDER BY e.executed_at, e.execution_id",

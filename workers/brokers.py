@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from execution.domain.errors import ConfigurationError
-from execution.domain.paper import Slippage
+from execution.domain.paper.slippage import Slippage, seeded_draw
+from execution.domain.paper.trading import PaperRules
 from execution.domain.ports import Broker
 from execution.domain.vocabulary import BrokerName, Environment
+from execution.market_calendar import ExchangeCalendars
 from execution.settings import Settings
 from workers.context import Context
 
@@ -37,19 +38,25 @@ def _paper(context: Context) -> Broker:
     from workers.adapters.paper import PaperAdapter  # noqa: PLC0415
 
     settings = context.settings
-    generator = random.Random()  # noqa: S311 - slippage, not a secret
+    seed = settings.paper_seed
     slippage = Slippage(
         settings.paper_slippage_model,
         settings.paper_slippage,
-        lambda: Decimal(generator.random()),
+        seeded_draw(secrets.randbits(64) if seed is None else seed),
+    )
+    rules = PaperRules(
+        slippage,
+        quote_max_age=settings.quote_max_age,
+        price_wait=settings.paper_price_wait,
+        depth=settings.paper_depth,
+        execution_size=settings.paper_execution_size,
     )
     return PaperAdapter(
         context.store,
         context.quotes,
-        slippage,
+        rules,
+        ExchangeCalendars(),
         account=settings.default_account,
-        quote_max_age=settings.quote_max_age,
-        price_wait=settings.paper_price_wait,
         poll_interval=PAPER_POLL_INTERVAL,
         clock=utc_now,
     )

@@ -42,10 +42,8 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         modifies=False,
     ),
     BrokerName.PAPER: Capabilities(
-        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
-        times_in_force=frozenset(
-            {TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}
-        ),
+        order_types=_ALL_TYPES,
+        times_in_force=_ALL_TIMES,
         asset_classes=frozenset(AssetClass),
         # The book is in our own database: what is not there was never submitted.
         absence_proven_after=timedelta(0),

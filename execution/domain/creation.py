@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from execution.domain.capabilities import shortfall
+from execution.domain.capabilities import CAPABILITIES, shortfall
 from execution.domain.identity import venue_order_id
 from execution.domain.instruments import Instrument
 from execution.domain.requests import OrderRequest
@@ -76,12 +76,12 @@ def _cannot(
     request: OrderRequest, instrument: Instrument, route: Route, tif: TimeInForce
 ) -> str | None:
     """Why the broker asked for, or the one that takes its place, does not offer such an order."""
-    if request.take_profit_price is not None or request.stop_loss_price is not None:
-        return "take_profit_price, stop_loss_price: no broker here takes brackets yet"
     for broker in dict.fromkeys((route.requested_broker, route.broker)):
         reason = shortfall(broker, instrument.asset_class, request.order_type, tif)
         if reason is not None:
             return reason
+        if request.is_bracket and not CAPABILITIES[broker].brackets:
+            return f"take_profit_price, stop_loss_price: {broker} does not take brackets"
     return None
 
 

@@ -77,7 +77,10 @@ class Order:
     filled_quantity: Decimal
     average_price: Decimal | None
     strategy: str | None
+    take_profit_price: Decimal | None
+    stop_loss_price: Decimal | None
     parent_order_id: UUID | None
+    role: str | None
     version: int
     step: int
     due_at: datetime | None
@@ -122,6 +125,7 @@ class Order:
             reduce_only=self.reduce_only,
             reference_price=self.reference_price,
             broker_order_id=self.attempt.broker_order_id,
+            one_cancels_other=self.parent_order_id,
             rerouted=self.broker is not self.requested_broker,
             created_at=self.attempt.created_at,
             send_by=self.attempt.send_by,

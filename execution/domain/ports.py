@@ -24,7 +24,9 @@ class Attempt:
     """One try to bring an order to one venue.
 
     `venue_order_id` (22 characters) is what we call it there. `quantity` is what this attempt is
-    for. `rerouted` says that it stands in for a live one. `send_by` is when the venue must refuse
+    for. Attempts with the same `one_cancels_other` cover the same position: what one fills, the
+    others no longer cover (a venue that cannot do that leaves it to our cancels). `rerouted` says
+    that it stands in for a live one. `send_by` is when the venue must refuse
     it (aware UTC); None outside `submit`.
     """
 
@@ -48,6 +50,7 @@ class Attempt:
     reduce_only: bool = False
     reference_price: Decimal | None = None
     broker_order_id: str | None = None
+    one_cancels_other: UUID | None = None
     rerouted: bool = False
     created_at: datetime | None = None
     send_by: datetime | None = None
@@ -71,7 +74,8 @@ class Capabilities:
     """What a broker can do at all; step 1 refuses the rest by it.
 
     `absence_proven_after` is how long after `send_by` the venue's "no such order" is proof.
-    `hedging` venues hold opposite positions side by side, netting ones do not.
+    `hedging` venues hold opposite positions side by side, netting ones do not. `brackets` says
+    that children may follow an order there.
     """
 
     order_types: frozenset[OrderType]
@@ -80,6 +84,7 @@ class Capabilities:
     absence_proven_after: timedelta
     hedging: bool = False
     modifies: bool = True
+    brackets: bool = False
 
 
 class Broker(Protocol):

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from execution.domain.decimals import plain
 from execution.domain.errors import RequestRefused
-from execution.domain.payloads import shown
+from execution.domain.payloads import shown, storable
 from execution.domain.vocabulary import (
     AssetClass,
     ExecutionMode,
@@ -142,6 +142,23 @@ class OrderRequest(BaseModel):
             raise PydanticCustomError("expires_at", "required for time_in_force GTD, and only then")
         return self
 
+    @model_validator(mode="after")
+    def _bracket_is_the_right_way_round(self) -> Self:
+        profit, loss = self.take_profit_price, self.stop_loss_price
+        if profit is None or loss is None:
+            return self
+        if (profit - loss) * self.side.sign <= 0:
+            where = "above" if self.side is Side.BUY else "below"
+            raise PydanticCustomError(
+                "take_profit_price", f"must be {where} stop_loss_price for a {self.side}"
+            )
+        return self
+
+    @property
+    def is_bracket(self) -> bool:
+        """True when children are to follow what this order fills."""
+        return self.take_profit_price is not None or self.stop_loss_price is not None
+
     def effective_time_in_force(self, asset_class: AssetClass) -> TimeInForce:
         """The time in force asked for, or the asset class's: GTC for FX and CRYPTO, else DAY."""
         if self.time_in_force is not None:
@@ -176,7 +193,7 @@ def validated(model: type[Model], payload: Mapping[str, Any]) -> Model:
     Raises RequestRefused whose message names, for each problem, the field, the value and the rule.
     """
     try:
-        return model.model_validate(dict(payload))
+        return model.model_validate({storable(key): value for key, value in payload.items()})
     except ValidationError as error:
         problems = [
             _problem(payload, item)

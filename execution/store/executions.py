@@ -17,7 +17,7 @@ from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
 from execution.domain.settlement import Progress, progress, state_after, total
 from execution.domain.vocabulary import OrderState
-from execution.store import alerts, transitions
+from execution.store import alerts, brackets, transitions
 
 _UNAPPLIED = """
     SELECT * FROM execution_reports WHERE applied_at IS NULL AND {which}
@@ -30,6 +30,7 @@ def apply_to_order(connection: Connection, order_id: UUID, due: timedelta) -> Or
 
     The order's row is locked, so two workers cannot both add the same execution up.
     """
+    brackets.lock_family(connection, order_id)
     order = transitions.load(connection, order_id, lock=True)
     if order is None:
         return None
@@ -181,6 +182,7 @@ def _advance(
         events=_unexpected(connection, order, filled),
     )
     transitions.apply(connection, order, change)
+    brackets.follow(connection, order, filled.filled_quantity)
     for row, running in zip(rows, steps, strict=True):
         if row.cumulative_quantity is None:
             _stamp(connection, row.fill_id, order, running, state)

@@ -4,129 +4,133 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from execution.domain.paper.order import PaperOrder
+from execution.domain.paper.trading import Matched, PaperFill
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder, VenuePosition
-from execution.domain.vocabulary import OrderState, OrderType, Side
+from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
 from execution.store.rows import to_json
 
+# Its terms are what was asked; two of them a modify may change.
+_TERMS = (
+    "client_order_id",
+    "order_type",
+    "time_in_force",
+    "limit_price",
+    "stop_price",
+    "trail_amount",
+    "trail_percent",
+    "reference_price",
+    "rerouted",
+)
+_AMENDED_TERMS = ("limit_price", "stop_price")
+# What matching and modifying may change of a row, with its type.
+_CHANGING = {
+    "quantity": "numeric",
+    "filled_quantity": "numeric",
+    "executions": "integer",
+    "state": "text",
+    "reason": "text",
+    "triggered_at": "timestamptz",
+    "trail_extreme": "numeric",
+    "taken_at": "timestamptz",
+    "taken_quantity": "numeric",
+}
+_PLACED = ("ends_at", "closes_at", *_CHANGING)
+_FILLS = """jsonb_to_recordset(CAST(:fills AS jsonb)) AS f(execution_id text,
+    venue_order_id text, quantity numeric, price numeric, executed_at timestamptz)"""
 
-@dataclass(frozen=True, slots=True)
-class PaperFill:
-    """One simulated execution: quantity in the instrument's units, price in its currency."""
 
-    quantity: Decimal
-    price: Decimal
-    executed_at: datetime
+def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
+    """Accept an attempt, with what it filled at once; the same one again changes nothing.
 
-
-@dataclass(frozen=True, slots=True)
-class RestingOrder:
-    """What matching needs of an order in the book."""
-
-    venue_order_id: str
-    symbol: str
-    side: Side
-    order_type: OrderType
-    quantity: Decimal
-    filled_quantity: Decimal
-    limit_price: Decimal | None
-    reference_price: Decimal | None
-    rerouted: bool
-    accepted_at: datetime
-
-    @property
-    def leaves_quantity(self) -> Decimal:
-        """What is still to be filled."""
-        return self.quantity - self.filled_quantity
-
-
-def place(
-    connection: Connection,
-    attempt: Attempt,
-    state: OrderState,
-    reason: str | None,
-    fills: Sequence[PaperFill],
-    *,
-    now: datetime,
-) -> None:
-    """Accept an attempt, with what it filled at once; the same one again changes nothing."""
+    Nothing is accepted after the attempt's `send_by`, by the clock of the database that set it.
+    """
+    order = matched.order
     connection.execute(
         text(
-            """
+            f"""
             WITH accepted AS (
-                INSERT INTO paper_orders (venue_order_id, account, symbol, side, quantity,
-                    filled_quantity, state, reason, accepted_at, terms)
-                VALUES (:id, :account, :symbol, :side, :quantity, :filled, :state, :reason, :now,
-                    CAST(:terms AS jsonb))
+                INSERT INTO paper_orders
+                    (venue_order_id, account, symbol, side, accepted_at, terms,
+                    {", ".join(_PLACED)})
+                SELECT :id, :account, :symbol, :side, :accepted_at, CAST(:terms AS jsonb),
+                    {", ".join(f"n.{name}" for name in _PLACED)}
+                FROM jsonb_populate_record(NULL::paper_orders, CAST(:row AS jsonb)) n
+                WHERE CAST(:send_by AS timestamptz) IS NULL
+                    OR clock_timestamp() <= CAST(:send_by AS timestamptz)
                 ON CONFLICT DO NOTHING RETURNING venue_order_id, account
             )
             INSERT INTO paper_executions
                 (execution_id, venue_order_id, account, quantity, price, executed_at)
             SELECT f.execution_id, a.venue_order_id, a.account, f.quantity, f.price, f.executed_at
-            FROM accepted a, jsonb_to_recordset(CAST(:fills AS jsonb)) AS f(execution_id text,
-                quantity numeric, price numeric, executed_at timestamptz)
-            """
-        ),
-        {
-            "id": attempt.venue_order_id,
-            "account": attempt.account,
-            "symbol": attempt.instrument.symbol,
-            "side": attempt.side,
-            "quantity": attempt.quantity,
-            "filled": sum((fill.quantity for fill in fills), Decimal(0)),
-            "state": state,
-            "reason": reason,
-            "now": now,
-            "terms": json.dumps(to_json(_terms(attempt))),
-            "fills": json.dumps(
-                [
-                    _fill_json(f"{attempt.venue_order_id}-{number}", fill)
-                    for number, fill in enumerate(fills, start=1)
-                ]
-            ),
-        },
-    )
-
-
-def fill(connection: Connection, order: RestingOrder, what: PaperFill) -> bool:
-    """Fill a resting order. False when it changed since it was read: nothing is done then."""
-    filled = order.filled_quantity + what.quantity
-    state = OrderState.FILLED if filled >= order.quantity else OrderState.PARTIALLY_FILLED
-    row = connection.execute(
-        text(
-            """
-            WITH filled AS (
-                UPDATE paper_orders SET filled_quantity = :filled, state = :state
-                WHERE venue_order_id = :id AND filled_quantity = :before
-                  AND state IN ('SUBMITTED', 'PARTIALLY_FILLED')
-                RETURNING venue_order_id, account
-            )
-            INSERT INTO paper_executions
-                (execution_id, venue_order_id, account, quantity, price, executed_at)
-            SELECT venue_order_id || '-' || (1 + (SELECT count(*) FROM paper_executions
-                    WHERE venue_order_id = :id)),
-                venue_order_id, account, :quantity, :price, :executed_at FROM filled
-            RETURNING execution_id
+            FROM accepted a JOIN {_FILLS} USING (venue_order_id)
             """
         ),
         {
             "id": order.venue_order_id,
-            "filled": filled,
-            "state": state,
-            "before": order.filled_quantity,
-            "quantity": what.quantity,
-            "price": what.price,
-            "executed_at": what.executed_at,
+            "account": attempt.account,
+            "symbol": order.symbol,
+            "side": order.side,
+            "accepted_at": order.accepted_at,
+            "send_by": attempt.send_by,
+            "terms": json.dumps(_values(order, _TERMS)),
+            "row": json.dumps(_values(order, _PLACED)),
+            "fills": json.dumps(_fills(matched, before=0)),
         },
-    ).one_or_none()
-    return row is not None
+    )
+
+
+def apply(connection: Connection, changes: Sequence[Matched]) -> set[str]:
+    """Write what became of working orders, all in one statement; returns the ids it was done for.
+
+    An order that changed since it was read (`version`) is left alone with its fills.
+    """
+    rows = [
+        {
+            "venue_order_id": change.order.venue_order_id,
+            "version": change.order.version,
+            "terms": _values(change.order, _AMENDED_TERMS),
+            **_values(change.order, _CHANGING),
+        }
+        for change in changes
+    ]
+    fills = [
+        fill
+        for change in changes
+        for fill in _fills(change, before=change.order.executions - len(change.fills))
+    ]
+    done = connection.execute(
+        text(
+            f"""
+            WITH changed AS (
+                UPDATE paper_orders o SET version = o.version + 1, terms = o.terms || n.terms,
+                    {", ".join(f"{name} = n.{name}" for name in _CHANGING)}
+                FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n(venue_order_id text,
+                    version integer, terms jsonb,
+                    {", ".join(f"{name} {kind}" for name, kind in _CHANGING.items())})
+                WHERE o.venue_order_id = n.venue_order_id AND o.version = n.version
+                    AND o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                RETURNING o.venue_order_id, o.account
+            ), filled AS (
+                INSERT INTO paper_executions
+                    (execution_id, venue_order_id, account, quantity, price, executed_at)
+                SELECT f.execution_id, c.venue_order_id, c.account, f.quantity, f.price,
+                    f.executed_at
+                FROM changed c JOIN {_FILLS} USING (venue_order_id)
+            )
+            SELECT venue_order_id FROM changed
+            """
+        ),
+        {"rows": json.dumps(rows), "fills": json.dumps(fills)},
+    )
+    return set(done.scalars())
 
 
 def close(connection: Connection, venue_order_id: str, state: OrderState, reason: str) -> bool:
@@ -134,7 +138,7 @@ def close(connection: Connection, venue_order_id: str, state: OrderState, reason
     row = connection.execute(
         text(
             """
-            UPDATE paper_orders SET state = :state, reason = :reason
+            UPDATE paper_orders SET state = :state, reason = :reason, version = version + 1
             WHERE venue_order_id = :id AND state IN ('SUBMITTED', 'PARTIALLY_FILLED')
             RETURNING venue_order_id
             """
@@ -144,59 +148,20 @@ def close(connection: Connection, venue_order_id: str, state: OrderState, reason
     return row is not None
 
 
-def amend(
-    connection: Connection,
-    venue_order_id: str,
-    quantity: Decimal | None,
-    limit_price: Decimal | None,
-) -> bool:
-    """Change a resting order's total quantity (not below what is filled) or its limit."""
-    row = connection.execute(
-        text(
-            """
-            UPDATE paper_orders SET quantity = coalesce(:quantity, quantity),
-                terms = terms || jsonb_strip_nulls(
-                    jsonb_build_object('limit_price', CAST(:limit_price AS text)))
-            WHERE venue_order_id = :id AND state IN ('SUBMITTED', 'PARTIALLY_FILLED')
-              AND coalesce(:quantity, quantity) > filled_quantity
-            RETURNING venue_order_id
-            """
-        ),
-        {
-            "id": venue_order_id,
-            "quantity": quantity,
-            "limit_price": to_json(limit_price),
-        },
-    ).one_or_none()
-    return row is not None
-
-
-def resting(connection: Connection, venue_order_ids: Iterable[str]) -> list[RestingOrder]:
-    """Those of some orders that rest in the book."""
+def changed(connection: Connection, known: Mapping[str, int]) -> list[PaperOrder]:
+    """Those of some orders that changed since the version known of each; 0 for none yet."""
     rows = connection.execute(
         text(
             """
-            SELECT * FROM paper_orders
-            WHERE venue_order_id = ANY(:ids) AND state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+            SELECT o.* FROM unnest(CAST(:ids AS text[]), CAST(:versions AS integer[]))
+                AS known(venue_order_id, version)
+            JOIN paper_orders o USING (venue_order_id)
+            WHERE o.version <> known.version
             """
         ),
-        {"ids": list(venue_order_ids)},
+        {"ids": list(known), "versions": list(known.values())},
     )
-    return [
-        RestingOrder(
-            venue_order_id=row.venue_order_id,
-            symbol=row.symbol,
-            side=Side(row.side),
-            order_type=OrderType(row.terms["order_type"]),
-            quantity=row.quantity,
-            filled_quantity=row.filled_quantity,
-            limit_price=_decimal(row.terms.get("limit_price")),
-            reference_price=_decimal(row.terms.get("reference_price")),
-            rerouted=row.terms["rerouted"],
-            accepted_at=row.accepted_at,
-        )
-        for row in rows
-    ]
+    return [_order(row) for row in rows]
 
 
 def find(connection: Connection, venue_order_ids: Iterable[str]) -> list[VenueOrder]:
@@ -216,7 +181,8 @@ def executions(connection: Connection, since: datetime) -> list[Execution]:
             """
             SELECT e.*, o.symbol, o.side FROM paper_executions e
             JOIN paper_orders o USING (venue_order_id)
-            WHERE e.executed_at >= :since ORDER BY e.executed_at, e.execution_id
+            WHERE e.executed_at >= :since
+            ORDER BY e.executed_at, length(e.execution_id), e.execution_id
             """
         ),
         {"since": since},
@@ -257,7 +223,8 @@ def _orders(connection: Connection, which: str, parameters: Mapping[str, Any]) -
             f"""
             SELECT o.*, coalesce((SELECT jsonb_agg(jsonb_build_object(
                     'execution_id', e.execution_id, 'quantity', e.quantity::text,
-                    'price', e.price::text, 'executed_at', e.executed_at) ORDER BY e.executed_at)
+                    'price', e.price::text, 'executed_at', e.executed_at) ORDER BY e.executed_at,
+                    length(e.execution_id), e.execution_id)
                 FROM paper_executions e WHERE e.venue_order_id = o.venue_order_id), '[]')
                 AS executions
             FROM paper_orders o WHERE {which} ORDER BY o.accepted_at, o.venue_order_id
@@ -293,23 +260,52 @@ def _orders(connection: Connection, which: str, parameters: Mapping[str, Any]) -
     ]
 
 
-def _terms(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "order_type": attempt.order_type,
-        "limit_price": attempt.limit_price,
-        "reference_price": attempt.reference_price,
-        "time_in_force": attempt.time_in_force,
-        "rerouted": attempt.rerouted,
-    }
+def _order(row: Row[Any]) -> PaperOrder:
+    terms = row.terms
+    return PaperOrder(
+        venue_order_id=row.venue_order_id,
+        client_order_id=terms.get("client_order_id", row.venue_order_id),
+        symbol=row.symbol,
+        side=Side(row.side),
+        order_type=OrderType(terms["order_type"]),
+        quantity=row.quantity,
+        time_in_force=TimeInForce(terms["time_in_force"]),
+        accepted_at=row.accepted_at,
+        limit_price=_decimal(terms.get("limit_price")),
+        stop_price=_decimal(terms.get("stop_price")),
+        trail_amount=_decimal(terms.get("trail_amount")),
+        trail_percent=_decimal(terms.get("trail_percent")),
+        reference_price=_decimal(terms.get("reference_price")),
+        rerouted=terms["rerouted"],
+        ends_at=row.ends_at,
+        closes_at=row.closes_at,
+        state=OrderState(row.state),
+        reason=row.reason,
+        filled_quantity=row.filled_quantity,
+        executions=row.executions,
+        triggered_at=row.triggered_at,
+        trail_extreme=row.trail_extreme,
+        taken_at=row.taken_at,
+        taken_quantity=row.taken_quantity,
+        version=row.version,
+    )
 
 
-def _fill_json(execution_id: str, what: PaperFill) -> dict[str, Any]:
-    return {
-        "execution_id": execution_id,
-        "quantity": to_json(what.quantity),
-        "price": to_json(what.price),
-        "executed_at": to_json(what.executed_at),
-    }
+def _values(order: PaperOrder, names: Iterable[str]) -> dict[str, Any]:
+    return {name: to_json(getattr(order, name)) for name in names}
+
+
+def _fills(matched: Matched, *, before: int) -> list[dict[str, Any]]:
+    """What an order filled, under ids that number its executions; `before` is how many it had."""
+    name = matched.order.venue_order_id
+    return [
+        {
+            "execution_id": f"{name}-{number}",
+            "venue_order_id": name,
+            **{field: to_json(getattr(fill, field)) for field in PaperFill.__slots__},
+        }
+        for number, fill in enumerate(matched.fills, start=before + 1)
+    ]
 
 
 def _decimal(value: str | None) -> Decimal | None:

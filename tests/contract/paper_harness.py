@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,8 @@ from sqlalchemy import text
 
 from execution.domain.capabilities import CAPABILITIES
 from execution.domain.instruments import Instrument
-from execution.domain.paper import Slippage
+from execution.domain.paper.slippage import Slippage
+from execution.domain.paper.trading import PaperRules
 from execution.domain.ports import Attempt, Broker
 from execution.domain.reports import Quote
 from execution.domain.vocabulary import (
@@ -20,8 +22,10 @@ from execution.domain.vocabulary import (
     BrokerName,
     OrderState,
     OrderType,
+    Side,
     TimeInForce,
 )
+from execution.market_calendar import ExchangeCalendars
 from execution.store import paper_book
 from execution.store.engine import Store
 from simulators.faults import FaultKind
@@ -40,6 +44,15 @@ class _Quotes:
         return {symbol: self.known[symbol] for symbol in symbols if symbol in self.known}
 
 
+@dataclass(frozen=True, slots=True)
+class _AtTheTouch(Slippage):
+    """A BUY pays the ask and a SELL gets the bid, as at the other venues of the suite."""
+
+    def price(self, quote: Quote, side: Side, name: str) -> Decimal:
+        del name
+        return quote.ask if side is Side.BUY else quote.bid
+
+
 class PaperHarness:
     """The paper venue. It has no faults and cannot go away alone: it is a table beside the rest."""
 
@@ -48,6 +61,7 @@ class PaperHarness:
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {
             Ability.FENCE,
+            Ability.LIQUIDITY,
             Ability.ENDS,
             Ability.NETTING,
             Ability.SHORTING,
@@ -74,6 +88,12 @@ class PaperHarness:
         del folder
         self._quotes = _Quotes()
         self._store = Store(self.database_url)
+        self._adapters: list[PaperAdapter] = []
+        self._rules = PaperRules(
+            _AtTheTouch("none", Decimal(0), lambda _: Decimal(0)),
+            quote_max_age=timedelta(seconds=60),
+            price_wait=timedelta(0),
+        )
 
     async def start(self) -> None:
         """Nothing runs: the book is there."""
@@ -84,17 +104,17 @@ class PaperHarness:
 
     def adapter(self, *, impatient: bool = False) -> Broker:
         del impatient
-        return PaperAdapter(
+        adapter = PaperAdapter(
             self._store,
             self._quotes,
-            # One per cent of a mid of 100: a BUY fills at the ask of 101, a SELL at the bid.
-            Slippage("fixed", Decimal("0.01"), lambda: Decimal(0)),
+            self._rules,
+            ExchangeCalendars(),
             account=self.account,
-            quote_max_age=timedelta(seconds=60),
-            price_wait=timedelta(0),
             poll_interval=timedelta(milliseconds=5),
             clock=lambda: datetime.now(UTC),
         )
+        self._adapters.append(adapter)
+        return adapter
 
     async def set_price(self, bid: str, ask: str) -> None:
         symbol = self.instrument.symbol
@@ -102,7 +122,9 @@ class PaperHarness:
         self._quotes.known[symbol] = quote
 
     async def set_liquidity(self, size: Decimal | None, slice_size: Decimal | None = None) -> None:
-        raise AssertionError("paper has no such ability")
+        self._rules = replace(self._rules, depth=size, execution_size=slice_size)
+        for adapter in self._adapters:
+            adapter._rules = self._rules
 
     async def set_balances(self, balances: dict[str, str]) -> None:
         raise AssertionError("paper has no such ability")

@@ -23,8 +23,8 @@ TABLE: dict[BrokerName, tuple[set[str], set[str], set[str]]] = {
     ),
     BrokerName.PAPER: (
         {"EQUITY", "OPTION", "FUTURE", "FX", "CRYPTO"},
-        {"MARKET", "LIMIT"},
-        {"DAY", "GTC", "IOC", "FOK"},
+        EVERY_TYPE,
+        EVERY_TIME,
     ),
 }
 

@@ -140,6 +140,13 @@ def test_types() -> None:
     assert not names & {state.value for state in OrderState}
 
 
+def test_ids_never_change() -> None:
+    """Consumers know events by their ids, those of earlier versions too."""
+    assert str(fill_event("FILL", FACTS).event_id) == "88e4e48d-3721-5bd5-b619-d4e90aca05fb"
+    assert str(fill_event("BUST", FACTS, 1).event_id) == "c7df69ca-4d7a-5e28-880d-6829550f3c9f"
+    assert str(state_event().event_id) == "4096ab11-c424-554a-b98f-2f9f6bfe704c"
+
+
 def test_replay_repeats_the_id() -> None:
     """What happened once has one id, however often and whenever it is told."""
     assert fill_event("FILL", FACTS).event_id == fill_event("FILL", FACTS).event_id

@@ -390,6 +390,11 @@ def _payload(stream: str, sequence: int, **values: Any) -> Spoil:
     )
 
 
+def _command(outcome: str) -> Spoil:
+    command = {"kind": "CANCEL", "external_id": "c-1", "client_order_id": "sold", "reason": None}
+    return lambda facts: put(facts.commands, command | {"outcome": outcome})
+
+
 def _heard(change: Callable[[list[Message]], object]) -> Spoil:
     def spoil(facts: Facts) -> None:
         assert facts.messages is not None
@@ -455,6 +460,8 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         "doubt: UNKNOWN, but CANCELLED at the venue",
     ),
     "no such state": (set_in("orders", DOUBT, state="LIMBO"), "LIMBO is no state"),
+    "cancel left lying": (_command("PENDING"), "CANCEL c-1 of sold: is still pending"),
+    "no word on a cancel": (_command("REFUSED"), "CANCEL c-1 of sold: refused without a reason"),
     "sent twice": (_sent_twice, "2 orders at the venue"),
     "the venue never heard of it": (
         drop_at_venue("orders", venue_order_id=SOLD_ID),

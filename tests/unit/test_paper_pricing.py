@@ -9,18 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.paper import Slippage, SlippageModel, fill_price
+from execution.domain.paper.slippage import (
+    Slippage,
+    SlippageModel,
+    fill_price,
+    is_marketable,
+    seeded_draw,
+)
 from execution.domain.reports import Quote
-from execution.domain.vocabulary import OrderType, Side
+from execution.domain.vocabulary import Side
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 RATE = Decimal("0.001")
 MODELS: list[SlippageModel] = ["fixed", "uniform", "none"]
+NAME = "a-1:1"
 
-prices = st.decimals(min_value="0.0001", max_value=1_000_000, places=4)
+# Futures have traded below zero, so prices may.
+prices = st.decimals(min_value=-1_000_000, max_value=1_000_000, places=4)
 rates = st.decimals(min_value=0, max_value="0.999", places=3)
-# 53 bits over 2**53: what random.random() gives, 0 included and 1 not.
-draws = st.integers(0, 2**53 - 1).map(lambda bits: Decimal(bits) / 2**53)
+draws = st.integers(0, 10**6 - 1).map(lambda number: Decimal(number) / 10**6)
 sides = st.sampled_from(Side)
 
 
@@ -28,7 +35,7 @@ def slippage(
     model: SlippageModel, rate: Decimal = RATE, draw: Decimal = Decimal("0.5")
 ) -> Slippage:
     """A model whose randomness is fixed."""
-    return Slippage(model, rate, lambda: draw)
+    return Slippage(model, rate, lambda _: draw)
 
 
 def quote(bid: Decimal | str, ask: Decimal | str) -> Quote:
@@ -63,68 +70,79 @@ def test_market_prices(model: SlippageModel, draw: str, buy: str, sell: str) -> 
     """Known prices around a mid of 100."""
     used = slippage(model, draw=Decimal(draw))
     for side, price in ((Side.BUY, buy), (Side.SELL, sell)):
-        made = fill_price(side, OrderType.MARKET, None, quote("99", "101"), used)
-        assert made == Decimal(price)
+        assert fill_price(side, None, quote("99", "101"), used, NAME) == Decimal(price)
 
 
 @given(sides, quotes(), slippages())
-def test_market_slips_within_its_rate(side: Side, market: Quote, used: Slippage) -> None:
-    """A MARKET order fills at once, within the rate of mid and never at a price below zero."""
-    price = fill_price(side, OrderType.MARKET, None, market, used)
-    assert price is not None
-    assert price > 0
-    assert abs(price - market.mid) <= used.rate * market.mid * (1 + Decimal("1e-20"))
+def test_slippage_stays_within_its_rate(side: Side, market: Quote, used: Slippage) -> None:
+    """Without a limit the price lies within the rate of mid, on the same side of zero."""
+    price = fill_price(side, None, market, used, NAME)
+    assert abs(price - market.mid) <= used.rate * abs(market.mid) * (1 + Decimal("1e-20"))
+    assert price * market.mid > 0 or price == market.mid == 0
 
 
 @given(sides, quotes(), rates)
 def test_fixed_is_against_the_order(side: Side, market: Quote, rate: Decimal) -> None:
-    """The fixed model never gives a better price than mid."""
-    price = slippage("fixed", rate).price(market, side)
-    assert price == market.mid * (1 + rate * side.sign)
-    assert (price - market.mid) * side.sign >= 0
+    """The fixed model never gives a better price than mid, below zero neither."""
+    price = slippage("fixed", rate).price(market, side, NAME)
+    assert (price - market.mid) * side.sign == rate * abs(market.mid)
 
 
 @given(sides, prices, quotes(), slippages())
 def test_limit_is_never_worse_than_its_limit(
     side: Side, limit: Decimal, market: Quote, used: Slippage
 ) -> None:
-    """A LIMIT fills exactly when the market crosses it, and at its limit or better."""
-    price = fill_price(side, OrderType.LIMIT, limit, market, used)
-    crossed = market.ask <= limit if side is Side.BUY else market.bid >= limit
-    assert (price is not None) == crossed
-    if price is not None:
-        assert (limit - price) * side.sign >= 0
-        assert price > 0
+    """A limit is kept, slippage included, and costs nothing where the market is better."""
+    price = fill_price(side, limit, market, used, NAME)
+    free = fill_price(side, None, market, used, NAME)
+    assert (limit - price) * side.sign >= 0
+    assert price == (free if (limit - free) * side.sign >= 0 else limit)
 
 
-@given(sides, quotes(), slippages())
-def test_limit_at_the_touch_fills(side: Side, market: Quote, used: Slippage) -> None:
-    """A limit that equals the opposite side of the market is marketable."""
+@given(sides, prices, quotes())
+def test_a_limit_is_marketable_when_crossed(side: Side, limit: Decimal, market: Quote) -> None:
+    """A BUY looks at the ask and a SELL at the bid; the touch itself is enough."""
     touch = market.ask if side is Side.BUY else market.bid
-    assert fill_price(side, OrderType.LIMIT, touch, market, used) is not None
+    assert is_marketable(side, limit, market) == ((limit - touch) * side.sign >= 0)
+    assert is_marketable(side, touch, market)
+    assert is_marketable(side, None, market)
 
 
 def test_limit_gets_the_market_where_that_is_better() -> None:
-    """A limit far through the market pays what a MARKET order pays, slippage included."""
+    """A limit far through the market pays what an order without one pays."""
     used, market = slippage("fixed"), quote("99", "101")
-    assert fill_price(Side.BUY, OrderType.LIMIT, Decimal(150), market, used) == Decimal("100.1")
-    assert fill_price(Side.SELL, OrderType.LIMIT, Decimal(50), market, used) == Decimal("99.9")
-    near = fill_price(Side.BUY, OrderType.LIMIT, Decimal(101), quote("101", "101"), used)
-    assert near == Decimal(101)
+    assert fill_price(Side.BUY, Decimal(150), market, used, NAME) == Decimal("100.1")
+    assert fill_price(Side.SELL, Decimal(50), market, used, NAME) == Decimal("99.9")
+    assert fill_price(Side.BUY, Decimal(101), quote("101", "101"), used, NAME) == Decimal(101)
 
 
-def test_without_a_limit_price_a_limit_rests() -> None:
-    """A LIMIT without its price never fills."""
-    assert fill_price(Side.BUY, OrderType.LIMIT, None, quote("1", "1"), slippage("none")) is None
+@given(st.integers(), st.text(st.characters(codec="utf-8"), max_size=20))
+def test_draws_depend_on_seed_and_name_alone(seed: int, name: str) -> None:
+    """A draw is a fraction in [0, 1) that a restart repeats."""
+    drawn = seeded_draw(seed)(name)
+    assert 0 <= drawn < 1
+    other = seeded_draw(seed)
+    other("another")
+    assert other(name) == drawn
 
 
-def test_uniform_draws_once() -> None:
-    """One draw makes one price: the same randomness gives the same fill."""
-    drawn: list[Decimal] = []
+def test_draws_are_spread() -> None:
+    """Other names and other seeds draw other fractions, all over the range."""
+    drawn = [seeded_draw(seed)(f"order:{number}") for seed in range(4) for number in range(500)]
+    assert len(set(drawn)) > 1_980
+    for tenth in range(10):
+        low = Decimal(tenth) / 10
+        assert 120 < sum(low <= value < low + Decimal("0.1") for value in drawn) < 280
 
-    def draw() -> Decimal:
-        drawn.append(Decimal("0.25"))
-        return drawn[-1]
 
-    assert Slippage("uniform", RATE, draw).price(quote("99", "101"), Side.BUY) == Decimal("99.95")
-    assert len(drawn) == 1
+def test_uniform_draws_by_the_execution() -> None:
+    """An execution's own name decides its draw, once."""
+    asked: list[str] = []
+
+    def draw(name: str) -> Decimal:
+        asked.append(name)
+        return Decimal("0.25")
+
+    used = Slippage("uniform", RATE, draw)
+    assert used.price(quote("99", "101"), Side.BUY, "o:7") == Decimal("99.95")
+    assert asked == ["o:7"]

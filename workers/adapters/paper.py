@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -19,13 +20,16 @@ from execution.domain.errors import (
     StoreUnavailable,
 )
 from execution.domain.instruments import Instrument
-from execution.domain.paper import Slippage, fill_price
+from execution.domain.market_hours import MarketHours
+from execution.domain.paper.amending import amend
+from execution.domain.paper.matching import match
+from execution.domain.paper.order import PaperOrder, accept, needs_session
+from execution.domain.paper.trading import Matched, PaperRules
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
-from execution.domain.vocabulary import BrokerName, OrderState, OrderType, Side, TimeInForce
+from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import paper_book
 from execution.store.engine import Store
-from execution.store.paper_book import PaperFill, RestingOrder
 
 T = TypeVar("T")
 
@@ -37,12 +41,25 @@ class QuoteSource(Protocol):
         """The last quotes. EventsUnavailable."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What one watch knows of the book, by our ids: orders as last read, and news as last told."""
+
+    orders: dict[str, PaperOrder] = field(default_factory=dict)
+    told: dict[str, VenueOrder] = field(default_factory=dict)
+
+    def only(self, ids: Collection[str]) -> None:
+        """Forget every other order."""
+        for known in (self.orders, self.told):
+            for gone in known.keys() - set(ids):
+                del known[gone]
+
+
 class PaperAdapter:
     """The `Broker` port over a book in PostgreSQL.
 
-    A MARKET order fills on a quote younger than `quote_max_age`, else at its reference price,
-    else, when it stands in for a live one, on the last quote however old; without any price it
-    waits `price_wait` for one and is then rejected. A LIMIT rests until a quote crosses it.
+    What an order does at a quote is decided by `execution.domain.paper.matching`; this class reads
+    the book, the quotes and the clock, and writes what came of it.
     """
 
     name = BrokerName.PAPER
@@ -52,20 +69,18 @@ class PaperAdapter:
         self,
         store: Store,
         quotes: QuoteSource,
-        slippage: Slippage,
+        rules: PaperRules,
+        hours: MarketHours,
         *,
         account: str,
-        quote_max_age: timedelta,
-        price_wait: timedelta,
         poll_interval: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._quotes = quotes
-        self._slippage = slippage
+        self._rules = rules
+        self._hours = hours
         self._account = account
-        self._quote_max_age = quote_max_age
-        self._price_wait = price_wait
         self._poll_interval = poll_interval
         self._clock = clock
         self._connected = False
@@ -78,70 +93,52 @@ class PaperAdapter:
         self._connected = False
 
     async def health_check(self) -> None:
-        await self._read(lambda connection: paper_book.find(connection, []))
+        await self._ask(lambda connection: paper_book.find(connection, []))
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
-        if attempt.send_by is not None and self._clock() > attempt.send_by:
-            raise BrokerRejected(f"came after {attempt.send_by.isoformat()}", code="LATE")
+        now, close = self._clock(), None
+        if needs_session(attempt):
+            close = await asyncio.to_thread(self._hours.close_after, attempt.instrument, now)
         quote = await self._quote(attempt.instrument.symbol)
-        order = _resting(attempt, self._clock())
-        what, note = self._match(order, quote)
-        if what is None and order.order_type is OrderType.MARKET and not self._price_wait:
-            raise BrokerRejected(self._no_price(order), code="NO_PRICE")
-        immediate = attempt.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
-        if what is not None:
-            state = OrderState.FILLED
-        elif immediate and attempt.order_type is not OrderType.MARKET:
-            state = OrderState.CANCELLED
-            note = f"{attempt.time_in_force}: not marketable"
-        else:
-            state = OrderState.SUBMITTED
-        fills = [] if what is None else [what]
-        await self._write(
-            lambda connection: paper_book.place(
-                connection, attempt, state, note, fills, now=order.accepted_at
-            )
-        )
-        placed = await self.find(attempt)
+        matched = match(accept(attempt, now, close), quote, now, self._rules)
+        if matched.order.state is OrderState.REJECTED:
+            raise BrokerRejected(matched.order.reason or "rejected", code="NO_PRICE")
+        placed = await self._tell(lambda connection: _place(connection, attempt, matched))
         if placed is None:
-            raise OutcomeUnknown("the paper book has lost an order")
+            raise BrokerRejected(f"came after {attempt.send_by}", code="LATE")
         return placed
 
     async def cancel(self, attempt: Attempt) -> None:
-        closed = await self._write(
+        closed = await self._tell(
             lambda connection: paper_book.close(
                 connection, attempt.venue_order_id, OrderState.CANCELLED, "cancelled"
             )
         )
         if not closed:
-            raise BrokerRejected("no such working order in the paper book", code="NOT_WORKING")
+            raise _not_working()
 
     async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
-        changed = await self._write(
-            lambda connection: paper_book.amend(
-                connection, attempt.venue_order_id, change.quantity, change.limit_price
-            )
-        )
-        found = await self.find(attempt) if changed else None
+        if change.send_by is not None and self._clock() > change.send_by:
+            raise BrokerRejected(f"came after {change.send_by}", code="LATE")
+        await self._tell(lambda connection: _modify(connection, attempt.venue_order_id, change))
+        with _unreachable(OutcomeUnknown):
+            found = await self._find(attempt.venue_order_id)
         if found is None:
-            raise BrokerRejected("no such working order in the paper book", code="NOT_WORKING")
+            raise _not_working()
         return found
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
-        await self._match_resting([attempt.venue_order_id])
-        found = await self._read(
-            lambda connection: paper_book.find(connection, [attempt.venue_order_id])
-        )
-        return found[0] if found else None
+        with _unreachable(BrokerUnavailable):
+            return await self._find(attempt.venue_order_id)
 
     async def open_orders(self) -> Sequence[VenueOrder]:
-        return await self._read(paper_book.working)
+        return await self._ask(paper_book.working)
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
-        return await self._read(lambda connection: paper_book.executions(connection, since))
+        return await self._ask(lambda connection: paper_book.executions(connection, since))
 
     async def positions(self) -> Sequence[VenuePosition]:
-        return await self._read(paper_book.positions)
+        return await self._ask(paper_book.positions)
 
     async def account(self) -> Account:
         return Account(self._account, is_real=False, balances={})
@@ -155,119 +152,118 @@ class PaperAdapter:
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]
     ) -> AsyncGenerator[VenueOrder, None]:
-        """Match what rests against the quotes, round by round; yields what changed."""
+        """Match what rests against the quotes, round by round.
+
+        What has filled or ended is told in every round, for as long as it is waited for: its
+        listener may have been unable to record it.
+        """
+        seen = _Seen()
         while True:
-            for changed in await self._round([attempt.venue_order_id for attempt in waiting()]):
-                yield changed
+            with _unreachable(BrokerUnavailable):
+                await self._round(seen, [attempt.venue_order_id for attempt in waiting()])
+            for news in list(seen.told.values()):
+                yield news
             await asyncio.sleep(self._poll_interval.total_seconds())
 
-    async def _round(self, ids: Sequence[str]) -> Sequence[VenueOrder]:
-        """Match what rests; returns what changed, and what no longer rests."""
-        unchanged = await self._match_resting(ids)
-        touched = [venue_order_id for venue_order_id in ids if venue_order_id not in unchanged]
-        if not touched:
-            return ()
-        return await self._read(lambda connection: paper_book.find(connection, touched))
-
-    async def _match_resting(self, ids: Sequence[str]) -> set[str]:
-        """Match those of some orders that rest against the quotes; returns what still rests."""
+    async def _round(self, seen: _Seen, ids: Sequence[str]) -> None:
+        """Look at all orders once; a few statements however many they are."""
+        seen.only(ids)
         if not ids:
+            return
+        known = {name: seen.orders[name].version if name in seen.orders else 0 for name in ids}
+        changed = await self._run(lambda connection: paper_book.changed(connection, known))
+        seen.orders.update((order.venue_order_id, order) for order in changed)
+        touched = {order.venue_order_id for order in changed} | await self._match(seen.orders)
+        news = [name for name in touched if seen.orders[name].state is not OrderState.SUBMITTED]
+        if news:
+            told = await self._run(lambda connection: paper_book.find(connection, news))
+            seen.told.update((said.venue_order_id or "", said) for said in told)
+
+    async def _find(self, name: str) -> VenueOrder | None:
+        """An order of the book, looked at once."""
+        changed = await self._run(lambda connection: paper_book.changed(connection, {name: 0}))
+        await self._match({order.venue_order_id: order for order in changed})
+        found = await self._run(lambda connection: paper_book.find(connection, [name]))
+        return found[0] if found else None
+
+    async def _match(self, orders: dict[str, PaperOrder]) -> set[str]:
+        """Look at those orders that rest, and write what came of it; returns which changed."""
+        resting = [order for order in orders.values() if not order.state.is_final]
+        quotes = await self._quotes_of({order.symbol for order in resting})
+        now = self._clock()
+        looked = [match(order, quotes.get(order.symbol), now, self._rules) for order in resting]
+        changes = [
+            after
+            for before, after in zip(resting, looked, strict=True)
+            if after.order is not before
+        ]
+        if not changes:
             return set()
-        orders = await self._read(lambda connection: paper_book.resting(connection, ids))
-        quotes = await self._quotes_of({order.symbol for order in orders})
-        return {
-            order.venue_order_id
-            for order in orders
-            if not await self._settle(order, quotes.get(order.symbol))
-        }
-
-    async def _settle(self, order: RestingOrder, quote: Quote | None) -> bool:
-        """Fill or reject one resting order where that is due; True when it was."""
-        what, _ = self._match(order, quote)
-        if what is not None:
-            return await self._write(lambda connection: paper_book.fill(connection, order, what))
-        waited = self._clock() - order.accepted_at
-        if order.order_type is OrderType.MARKET and waited > self._price_wait:
-            reason = self._no_price(order)
-            return await self._write(
-                lambda connection: paper_book.close(
-                    connection, order.venue_order_id, OrderState.REJECTED, reason
-                )
-            )
-        return False
-
-    def _no_price(self, order: RestingOrder) -> str:
-        return (
-            f"no price for {order.symbol} within {self._price_wait.total_seconds():g} s: "
-            "no quote and no reference_price"
-        )
-
-    def _match(
-        self, order: RestingOrder, quote: Quote | None
-    ) -> tuple[PaperFill | None, str | None]:
-        """What an order fills at now, and a note where its price is not a fresh quote's."""
-        now, note = self._clock(), None
-        if quote is not None and now - quote.at > self._quote_max_age:
-            stale, quote = quote, None
-        else:
-            stale = None
-        if quote is None and order.order_type is OrderType.MARKET:
-            if order.reference_price is not None:
-                price = order.reference_price
-                quote = Quote(order.symbol, price, price, now, "reference_price")
-                note = "priced on its reference_price"
-            elif stale is not None and order.rerouted:
-                age = (now - stale.at).total_seconds()
-                quote, note = stale, f"priced on a stale quote, {age:.0f} s old"
-        if quote is None:
-            return None, None
-        price_now = fill_price(
-            order.side, order.order_type, order.limit_price, quote, self._slippage
-        )
-        if price_now is None:
-            return None, None
-        return PaperFill(order.leaves_quantity, price_now, now), note
+        done = await self._run(lambda connection: paper_book.apply(connection, changes))
+        for change in changes:
+            order = change.order
+            if order.venue_order_id in done:
+                orders[order.venue_order_id] = replace(order, version=order.version + 1)
+        return done
 
     async def _quote(self, symbol: str) -> Quote | None:
         return (await self._quotes_of({symbol})).get(symbol)
 
     async def _quotes_of(self, symbols: set[str]) -> dict[str, Quote]:
         """Quotes, or none at all while Redis is away: orders then wait or use their reference."""
+        if not symbols:
+            return {}
         try:
             return await asyncio.to_thread(self._quotes.get, sorted(symbols))
         except EventsUnavailable:
             return {}
 
-    async def _read(self, query: Callable[[Connection], T]) -> T:
-        try:
-            return await asyncio.to_thread(self._run, query)
-        except StoreUnavailable as error:
-            raise BrokerUnavailable(f"the paper book is away: {error}") from error
+    async def _ask(self, query: Callable[[Connection], T]) -> T:
+        with _unreachable(BrokerUnavailable):
+            return await self._run(query)
 
-    async def _write(self, change: Callable[[Connection], T]) -> T:
-        try:
-            return await asyncio.to_thread(self._run, change)
-        except StoreUnavailable as error:
-            # The connection may have broken after the commit: only the book can tell.
-            raise OutcomeUnknown(f"the paper book is away: {error}") from error
+    async def _tell(self, change: Callable[[Connection], T]) -> T:
+        # The connection may have broken after the commit: only the book can tell.
+        with _unreachable(OutcomeUnknown):
+            return await self._run(change)
 
-    def _run(self, query: Callable[[Connection], T]) -> T:
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        """Run statements that commit by themselves on a thread. StoreUnavailable."""
         if not self._connected:
             raise BrokerUnavailable("not connected")
+        return await asyncio.to_thread(self._on_thread, work)
+
+    def _on_thread(self, work: Callable[[Connection], T]) -> T:
         with self._store.statement() as connection:
-            return query(connection)
+            return work(connection)
 
 
-def _resting(attempt: Attempt, now: datetime) -> RestingOrder:
-    return RestingOrder(
-        venue_order_id=attempt.venue_order_id,
-        symbol=attempt.instrument.symbol,
-        side=Side(attempt.side),
-        order_type=attempt.order_type,
-        quantity=attempt.quantity,
-        filled_quantity=Decimal(0),
-        limit_price=attempt.limit_price,
-        reference_price=attempt.reference_price,
-        rerouted=attempt.rerouted,
-        accepted_at=now,
-    )
+@contextmanager
+def _unreachable(meaning: type[BrokerUnavailable | OutcomeUnknown]) -> Iterator[None]:
+    """Give a book that does not answer the meaning it has for what was being done."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise meaning(f"the paper book is away: {error}") from error
+
+
+def _place(connection: Connection, attempt: Attempt, matched: Matched) -> VenueOrder | None:
+    """Put an order into the book; None when it came after its `send_by` and is not there."""
+    paper_book.place(connection, attempt, matched)
+    found = paper_book.find(connection, [attempt.venue_order_id])
+    return found[0] if found else None
+
+
+def _modify(connection: Connection, name: str, change: Modification) -> None:
+    """Modify an order as it stands, anew when it changed meanwhile. BrokerRejected."""
+    while True:
+        standing = paper_book.changed(connection, {name: 0})
+        if not standing:
+            raise _not_working()
+        amended = amend(standing[0], change)
+        if paper_book.apply(connection, [Matched(amended)]):
+            return
+
+
+def _not_working() -> BrokerRejected:
+    return BrokerRejected("no such working order in the paper book", code="NOT_WORKING")
