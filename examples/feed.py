@@ -1,7 +1,8 @@
 """The example price feed: real daily closes of GBTC and BTC, plausible prices for the rest.
 
 Once a second it writes a fresh quote of every example symbol. GBTC and BTC walk through the
-closes of gbtc_btc_daily.csv, a day every ten seconds; the others swing around a fixed price.
+closes of gbtc_btc_daily.csv, a day every ten seconds; the others swing 0.1 % around a fixed price,
+so that orders resting near it are filled within a quarter of a minute.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def prices() -> Iterator[dict[str, tuple[Decimal, Decimal]]]:
             now + (then - now) * part
             for now, then in zip(days[index], days[following], strict=True)
         )
-        swing = Decimal(round(math.sin(tick / 7) * 1000)) / 1_000_000
+        swing = Decimal(round(math.sin(tick / 2) * 1000)) / 1_000_000
         found = {
             "GBTC": (round(gbtc, 2), Decimal("0.02")),
             "BTC-USDT": (round(btc, 2), Decimal("0.02")),

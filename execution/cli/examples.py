@@ -9,17 +9,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from execution.cli.output import make_table
 from execution.client import OrderClient
 from execution.events.connection import connect
 from execution.events.quotes import QuoteCache
 from execution.settings import Settings
-from execution.store.requests import REFUSED
+from execution.store.requests import REFUSED, Receipt
 
 ORDERS = Path("examples") / "orders.jsonl"
-_LONGEST = 30.0
+_LONGEST = 60.0
 _COLUMNS = ("order", "", "route", "state", "price", "mode", "ms")
 
 
@@ -33,9 +32,8 @@ def show(settings: Settings, root: Path | None = None) -> None:
     client = OrderClient(settings)
     try:
         _await_prices(settings)
-        for request in requests:
-            client.place(**request)
-        _follow(client, requests)
+        receipts = [client.place(**request) for request in requests]
+        _follow(client, requests, receipts)
     finally:
         client.close()
 
@@ -48,28 +46,35 @@ def _await_prices(settings: Settings) -> None:
         time.sleep(0.05)
 
 
-def _follow(client: OrderClient, requests: list[dict[str, Any]]) -> None:
+def _follow(client: OrderClient, requests: list[dict[str, Any]], receipts: list[Receipt]) -> None:
+    """Show the orders until each is at its end, or a minute has passed."""
     deadline = time.monotonic() + _LONGEST
-    with Live(console=Console(), auto_refresh=False) as live:
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
         while True:
-            orders = [client.get(request["client_order_id"]) for request in requests]
-            live.update(_table(requests, orders), refresh=True)
+            orders = [_outcome(client, receipt) for receipt in receipts]
+            rows = [_row(*pair) for pair in zip(requests, orders, strict=True)]
+            live.update(make_table("example orders", _COLUMNS, rows), refresh=True)
             if all(map(_over, orders)) or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
-    for order in orders:
-        if order is not None and order["state"] == REFUSED:
-            Console().print(f"{order['client_order_id']} refused: {order['reason']}", markup=False)
+    if not console.is_terminal:
+        console.print()
+    for receipt in receipts:
+        if receipt.outcome == REFUSED:
+            console.print(f"{receipt.client_order_id} refused: {receipt.reason}", markup=False)
 
 
-def _over(order: dict[str, Any] | None) -> bool:
+def _outcome(client: OrderClient, receipt: Receipt) -> dict[str, Any]:
+    """The order a request became, or the refusal of this very request."""
+    if receipt.outcome == REFUSED or receipt.client_order_id is None:
+        return {"state": REFUSED}
+    return client.get(receipt.client_order_id) or {}
+
+
+def _over(order: dict[str, Any]) -> bool:
     ended = {REFUSED, "FILLED", "REJECTED", "CANCELLED", "EXPIRED"}
-    return order is not None and order["state"] in ended and order.get("due_at") is None
-
-
-def _table(requests: list[dict[str, Any]], orders: list[dict[str, Any] | None]) -> Table:
-    rows = [_row(request, order or {}) for request, order in zip(requests, orders, strict=True)]
-    return make_table("example orders", _COLUMNS, rows)
+    return order.get("state") in ended and order.get("due_at") is None
 
 
 def _row(request: dict[str, Any], order: dict[str, Any]) -> list[Any]:
