@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -11,7 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from execution.domain.errors import ConfigurationError
 from execution.domain.symbols.overrides import SymbolOverride
@@ -23,9 +29,9 @@ def _seconds(value: object) -> object:
     try:
         return timedelta(seconds=float(value)) if isinstance(value, str) else value
     except ValueError:
-        raise ValueError(f"must be a number of seconds, not {value!r}") from None
+        raise ValueError("must be a number of seconds") from None
     except OverflowError:
-        raise ValueError(f"must be a number of seconds in range, not {value!r}") from None
+        raise ValueError("must be a number of seconds in range") from None
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
@@ -36,17 +42,24 @@ class NamedFileSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The file's stripped text, or None without such a variable. ConfigurationError."""
-        del field
         variable = f"{field_name.upper()}_FILE"
         file = os.environ.get(variable)
         if not file:
             return None, field_name, False
         try:
-            return Path(file).read_text(encoding="utf-8").strip(), field_name, False
+            text = Path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigurationError(
                 f"{variable} names {file}, which cannot be read: {error.strerror}"
             ) from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{variable} names {file}, which is not UTF-8 text") from None
+        if self.field_is_complex(field):
+            try:
+                return self.decode_complex_value(field_name, field, text), field_name, False
+            except ValueError:
+                raise ConfigurationError(f"{variable} names {file}, which is not JSON") from None
+        return text, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {
@@ -195,6 +208,10 @@ def load(**overrides: Any) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0]).upper()
         raise ConfigurationError(f"{variable}: {first['msg']}") from None
+    except SettingsError as error:
+        named = re.search(r'field "(\w+)"', str(error))
+        variable = named.group(1).upper() if named else "a variable"
+        raise ConfigurationError(f"{variable}: must be JSON") from None
 
 
 @lru_cache(maxsize=1)

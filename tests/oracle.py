@@ -367,7 +367,7 @@ class _Judge:
             sorted(facts.attempts, key=lambda row: (row["attempt_no"], row["leg"])), "order_id"
         )
         self.fills_of = _grouped(facts.fills, "order_id")
-        self.history_of = _grouped(sorted(facts.history, key=lambda row: row["at"]), "order_id")
+        self.history_of = _grouped(sorted(facts.history, key=_when), "order_id")
         numbered = [row for row in facts.events if row["sequence"] is not None]
         self.stream = _grouped(sorted(numbered, key=lambda row: row["sequence"]), "stream")
         self.told_of = _grouped(self.stream["orders"], "order_id")
@@ -990,6 +990,11 @@ def _grouped(rows: Iterable[Row], key: str) -> defaultdict[Any, list[Row]]:
     for row in rows:
         groups[row[key]].append(row)
     return groups
+
+
+def _when(row: Row) -> tuple[datetime, int]:
+    """What one statement wrote may bear one time; then the steps' own order decides."""
+    return row["at"], STEPS.index(row["step"]) if row["step"] in STEPS else -1
 
 
 def _letters(symbol: str) -> str:

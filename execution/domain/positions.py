@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 
+from execution.domain.decimals import exact
 from execution.domain.vocabulary import Side
 
 # Average prices are quotients; 28 digits keep the error of a long history far below a tick.
-_CONTEXT = Context(prec=28)
+_AVERAGE = Context(prec=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,15 @@ class Position:
     realised_pnl: Decimal = Decimal(0)
     commission: Decimal = Decimal(0)
 
+    @exact
     def apply(self, fill: FillEntry, multiplier: Decimal) -> Position:
         """The position after `fill`: an add averages, a reduction realises, a flip does both."""
         signed = fill.quantity * fill.side.sign
         before, after = self.quantity, self.quantity + signed
         average, realised = self.average_price, self.realised_pnl
         if before * signed >= 0:
-            cost = _CONTEXT.add(
-                _CONTEXT.multiply(abs(before), average),
-                _CONTEXT.multiply(fill.quantity, fill.price),
-            )
-            average = _CONTEXT.divide(cost, abs(after))
+            cost = abs(before) * average + fill.quantity * fill.price
+            average = _AVERAGE.divide(cost, abs(after))
         else:
             closed = min(abs(before), fill.quantity)
             sign = 1 if before > 0 else -1
@@ -58,7 +57,8 @@ class Position:
             if abs(before) < fill.quantity:
                 average = fill.price
         if after == 0:
-            average = Decimal(0)
+            # A commission in the base asset may leave a little of the other sign at this price.
+            average = fill.price if fill.base_commission else Decimal(0)
         return replace(
             self,
             # A commission in the base asset leaves less of it than was bought.
@@ -77,6 +77,7 @@ def fold(fills: Iterable[FillEntry], multiplier: Decimal) -> Position:
     return position
 
 
+@exact
 def unrealised_pnl(position: Position, mid: Decimal, multiplier: Decimal) -> Decimal:
     """What closing at `mid` would realise, in the instrument's currency."""
     return (mid - position.average_price) * position.quantity * multiplier

@@ -114,7 +114,7 @@ class OrderRequest(BaseModel):
             moment = value
         elif isinstance(value, str):
             try:
-                moment = datetime.fromisoformat(value)
+                moment = datetime.fromisoformat(value) if value.isprintable() else None
             except ValueError:
                 moment = None
             if moment is None:
@@ -123,7 +123,10 @@ class OrderRequest(BaseModel):
             raise PydanticCustomError("time", "must be an ISO 8601 time with its UTC offset")
         if moment is not None and moment.tzinfo is None:
             raise PydanticCustomError("time", "must be an ISO 8601 time with its UTC offset")
-        return moment if moment is None else moment.astimezone(UTC)
+        try:
+            return moment if moment is None else moment.astimezone(UTC)
+        except OverflowError:
+            raise PydanticCustomError("time", "must be a time that exists in UTC") from None
 
     @model_validator(mode="after")
     def _prices_fit_the_type(self) -> Self:

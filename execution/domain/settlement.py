@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Context, Decimal, localcontext
 
+from execution.domain.decimals import ARITHMETIC
 from execution.domain.vocabulary import OrderState
 
-_CONTEXT = Context(prec=28)
+_AVERAGE = Context(prec=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,10 @@ def progress(fills: Iterable[tuple[Decimal, Decimal]]) -> Iterator[Progress]:
     """How far an order is after each of its (quantity, price) pairs, in their order."""
     quantity, value = Decimal(0), Decimal(0)
     for filled, price in fills:
-        quantity += filled
-        value += filled * price
-        yield Progress(quantity, _CONTEXT.divide(value, quantity) if quantity else None)
+        with localcontext(ARITHMETIC):
+            quantity += filled
+            value += filled * price
+        yield Progress(quantity, _AVERAGE.divide(value, quantity) if quantity else None)
 
 
 def total(fills: Iterable[tuple[Decimal, Decimal]]) -> Progress:

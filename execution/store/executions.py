@@ -10,13 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from execution.domain.decimals import exact
 from execution.domain.events import OrderEventType
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
 from execution.domain.settlement import Progress, progress, state_after, total
-from execution.domain.vocabulary import OrderState
+from execution.domain.vocabulary import AssetClass, OrderState
 from execution.store import alerts, brackets, transitions
 
 _UNAPPLIED = """
@@ -91,10 +92,10 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
             """
             INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
                 symbol, side, execution_id, quantity, price, commission, commission_currency,
-                currency, multiplier, execution_mode, executed_at)
+                currency, base_asset, multiplier, execution_mode, executed_at)
             SELECT report_id, order_id, attempt_id, broker, environment, account, symbol, side,
                 execution_id, quantity, price, commission, commission_currency, :currency,
-                :multiplier, execution_mode, executed_at
+                :base_asset, :multiplier, execution_mode, executed_at
             FROM execution_reports WHERE report_id = :report_id
             ON CONFLICT DO NOTHING
             """
@@ -102,9 +103,16 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
         {
             "report_id": report.report_id,
             "currency": instrument.currency if instrument else None,
+            "base_asset": _base_asset(instrument),
             "multiplier": instrument.multiplier if instrument else Decimal(1),
         },
     )
+
+
+def _base_asset(instrument: Instrument | None) -> str | None:
+    """What a crypto pair's commission may be taken from; currencies are not held as positions."""
+    crypto = instrument is not None and instrument.asset_class is AssetClass.CRYPTO
+    return instrument.base_currency if instrument is not None and crypto else None
 
 
 # What a later report changes of a fill. The position is folded anew (positioned_at), because the
@@ -123,7 +131,17 @@ def _change_fill(
             UPDATE fills SET {changes}, positioned_at = NULL, revised = :kind,
                 revisions = revisions + 1
             WHERE broker = :broker AND environment = :environment AND account = :account
-              AND symbol = :symbol AND side = :side AND execution_id = :execution_id
+              AND symbol = :symbol AND side = :side AND execution_id IN (
+                -- A correction may correct a correction: follow them down to the trade.
+                WITH RECURSIVE chain AS (
+                    SELECT CAST(:execution_id AS text) AS execution_id
+                    UNION
+                    SELECT r.corrects FROM execution_reports r
+                    JOIN chain c ON c.execution_id = r.execution_id
+                    WHERE r.broker = :broker AND r.environment = :environment
+                      AND r.account = :account AND r.symbol = :symbol AND r.side = :side
+                      AND r.kind = 'CORRECTION' AND r.corrects IS NOT NULL
+                ) SELECT execution_id FROM chain)
             """
         ),
         {
@@ -166,7 +184,11 @@ def _advance(
         order.attempt.reported_state,
         order.attempt.reported_quantity,
     )
-    attempt_state = state if not order.state.is_final else order.attempt.state
+    attempt_state = order.attempt.state
+    if not order.state.is_final:
+        # A late fill of an earlier attempt may fill the order; this attempt is what it was.
+        own = state is not OrderState.FILLED or of_attempt.filled_quantity > 0
+        attempt_state = state if own else order.attempt.state
     change = transitions.Change(
         state,
         Step.PERSIST_FILL,
@@ -182,6 +204,17 @@ def _advance(
         events=_unexpected(connection, order, filled),
     )
     transitions.apply(connection, order, change)
+    connection.execute(
+        text(
+            """
+            UPDATE order_attempts a SET filled_quantity = f.filled, updated_at = clock_timestamp()
+            FROM (SELECT attempt_id, sum(quantity) AS filled FROM fills
+                WHERE order_id = :order_id GROUP BY attempt_id) f
+            WHERE a.attempt_id = f.attempt_id AND a.filled_quantity <> f.filled
+            """
+        ),
+        {"order_id": order.order_id},
+    )
     brackets.follow(connection, order, filled.filled_quantity)
     for row, running in zip(rows, steps, strict=True):
         if row.cumulative_quantity is None:
@@ -192,6 +225,7 @@ def _full(state: OrderState) -> bool:
     return state is OrderState.FILLED
 
 
+@exact
 def _stamp(
     connection: Connection, fill_id: int, order: Order, running: Progress, state: OrderState
 ) -> None:

@@ -18,8 +18,7 @@ from execution.domain.vocabulary import BrokerName, Side
 from execution.store import outbox, transitions
 
 _SELECT = """
-    SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy,
-        o.instrument ->> 'base_currency' AS base_currency
+    SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy
     FROM fills f LEFT JOIN orders o ON o.order_id = f.order_id
 """
 
@@ -159,7 +158,7 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
 
 def _entry(fill: Row[Any]) -> FillEntry:
     commission = fill.commission or Decimal(0)
-    of_base = fill.base_currency is not None and fill.commission_currency == fill.base_currency
+    of_base = fill.base_asset is not None and fill.commission_currency == fill.base_asset
     return FillEntry(
         side=Side(fill.side),
         quantity=fill.quantity,

@@ -290,6 +290,7 @@ fills = sa.Table(
     sa.Column("commission", _number),
     sa.Column("commission_currency", sa.Text),
     sa.Column("currency", sa.Text),
+    sa.Column("base_asset", sa.Text, comment="crypto: a commission in it reduces the position"),
     sa.Column("multiplier", _number, nullable=False),
     sa.Column("execution_mode", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False, server_default="GOOD"),

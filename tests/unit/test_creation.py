@@ -181,10 +181,18 @@ def test_the_broker_asked_for_must_be_able() -> None:
 
 
 @pytest.mark.parametrize("price", ["take_profit_price", "stop_loss_price"])
-def test_brackets_are_rejected_for_now(price: str) -> None:
+def test_brackets_need_a_broker_that_takes_them(
+    price: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bracket that nobody would watch is REJECTED, not silently dropped."""
     bracket: dict[str, Any] = {price: "700"}
-    assert "take_profit_price, stop_loss_price" in rejection(**bracket)
+    can = CAPABILITIES[BrokerName.IBKR]
+    monkeypatch.setitem(CAPABILITIES, BrokerName.IBKR, replace(can, brackets=False))
+    reason = rejection(**bracket)
+    assert reason == "take_profit_price, stop_loss_price: IBKR does not take brackets"
+    monkeypatch.setitem(CAPABILITIES, BrokerName.IBKR, replace(can, brackets=True))
+    order = make(**bracket)["order"]
+    assert (order["state"], order[price]) == (OrderState.PENDING, Decimal(700))
 
 
 def test_an_expired_order_is_rejected() -> None:

@@ -342,6 +342,12 @@ def _foreign_execution(facts: Facts) -> None:
     put(ledger(facts).executions, {**first, "execution_id": "X9", "venue_order_id": None})
 
 
+def _again(number: int, **changes: Any) -> Spoil:
+    return lambda facts: put(
+        ledger(facts).executions, {**ledger(facts).executions[number], **changes}
+    )
+
+
 def _live_twin(facts: Facts) -> None:
     """The refused live attempt was filled at the venue after all."""
     put(ledger(facts).orders, venue_order(REFUSED_ID, "2"))
@@ -616,6 +622,83 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "running total wrong": (
         set_in("fills", {"fill_id": 2}, cumulative_quantity=Decimal(2)),
         "fill X2: does not say 3.0 filled and",
+    ),
+    "order without an attempt": (drop("attempts", venue_order_id=SOLD_ID), "sold: has no attempt"),
+    "attempt of no order": (drop("orders", **SOLD), "attempt S+: belongs to no order"),
+    "paper attempt at a live broker": (
+        set_in("attempts", {"venue_order_id": PAPER_ID}, broker="IBKR"),
+        "attempt P+: PAPER at the wrong place",
+    ),
+    "in another broker's book": (
+        lambda facts: put(ledger(facts, paper=True).orders, venue_order(LIVE_ID, "3")),
+        "attempt L+: at another broker's venue",
+    ),
+    "attempt of another account": (
+        set_in("attempts", {"venue_order_id": SOLD_ID}, account="b"),
+        "sold: its last attempt has another account",
+    ),
+    "two attempts fill too much": (_live_twin, "turned: 2 attempts executed too much"),
+    "two orders of one id": (
+        lambda facts: put(facts.orders, dict(facts.orders[1])),
+        "order sold: there are 2 of them",
+    ),
+    "order of a refused request": (
+        set_in("requests", SOLD, outcome="REFUSED"),
+        "sold.*refused, and an order all the same",
+    ),
+    "a price of nothing": (set_in("orders", DOUBT, average_price=Decimal(1)), "a price of nothing"),
+    "fill at another time": (
+        set_in("fills", {"fill_id": 3}, executed_at=at(99)),
+        "execution X3 of S+: at .*, not",
+    ),
+    "fill of a foreign order taken for ours": (
+        drop("attempts", venue_order_id=SOLD_ID),
+        "execution X3 of S+: is not of that order",
+    ),
+    "foreign fill without an alert": (
+        drop("attempts", venue_order_id=SOLD_ID),
+        "X3 of S+: of no order of ours, and no alert",
+    ),
+    "fill of another account": (
+        set_in("fills", {"fill_id": 3}, account="b"),
+        "execution X3 of S+: account is not its attempt's",
+    ),
+    "fill without its report": (
+        set_in("fills", {"fill_id": 3}, report_id=9),
+        "fill X3: has no report of its own",
+    ),
+    "bust of what never was": (
+        _again(1, kind="BUST", execution_id="X8", corrects="X7"),
+        "BUST of an execution nobody knows",
+    ),
+    "execution listed twice": (_again(1), "listed twice"),
+    "position there twice": (
+        lambda facts: put(facts.positions, dict(facts.positions[0])),
+        "positions .*there twice",
+    ),
+    "position's multiplier": (
+        set_in("positions", {"broker": "BINANCE"}, multiplier=Decimal(2)),
+        "multiplier differs",
+    ),
+    "history ends elsewhere": (
+        set_in("history", {"order_id": "order-doubt", "state": "UNKNOWN"}, state="SUBMITTED"),
+        "doubt: UNKNOWN, but history says SUBMITTED",
+    ),
+    "payload of another order": (_payload("fills", 3, order_id="x"), "its payload is another's"),
+    "message mixes modes": (_payload("orders", 6, broker="PAPER"), "message 6 mixes modes"),
+    "stream missing": (drop("streams", stream="fills"), "stream fills: is not there"),
+    "stream counts too many": (
+        set_in("streams", {"stream": "fills"}, last_sequence=5),
+        "stream fills: last is 5 of 4",
+    ),
+    "message of no fill": (drop("fills", fill_id=3), "FILL of no fill"),
+    "running average wrong": (
+        set_in("fills", {"fill_id": 2}, average_price=Decimal(100)),
+        "fill X2: average 100, not 100.6",
+    ),
+    "running state wrong": (
+        set_in("fills", {"fill_id": 2}, order_state="PARTIALLY_FILLED"),
+        "fill X2: PARTIALLY_FILLED with 0.* left",
     ),
     "message lost": (_heard(_unheard), "channel orders: .* not heard, not replayed"),
     "message only replayed": (_heard(_silent_live_channel), "fills.live: .* never came over Redis"),

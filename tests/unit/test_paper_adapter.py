@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -36,9 +37,12 @@ from execution.domain.vocabulary import (
     Side,
     TimeInForce,
 )
+from execution.settings import load
 from execution.store import paper_book
 from execution.store.engine import Store
 from workers.adapters.paper import PaperAdapter, _Seen
+from workers.brokers import build
+from workers.context import Context
 
 SPY = Instrument("SPY", AssetClass.EQUITY, "USD")
 # A Friday in New York, an hour before the close.
@@ -232,7 +236,7 @@ def test_on_close_fills_at_the_close(venue: Venue, order_type: OrderType) -> Non
         assert (await found(adapter, attempt)).state is OrderState.SUBMITTED
         venue.now = CLOSE
         (execution,) = (await found(adapter, attempt)).executions
-        assert (execution.price, execution.executed_at) == (103, CLOSE)
+        assert (execution.price, execution.executed_at) == (Decimal(103), CLOSE)
 
     run(case)
 
@@ -330,7 +334,7 @@ def test_what_was_asked_is_kept_whole(venue: Venue) -> None:
         assert (order.trail_amount, order.trail_percent) == (Decimal("0.10"), None)
         assert order.reference_price == attempt.reference_price
         assert (order.rerouted, order.ends_at, order.closes_at) == (True, CLOSE, None)
-        assert (order.accepted_at, order.trail_extreme, order.version) == (START, 99, 1)
+        assert (order.accepted_at, order.trail_extreme, order.version) == (START, Decimal(99), 1)
 
     run(case)
 
@@ -380,7 +384,8 @@ def test_a_modify_that_loses_a_race_is_made_anew(
 
         monkeypatch.setattr(paper_book, "apply", beaten)
         changed = await adapter.modify(attempt, Modification(Decimal(20)))
-        assert (lost, changed.quantity, changed.filled_quantity) == ([True], 20, 4)
+        assert lost == [True]
+        assert (changed.quantity, changed.filled_quantity) == (Decimal(20), Decimal(4))
 
     run(case)
 
@@ -551,3 +556,36 @@ def test_news_is_told_until_nobody_waits_for_it(venue: Venue) -> None:
             await asyncio.wait_for(anext(watch), 0.05)
 
     run(case)
+
+
+# How a worker builds it.
+
+
+def test_settings_reach_the_venue() -> None:
+    """Every paper setting is a rule; a seed makes two workers draw the same, none does not."""
+
+    def rules(**settings: Any) -> PaperRules:
+        context = SimpleNamespace(settings=load(**settings), store=None, quotes=None)
+        adapter = build(BrokerName.PAPER, cast("Context", context))
+        assert isinstance(adapter, PaperAdapter)
+        return adapter._rules
+
+    made = rules(
+        paper_slippage_model="uniform",
+        paper_slippage=Decimal("0.002"),
+        paper_seed=7,
+        quote_max_age="5",
+        paper_price_wait="6",
+        paper_depth=Decimal(8),
+        paper_execution_size=Decimal(9),
+    )
+    assert (made.slippage.model, made.slippage.rate) == ("uniform", Decimal("0.002"))
+    assert (made.quote_max_age, made.price_wait) == (timedelta(seconds=5), timedelta(seconds=6))
+    assert (made.depth, made.execution_size) == (Decimal(8), Decimal(9))
+    names = [f"order:{number}" for number in range(20)]
+    seeded = [seeded_draw(7)(name) for name in names]
+    assert [made.slippage.draw(name) for name in names] == seeded
+    assert [rules().slippage.draw(name) for name in names] != seeded
+    assert [rules(paper_seed=0).slippage.draw(name) for name in names] == [
+        seeded_draw(0)(name) for name in names
+    ]

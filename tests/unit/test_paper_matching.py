@@ -222,6 +222,15 @@ def test_depth_fills_in_parts() -> None:
     assert third.order.executions == 3
 
 
+def test_a_quote_gives_its_size_once_when_the_setting_grows() -> None:
+    """What was taken of a quote adds up, so a larger size gives only the difference."""
+    market, order = quote("99", "101"), new(OrderType.MARKET)
+    for depth, filled in ((4, 4), (6, 6), (6, 6), (9, 9)):
+        rules = replace(RULES, depth=Decimal(depth))
+        order = match(order, market, after(1), rules).order
+        assert order.filled_quantity == filled
+
+
 def test_what_is_filled_in_part_is_never_rejected() -> None:
     """The rest of a MARKET order waits for the next quote, as long as its time in force allows."""
     rules = replace(RULES, depth=Decimal(4))

@@ -123,7 +123,6 @@ def test_folding_goes_on_where_it_stopped(history: list[FillEntry], at: int) -> 
     assert position == fold(history, ONE)
 
 
-@pytest.mark.xfail(strict=True, reason="the default context rounds sums to 28 digits")
 def test_quantity_keeps_all_digits_a_request_may_have() -> None:
     """A request may have 15 digits before the point and 18 behind: the position keeps all 33."""
     quantity = Decimal("123456789012345.123456789012345678")

@@ -124,9 +124,6 @@ def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert fails().startswith("BINANCE_API_KEY_FILE names ")
 
 
-@pytest.mark.xfail(
-    raises=UnicodeDecodeError, strict=True, reason="not a ConfigurationError, and it quotes a byte"
-)
 def test_a_file_that_is_not_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A file of other bytes than UTF-8 is a configuration error that names the variable."""
     file = tmp_path / "secret"
@@ -181,7 +178,6 @@ def test_messages_hold_no_values(name: str) -> None:
     assert SECRET not in message
 
 
-@pytest.mark.xfail(strict=True, reason="the duration's own message quotes what it was given")
 def test_a_duration_is_not_quoted() -> None:
     """A secret that was pasted into the wrong variable is not printed from there."""
     assert SECRET not in fails(submit_window=SECRET)
@@ -209,16 +205,12 @@ def test_bad_values_are_refused(name: str, value: str) -> None:
     assert fails(**{name: value}).startswith(f"{name.upper()}: ")
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic_settings' own SettingsError comes through")
 def test_bad_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON that cannot be read is a configuration error like any other."""
     monkeypatch.setenv("SYMBOL_OVERRIDES", "{broken")
     assert fails().startswith("SYMBOL_OVERRIDES")
 
 
-@pytest.mark.xfail(
-    raises=ConfigurationError, strict=True, reason="NAME_FILE hands JSON over as text"
-)
 def test_json_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A setting that is JSON may come from a file like any other."""
     file = tmp_path / "overrides.json"

@@ -68,7 +68,6 @@ def test_total_is_the_sum(fills: list[tuple[Decimal, Decimal]]) -> None:
     assert [*progress(fills)][-1:] == ([reached] if fills else [])
 
 
-@pytest.mark.xfail(strict=True, reason="the default context rounds sums to 28 digits")
 def test_total_keeps_all_digits_a_request_may_have() -> None:
     """An order of 33 digits that is filled whole is filled whole."""
     quantity = Decimal("123456789012345.123456789012345678")
