@@ -58,7 +58,7 @@ def sweep(celery: Celery) -> Repairs:
             done.orders += 1
     for report_id, owner, broker in reports:
         orphan = "tasks.persist_orphan_fill"
-        _send_on(celery, Step.PERSIST_FILL, orphan, report_id, owner, broker=broker)
+        _send_on(celery, Step.AWAIT_FILL, orphan, report_id, owner, broker=broker)
         done.reports += 1
     for report_id, owner, broker in fills:
         orphan = "tasks.update_orphan_position"

@@ -17,6 +17,7 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         asset_classes=frozenset({AssetClass.EQUITY, AssetClass.OPTION, AssetClass.FUTURE}),
         # A takeover begins only when TWS has accepted the same clientId, which fences the old one.
         absence_proven_after=timedelta(0),
+        brackets=True,
     ),
     BrokerName.MT4: Capabilities(
         order_types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP}),
@@ -45,6 +46,7 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         order_types=_ALL_TYPES,
         times_in_force=_ALL_TIMES,
         asset_classes=frozenset(AssetClass),
+        brackets=True,
         # The book is in our own database: what is not there was never submitted.
         absence_proven_after=timedelta(0),
     ),

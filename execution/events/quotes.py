@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import redis
+import structlog
 
 from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable
@@ -55,9 +56,9 @@ class QuoteCache:
             values = cast("list[bytes | None]", self._redis.hmget(KEY, names))
         except redis.RedisError as error:
             raise EventsUnavailable(f"quotes were not read: {error}") from error
-        return {
-            name: _quote(name, value) for name, value in zip(names, values, strict=True) if value
-        }
+        return _quotes(
+            {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        )
 
     def all(self) -> dict[str, Quote]:
         """The last quote of every symbol."""
@@ -65,15 +66,29 @@ class QuoteCache:
             values = cast("dict[bytes, bytes]", self._redis.hgetall(KEY))
         except redis.RedisError as error:
             raise EventsUnavailable(f"quotes were not read: {error}") from error
-        return {name.decode(): _quote(name.decode(), value) for name, value in values.items()}
+        return _quotes({name.decode("utf-8", "replace"): text for name, text in values.items()})
+
+
+def _quotes(values: Mapping[str, bytes]) -> dict[str, Quote]:
+    """Quotes by symbol; what is no quote is left out, or one writer's mistake would stop all."""
+    found = {}
+    for symbol, value in values.items():
+        try:
+            found[symbol] = _quote(symbol, value)
+        except (ValueError, TypeError, KeyError, ArithmeticError):
+            structlog.get_logger().warning("unreadable quote left out", symbol=symbol)
+    return found
 
 
 def _quote(symbol: str, value: bytes) -> Quote:
     fields = json.loads(value)
+    at = datetime.fromisoformat(fields["at"])
+    if at.tzinfo is None:
+        raise ValueError("a quote's time must have its offset")
     return Quote(
         symbol=symbol,
         bid=Decimal(fields["bid"]),
         ask=Decimal(fields["ask"]),
-        at=datetime.fromisoformat(fields["at"]),
-        source=fields["source"],
+        at=at,
+        source=str(fields["source"]),
     )

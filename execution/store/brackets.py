@@ -174,9 +174,9 @@ def _insert(connection: Connection, parent: Order, child: Child, quantity: Decim
                     :venue_order_id, quantity, 'PENDING' FROM child
             ), history AS (
                 INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-                SELECT order_id, step, 'PENDING', broker, 1,
+                SELECT order_id, done.label, 'PENDING', broker, 1,
                     jsonb_build_object('parent_order_id', parent_order_id, 'role', role)
-                FROM child, unnest(ARRAY['create_order', 'persist_order']) AS step
+                FROM child, unnest(ARRAY['create_order', 'persist_order']) AS done(label)
             )
             {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM child)
             """

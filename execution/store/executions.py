@@ -200,7 +200,10 @@ def _advance(
             "average_price": filled.average_price,
         },
         attempt={"state": attempt_state, "filled_quantity": of_attempt.filled_quantity},
-        detail={"executions": [row.execution_id for row in reports]},
+        detail={
+            "executions": [row.execution_id for row in reports],
+            "note": order.attempt.reported_reason,
+        },
         events=_unexpected(connection, order, filled),
     )
     transitions.apply(connection, order, change)

@@ -203,7 +203,7 @@ def acknowledged(
             "reported_quantity": news.filled_quantity,
             "reported_reason": news.reason,
         },
-        detail={"broker_order_id": news.broker_order_id},
+        detail={"broker_order_id": news.broker_order_id, "note": news.reason},
     )
     if not apply(connection, order, change):
         return False

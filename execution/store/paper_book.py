@@ -42,9 +42,27 @@ _CHANGING = {
     "taken_at": "timestamptz",
     "taken_quantity": "numeric",
 }
-_PLACED = ("ends_at", "closes_at", *_CHANGING)
+_PLACED = ("ends_at", "closes_at", "one_cancels_other", *_CHANGING)
 _FILLS = """jsonb_to_recordset(CAST(:fills AS jsonb)) AS f(execution_id text,
     venue_order_id text, quantity numeric, price numeric, executed_at timestamptz)"""
+
+# What an order of a group (`one_cancels_other`) fills in `changed`, its siblings give up.
+_GIVE_UP = f"""
+    UPDATE paper_orders s SET version = s.version + 1,
+        quantity = CASE WHEN s.quantity - g.filled > s.filled_quantity
+            THEN s.quantity - g.filled ELSE s.quantity END,
+        state = CASE WHEN s.quantity - g.filled > s.filled_quantity THEN s.state
+            ELSE 'CANCELLED' END,
+        reason = CASE WHEN s.quantity - g.filled > s.filled_quantity THEN s.reason
+            ELSE 'one cancels the other' END
+    FROM (
+        SELECT c.one_cancels_other, c.venue_order_id, sum(f.quantity) AS filled
+        FROM changed c JOIN {_FILLS} USING (venue_order_id)
+        WHERE c.one_cancels_other IS NOT NULL GROUP BY 1, 2
+    ) g
+    WHERE s.one_cancels_other = g.one_cancels_other AND s.venue_order_id <> g.venue_order_id
+        AND s.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+"""
 
 
 def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
@@ -56,7 +74,7 @@ def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
     connection.execute(
         text(
             f"""
-            WITH accepted AS (
+            WITH changed AS (
                 INSERT INTO paper_orders
                     (venue_order_id, account, symbol, side, accepted_at, terms,
                     {", ".join(_PLACED)})
@@ -65,12 +83,12 @@ def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
                 FROM jsonb_populate_record(NULL::paper_orders, CAST(:row AS jsonb)) n
                 WHERE CAST(:send_by AS timestamptz) IS NULL
                     OR clock_timestamp() <= CAST(:send_by AS timestamptz)
-                ON CONFLICT DO NOTHING RETURNING venue_order_id, account
-            )
+                ON CONFLICT DO NOTHING RETURNING venue_order_id, account, one_cancels_other
+            ), given_up AS ({_GIVE_UP})
             INSERT INTO paper_executions
                 (execution_id, venue_order_id, account, quantity, price, executed_at)
             SELECT f.execution_id, a.venue_order_id, a.account, f.quantity, f.price, f.executed_at
-            FROM accepted a JOIN {_FILLS} USING (venue_order_id)
+            FROM changed a JOIN {_FILLS} USING (venue_order_id)
             """
         ),
         {
@@ -90,7 +108,9 @@ def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
 def apply(connection: Connection, changes: Sequence[Matched]) -> set[str]:
     """Write what became of working orders, all in one statement; returns the ids it was done for.
 
-    An order that changed since it was read (`version`) is left alone with its fills.
+    An order that changed since it was read (`version`) is left alone with its fills. What one of
+    several orders with the same `one_cancels_other` fills, the others give up in the same breath;
+    so of these only one may be among `changes` when it fills.
     """
     rows = [
         {
@@ -117,8 +137,8 @@ def apply(connection: Connection, changes: Sequence[Matched]) -> set[str]:
                     {", ".join(f"{name} {kind}" for name, kind in _CHANGING.items())})
                 WHERE o.venue_order_id = n.venue_order_id AND o.version = n.version
                     AND o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
-                RETURNING o.venue_order_id, o.account
-            ), filled AS (
+                RETURNING o.venue_order_id, o.account, o.one_cancels_other
+            ), given_up AS ({_GIVE_UP}), filled AS (
                 INSERT INTO paper_executions
                     (execution_id, venue_order_id, account, quantity, price, executed_at)
                 SELECT f.execution_id, c.venue_order_id, c.account, f.quantity, f.price,
@@ -277,6 +297,7 @@ def _order(row: Row[Any]) -> PaperOrder:
         trail_percent=_decimal(terms.get("trail_percent")),
         reference_price=_decimal(terms.get("reference_price")),
         rerouted=terms["rerouted"],
+        one_cancels_other=row.one_cancels_other,
         ends_at=row.ends_at,
         closes_at=row.closes_at,
         state=OrderState(row.state),

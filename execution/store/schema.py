@@ -434,6 +434,7 @@ paper_orders = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("accepted_at", _time, nullable=False),
+    sa.Column("one_cancels_other", _uuid, comment="what one of these fills, the others give up"),
     sa.Column("terms", JSONB, nullable=False, comment="type, prices, time in force"),
     sa.Column(
         "version",

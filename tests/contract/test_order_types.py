@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from execution.domain.errors import BrokerRejected
 from execution.domain.ports import Broker, Modification
 from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
 
@@ -226,14 +225,3 @@ async def test_c821_limit_on_close_rests(harness: VenueHarness, broker: Broker) 
     assert attempt.venue_order_id in {
         working.venue_order_id for working in await broker.open_orders()
     }
-
-
-@needs(OrderType.STOP)
-async def test_c822_no_limit_for_a_stop(harness: VenueHarness, broker: Broker) -> None:
-    """C822: a modify that an order's type has no place for is BrokerRejected and changes nothing."""
-    attempt = new_attempt(harness, order_type=OrderType.STOP, stop_price=Decimal(110))
-    await broker.submit(attempt)
-    with pytest.raises(BrokerRejected):
-        await broker.modify(attempt, Modification(limit_price=Decimal(105)))
-    (order,) = await broker.open_orders()
-    assert (order.state, order.quantity) == (OrderState.SUBMITTED, attempt.quantity)

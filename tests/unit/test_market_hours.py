@@ -34,6 +34,7 @@ def closes(asset_class: str, moment: str) -> str:
         ("2026-07-02T15:00-04:00", "2026-07-02T20:00+00:00", "a summer day: 16:00 is 20:00 UTC"),
         ("2026-01-02T15:59:59.999999-05:00", "2026-01-02T21:00+00:00", "the last moment"),
         ("2026-01-02T16:00-05:00", "2026-01-05T21:00+00:00", "at the close: the next session"),
+        ("2026-01-03T04:00+09:00", "2026-01-02T21:00+00:00", "still Friday in New York"),
         ("2026-01-03T12:00-05:00", "2026-01-05T21:00+00:00", "Saturday: Monday's"),
         ("2026-01-05T03:00-05:00", "2026-01-05T21:00+00:00", "before the open: that session"),
         ("2026-11-25T17:00-05:00", "2026-11-27T18:00+00:00", "over Thanksgiving to a half day"),

@@ -24,7 +24,7 @@ from execution.domain.market_hours import MarketHours
 from execution.domain.paper.amending import amend
 from execution.domain.paper.matching import match
 from execution.domain.paper.order import PaperOrder, accept, needs_session
-from execution.domain.paper.trading import Matched, PaperRules
+from execution.domain.paper.trading import Matched, PaperRules, one_of_each_group
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.vocabulary import BrokerName, OrderState
@@ -197,6 +197,7 @@ class PaperAdapter:
             for before, after in zip(resting, looked, strict=True)
             if after.order is not before
         ]
+        changes = one_of_each_group(changes)
         if not changes:
             return set()
         done = await self._run(lambda connection: paper_book.apply(connection, changes))

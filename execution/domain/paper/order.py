@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from execution.domain.ports import Attempt
 from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
@@ -21,8 +22,10 @@ class PaperOrder:
     `ends_at` is when its time in force ends (DAY: the session's close), None for never;
     `closes_at` the close that an on-close order waits for. `triggered_at` says that a stop was
     reached; `trail_extreme` is the lowest ask (BUY) or highest bid (SELL) that a trailing stop has
-    seen. `taken_quantity` is what it took of the size of the quote of `taken_at`. `version` is of
-    the row it was read from.
+    seen. Orders with the same
+    `one_cancels_other` cover the same position: what one fills, the others give up.
+    `taken_quantity` is what it took of the size of the quote of `taken_at`. `version` is of the row
+    it was read from.
     """
 
     venue_order_id: str
@@ -38,6 +41,7 @@ class PaperOrder:
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     reference_price: Decimal | None = None
+    one_cancels_other: UUID | None = None
     rerouted: bool = False
     ends_at: datetime | None = None
     closes_at: datetime | None = None
@@ -97,6 +101,7 @@ def accept(attempt: Attempt, now: datetime, session_close: datetime | None) -> P
         trail_amount=attempt.trail_amount,
         trail_percent=attempt.trail_percent,
         reference_price=attempt.reference_price,
+        one_cancels_other=attempt.one_cancels_other,
         rerouted=attempt.rerouted,
         ends_at=ends_at,
         closes_at=session_close if on_close else None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from execution.domain.decimals import plain
 from execution.domain.paper.order import PaperOrder
@@ -45,6 +46,24 @@ class Matched:
 
     order: PaperOrder
     fills: tuple[PaperFill, ...] = ()
+
+
+def one_of_each_group(changes: Sequence[Matched]) -> list[Matched]:
+    """What may be written at once: where one of a group fills, nothing of the others.
+
+    The others are looked at again as they stand after it.
+    """
+    fills: dict[UUID, str] = {}
+    for change in changes:
+        group = change.order.one_cancels_other
+        if group is not None and change.fills:
+            fills.setdefault(group, change.order.venue_order_id)
+    return [
+        change
+        for change in changes
+        if change.order.one_cancels_other not in fills
+        or fills[change.order.one_cancels_other] == change.order.venue_order_id
+    ]
 
 
 def end(order: PaperOrder, state: OrderState, reason: str) -> Matched:
