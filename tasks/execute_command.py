@@ -12,7 +12,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
-from execution.store import commands, orders
+from execution.store import amendments, commands, orders
 from execution.store.commands import DONE, PENDING, REFUSED, Command
 from execution.store.transitions import load_by_client_id
 from tasks.instruct import refused
@@ -101,7 +101,7 @@ def _modify(task: StepTask, command: Command, order: Order) -> None:
         return
     if order.state is OrderState.PENDING:
         with context().store.transaction() as connection:
-            if orders.modified(connection, order, request.modification()):
+            if amendments.modified(connection, order, request.modification()):
                 commands.settle(connection, command.command_id, DONE, None, [])
             else:
                 commands.postpone(connection, command.command_id, timedelta(0))
@@ -117,7 +117,7 @@ def _modify_at_venue(task: StepTask, command: Command, order: Order) -> None:
     change = parse_modify(command.payload).modification()
     with shared.store.transaction() as connection:
         if not command.sent:
-            if not orders.modify_intended(connection, order, command.external_id):
+            if not amendments.modify_intended(connection, order, command.external_id):
                 commands.postpone(connection, command.command_id, timedelta(0))
                 return
             commands.mark_sent(connection, command.command_id)
@@ -145,7 +145,7 @@ def _modify_at_venue(task: StepTask, command: Command, order: Order) -> None:
     with shared.store.transaction() as connection:
         latest = load_by_client_id(connection, command.client_order_id, lock=True)
         if latest is not None:
-            orders.modified(connection, latest, change)
+            amendments.modified(connection, latest, change)
             commands.settle(connection, command.command_id, DONE, None, [])
     _hear(task, current, said)
 

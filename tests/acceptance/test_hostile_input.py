@@ -20,7 +20,7 @@ def nested(levels: int) -> Any:
 
 
 GOOD = {"symbol": "SPY", "side": "BUY", "quantity": "1"}
-HOSTILE = {
+HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "over-precise": ({"quantity": "0." + "1" * 19}, "quantity"),
     "over-long": ({"quantity": "1" * 10_000}, "quantity"),
     "a megabyte": ({"symbol": "A" * 1_000_000}, "symbol"),

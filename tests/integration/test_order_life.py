@@ -24,7 +24,7 @@ from sqlalchemy import text
 from execution.domain.ports import Modification
 from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import OrderState
-from execution.store import executions, orders, outbox, positions, reports
+from execution.store import amendments, executions, orders, outbox, positions, reports
 from execution.store.engine import Store
 
 from .stored import TIMING, reload, submitted, trade
@@ -142,7 +142,7 @@ class OrderLife(RuleBasedStateMachine):
         if current.state.is_final or quantity <= self._sum(self.told):
             return
         with self.store.transaction() as connection:
-            assert orders.modified(connection, current, Modification(quantity=quantity))
+            assert amendments.modified(connection, current, Modification(quantity=quantity))
         self.quantity = quantity
 
     @rule()
@@ -150,7 +150,7 @@ class OrderLife(RuleBasedStateMachine):
         """A change on a version that has passed does nothing."""
         stale = replace(self.order, version=0)
         with self.store.transaction() as connection:
-            assert not orders.modified(connection, stale, Modification(quantity=Decimal(99)))
+            assert not amendments.modified(connection, stale, Modification(quantity=Decimal(99)))
             assert not orders.fill_heard(connection, stale, TIMING)
 
     @rule()

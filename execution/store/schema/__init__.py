@@ -1,0 +1,36 @@
+"""Every table. What must be unique lives in plain tables; append-only history in hypertables."""
+
+from execution.store.schema.brokers import alerts, breakers, broker_sessions, environment_stamp
+from execution.store.schema.columns import metadata
+from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
+from execution.store.schema.market import paper_executions, paper_orders, quotes
+from execution.store.schema.orders import (
+    order_attempts,
+    order_commands,
+    order_events,
+    order_requests,
+    orders,
+)
+from execution.store.schema.streams import events, streams
+
+__all__ = [
+    "alerts",
+    "breakers",
+    "broker_sessions",
+    "environment_stamp",
+    "events",
+    "execution_reports",
+    "fills",
+    "metadata",
+    "order_attempts",
+    "order_commands",
+    "order_events",
+    "order_requests",
+    "orders",
+    "paper_executions",
+    "paper_orders",
+    "paper_positions",
+    "positions",
+    "quotes",
+    "streams",
+]

@@ -1,0 +1,63 @@
+"""What is said of brokers: sessions, circuit breakers, alerts, the database's stamp."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from execution.store.schema.columns import NOW, TIME, UUID_, metadata
+
+broker_sessions = sa.Table(
+    "broker_sessions",
+    metadata,
+    sa.Column("session_id", UUID_, primary_key=True),
+    sa.Column("broker", sa.Text, nullable=False),
+    sa.Column("worker", sa.Text, nullable=False, comment="host and process id"),
+    sa.Column("account", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.Column("since", TIME, nullable=False, server_default=NOW),
+    sa.Column("started_at", TIME, nullable=False, server_default=NOW),
+    sa.Column("heartbeat_at", TIME, nullable=False, server_default=NOW),
+    sa.Column("ended_at", TIME),
+)
+
+sa.Index("broker_sessions_broker", broker_sessions.c.broker, broker_sessions.c.heartbeat_at)
+
+breakers = sa.Table(
+    "breakers",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False, server_default="CLOSED"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0", comment="in a row"),
+    sa.Column("total_failures", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("reason", sa.Text),
+    sa.Column("opened_at", TIME),
+    sa.Column("probe_owner", UUID_),
+    sa.Column("probe_until", TIME),
+    sa.Column("updated_at", TIME, nullable=False, server_default=NOW),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("alert_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("at", TIME, nullable=False, server_default=NOW),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, comment="one alert for each kind and key"),
+    sa.Column("order_id", UUID_),
+    sa.Column("broker", sa.Text),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("resolved_at", TIME),
+    sa.UniqueConstraint("kind", "key"),
+)
+
+environment_stamp = sa.Table(
+    "environment_stamp",
+    metadata,
+    sa.Column("single", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("accounts", JSONB, nullable=False, server_default="{}"),
+    sa.Column("stamped_at", TIME, nullable=False, server_default=NOW),
+    sa.CheckConstraint("single", name="single_row"),
+)

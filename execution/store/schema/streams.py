@@ -1,0 +1,36 @@
+"""What is told: the events of each stream and how far it is published."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from execution.store.schema.columns import NOW, TIME, UUID_, metadata
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("event_no", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("event_id", UUID_, nullable=False, unique=True),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("sequence", sa.BigInteger, comment="null until published; gap-free per stream"),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("order_id", UUID_),
+    # JSON, not JSONB: a message keeps the order of its keys.
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("created_at", TIME, nullable=False, server_default=NOW),
+    sa.UniqueConstraint("stream", "sequence"),
+)
+
+sa.Index(
+    "events_unsequenced",
+    events.c.event_no,
+    postgresql_where=sa.text("sequence IS NULL"),
+)
+
+streams = sa.Table(
+    "streams",
+    metadata,
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("last_sequence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("published_sequence", sa.BigInteger, nullable=False, server_default="0"),
+)
