@@ -29,13 +29,14 @@ task_ignore_result = True
 task_store_errors_even_if_ignored = False
 
 task_default_queue = "orders"
-task_queues = [Queue(name) for name in ("orders", "ibkr", "mt4", "binance", "paper")]
+task_queues = [Queue(name) for name in ("orders", "recovery", "ibkr", "mt4", "binance", "paper")]
 task_create_missing_queues = False
 task_routes = {
     "tasks.place_order": {"queue": "orders"},
     "tasks.cancel_order": {"queue": "orders"},
     "tasks.modify_order": {"queue": "orders"},
-    "tasks.recover_orders": {"queue": "orders"},
+    # A queue of its own: however long the intake's is, recovery runs.
+    "tasks.recover_orders": {"queue": "recovery"},
     "tasks.create_order": {"queue": "orders"},
     "tasks.persist_order": {"queue": "orders"},
     "tasks.reroute_to_paper": {"queue": "paper"},

@@ -47,7 +47,7 @@ class OrderClient:
             ExchangeMapper(self._settings.symbol_overrides),
             timedelta(seconds=self._settings.step_deadline.total_seconds()),
         )
-        self._instructions = Instructions(self._store)
+        self._instructions = Instructions(self._store, self._settings.step_deadline)
         self._celery = Celery("producer", broker=self._settings.require_redis_url())
         self._celery.conf.update(
             broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from execution.domain.commands import (
@@ -27,10 +28,14 @@ _EXTERNAL_ID = {CommandKind.CANCEL: "cancel_id", CommandKind.MODIFY: "modify_id"
 
 
 class Instructions:
-    """Records commands; the same id with the same payload is the same command."""
+    """Records commands; the same id with the same payload is the same command.
 
-    def __init__(self, store: Store) -> None:
+    `due` is how long a command may stand before recovery sends it on.
+    """
+
+    def __init__(self, store: Store, due: timedelta) -> None:
         self._store = store
+        self._due = due
 
     def receive(self, kind: CommandKind, payload: Mapping[str, Any]) -> Command:
         """Record a command, any JSON object whatever. Raises StoreUnavailable."""
@@ -55,6 +60,7 @@ class Instructions:
                         payload=body,
                         payload_hash=digest,
                         reason=why,
+                        due=self._due,
                     )
             if found is not None:
                 return found

@@ -9,7 +9,7 @@ from execution.domain.errors import BrokerError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
-from execution.store import orders
+from execution.store import alerts, orders
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
@@ -27,11 +27,13 @@ def await_fill(self: StepTask, order_id: str) -> None:
     shared = context()
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id))
-        if order is None or not (order.state.is_working or order.unapplied or order.unfinished):
-            self.end_chain()
-            return
-        if order.unapplied or order.unfinished:
+        if order is not None and (order.unapplied or order.unfinished):
             orders.fill_heard(connection, order, shared.timing)
+        elif order is not None and order.state.is_final and order.due_at is not None:
+            orders.postpone(connection, order, None)
+    if order is None or not (order.state.is_working or order.unapplied or order.unfinished):
+        self.end_chain()
+        return
     if order.unapplied or order.unfinished:
         self.go_on(order.order_id, Step.AWAIT_FILL, order.broker)
         return
@@ -56,15 +58,17 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
     attempt = order.attempt
     if attempt.reported_state is None:
         return
-    missing = attempt.reported_quantity != attempt.filled_quantity
-    if missing or attempt.reported_state is OrderState.FILLED:
+    if attempt.reported_quantity != attempt.filled_quantity:
         _ask_for_executions(order)
+        return
+    if attempt.reported_state is OrderState.FILLED:
+        _ended_short(order)
         return
     rerouted = False
     with context().store.transaction() as connection:
         if attempt.reported_state is OrderState.REJECTED and not order.filled_quantity:
             reason = attempt.reported_reason or "rejected"
-            rerouted = give_up(connection, order, reason, step=Step.AWAIT_FILL)
+            rerouted = give_up(connection, order, reason, step=Step.AWAIT_FILL, sent=True)
         else:
             orders.settle(
                 connection,
@@ -75,6 +79,21 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
             )
     if rerouted:
         send_reroute(task.app, order)
+
+
+def _ended_short(order: Order) -> None:
+    """All that the venue filled is here, and it is less than the order is for."""
+    what = f"{order.broker} ended it as FILLED at {order.filled_quantity} of {order.quantity}"
+    with context().store.transaction() as connection:
+        orders.settle(connection, order, OrderState.CANCELLED, what, step=Step.AWAIT_FILL)
+        alerts.alert(
+            connection,
+            alerts.ENDED_SHORT,
+            order.order_id,
+            f"order {order.client_order_id}: {what}",
+            order_id=order.order_id,
+            broker=order.broker,
+        )
 
 
 def _ask_for_executions(order: Order) -> None:
@@ -89,5 +108,5 @@ def _ask_for_executions(order: Order) -> None:
         said = None
     with context().store.transaction() as connection:
         if said is not None:
-            orders.news(connection, order, said)
+            orders.news(connection, order, said, _AGAIN)
         orders.executions_missing(connection, order, _AGAIN)

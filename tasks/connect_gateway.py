@@ -9,7 +9,7 @@ from execution.domain.errors import BrokerError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
-from execution.store import breakers, orders
+from execution.store import alerts, breakers, orders
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
@@ -26,22 +26,21 @@ def connect_gateway(self: StepTask, order_id: str) -> None:
     shared = context()
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id))
-        if (
-            order is None
-            or order.state is not OrderState.PENDING
-            or order.step != Step.PERSIST_ORDER
-        ):
-            self.end_chain()
-            return
-        breaker = breakers.state(connection, order.broker)
+        breaker = BreakerState.CLOSED
+        if order is not None:
+            breaker = breakers.state(connection, order.broker)
+    if order is None or order.state is not OrderState.PENDING or order.step != Step.PERSIST_ORDER:
+        self.end_chain()
+        return
     problem, hopeless = _examine(order, breaker)
     rerouted = False
     with shared.store.transaction() as connection:
         if problem is None:
             connected = orders.gateway_connected(connection, order, shared.timing)
+            alerts.resolve(connection, alerts.WAITING, order.order_id)
         elif hopeless:
             connected = False
-            rerouted = give_up(connection, order, problem, step=Step.CONNECT_GATEWAY)
+            rerouted = give_up(connection, order, problem, step=Step.CONNECT_GATEWAY, sent=False)
         else:
             connected = False
             orders.gateway_waits(connection, order, problem, _AGAIN)
@@ -55,7 +54,7 @@ def connect_gateway(self: StepTask, order_id: str) -> None:
 
 def _examine(order: Order, breaker: BreakerState) -> tuple[str | None, bool]:
     """What stands in the way, and whether waiting for it is hopeless."""
-    if breaker is BreakerState.OPEN and order.broker is not BrokerName.PAPER:
+    if breaker is not BreakerState.CLOSED and order.broker is not BrokerName.PAPER:
         return "circuit breaker open", True
     try:
         session = session_of(order.broker)

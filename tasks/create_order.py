@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from execution.domain.creation import make_order
 from execution.domain.errors import RequestRefused
 from execution.domain.events import OrderEventType, order_event
@@ -13,6 +15,7 @@ from execution.domain.routing import decide
 from execution.domain.vocabulary import BrokerName, ExecutionMode
 from execution.intake import new_id
 from execution.store import requests, sessions
+from execution.store.requests import AcceptedRequest
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
@@ -24,48 +27,49 @@ def create_order(self: StepTask, order_id: str) -> None:
     shared = context()
     with shared.store.transaction() as connection:
         found = requests.accepted(connection, UUID(order_id))
-        if found is None or found.step != 0:
-            self.end_chain()
-            return
-        now = datetime.now(UTC)
-        try:
-            request, instrument = shared.intake.understand(found.payload)
-        except RequestRefused as refusal:
-            event = order_event(
-                OrderEventType.REFUSED,
-                key=found.request_id,
-                at=now,
-                client_order_id=found.client_order_id,
-                order_id=found.order_id,
-                reason=str(refusal),
-                step=Step.CREATE_ORDER.label,
-            )
-            requests.refuse(connection, found, str(refusal), event)
-            self.end_chain()
-            return
-        settings = shared.settings
-        route = decide(
-            instrument.asset_class,
-            wants_paper=request.execution_mode is ExecutionMode.PAPER,
-            force_paper=settings.force_paper_trading,
-            on_failure=request.on_failure,
-            reduces_risk=request.reduce_only,
-            statuses=sessions.statuses(connection, settings.session_timeout),
-            now=now,
-            grace=settings.lost_connection_grace,
-        )
-        spec = make_order(
-            request,
-            instrument,
-            route,
-            order_id=found.order_id,
-            attempt_id=new_id(),
-            environment=settings.execution_environment,
-            default_account=settings.default_account,
-            now=now,
-        )
-        mine = requests.prepare(connection, found, spec, instrument, shared.timing.step)
-    if mine:
-        self.go_on(found.order_id, Step.CREATE_ORDER, BrokerName.PAPER)
+        made = found is not None and found.step == 0 and _make(connection, found)
+    if made:
+        self.go_on(UUID(order_id), Step.CREATE_ORDER, BrokerName.PAPER)
     else:
         self.end_chain()
+
+
+def _make(connection: Connection, found: AcceptedRequest) -> bool:
+    """Turn a request into an order for step 2; False when it is refused, or not step 1's turn."""
+    shared, now = context(), datetime.now(UTC)
+    try:
+        request, instrument = shared.intake.understand(found.payload)
+    except RequestRefused as refusal:
+        event = order_event(
+            OrderEventType.REFUSED,
+            key=found.request_id,
+            at=now,
+            client_order_id=found.client_order_id,
+            order_id=found.order_id,
+            reason=str(refusal),
+            step=Step.CREATE_ORDER.label,
+        )
+        requests.refuse(connection, found, str(refusal), event)
+        return False
+    settings = shared.settings
+    route = decide(
+        instrument.asset_class,
+        wants_paper=request.execution_mode is ExecutionMode.PAPER,
+        force_paper=settings.force_paper_trading,
+        on_failure=request.on_failure,
+        reduces_risk=request.reduce_only,
+        statuses=sessions.statuses(connection, settings.session_timeout),
+        now=now,
+        grace=settings.lost_connection_grace,
+    )
+    spec = make_order(
+        request,
+        instrument,
+        route,
+        order_id=found.order_id,
+        attempt_id=new_id(),
+        environment=settings.execution_environment,
+        default_account=settings.default_account,
+        now=now,
+    )
+    return requests.prepare(connection, found, spec, instrument, shared.timing.step)

@@ -23,6 +23,8 @@ from workers.context import context
 from workers.registry import session_of
 
 _AGAIN = timedelta(seconds=1)
+# How often a refused cancel of an order that still works is tried again: they may have crossed.
+_PATIENCE = 3
 
 
 @app.task(bind=True, base=StepTask, name="tasks.execute_command")
@@ -65,11 +67,10 @@ def _cancel(task: StepTask, command: Command, order: Order) -> None:
 
 
 def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
-    shared = context()
-    session, attempt = session_of(order.broker), order.for_venue()
-    timeout = shared.settings.broker_call_timeout
+    attempt, timeout = order.for_venue(), context().settings.broker_call_timeout
     refused: BrokerRejected | None = None
     try:
+        session = session_of(order.broker)
         session.call(lambda adapter: adapter.cancel(attempt), timeout)
     except BrokerRejected as refusal:
         refused = refusal
@@ -83,71 +84,98 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
     _hear(task, order, said)
     if said is not None and said.state is OrderState.CANCELLED:
         _end(command, order, DONE, None)
-    elif said is not None and said.state.is_final:
+    elif said is not None and said.state in {OrderState.FILLED, OrderState.EXPIRED}:
         _end(command, order, REFUSED, f"too late: the order is {said.state}")
-    elif refused is not None and command.resends > 3:  # noqa: PLR2004 - patience with a race
+    elif refused is not None and said is not None and command.resends > _PATIENCE:
         _end(command, order, REFUSED, refused.reason)
     else:
+        # Still working, or refused by the venue: then it is cancelled where it goes next.
         _later(command)
 
 
 def _modify(task: StepTask, command: Command, order: Order) -> None:
     request = parse_modify(command.payload)
     problem = why_not(order, request, sent=command.sent)
-    if problem is None and not session_of(order.broker).capabilities.modifies:
-        problem = f"{order.broker} cannot change an order: cancel it and place another"
-    if problem is not None:
+    if command.sent:
+        _modify_at_venue(task, command, order, problem)
+    elif problem is not None:
         _end(command, order, REFUSED, problem)
-        return
-    if order.state is OrderState.PENDING:
+    elif order.state is OrderState.PENDING:
         with context().store.transaction() as connection:
             if amendments.modified(connection, order, request.modification()):
                 commands.settle(connection, command.command_id, DONE, None, [])
             else:
                 commands.postpone(connection, command.command_id, timedelta(0))
     elif order.state.is_working:
-        _modify_at_venue(task, command, order)
+        _set_out(task, command, order)
     else:
         _later(command)
 
 
-def _modify_at_venue(task: StepTask, command: Command, order: Order) -> None:
-    """Send a change, as often as it takes: it names new values, so a second one changes nothing."""
-    shared = context()
-    change = parse_modify(command.payload).modification()
-    with shared.store.transaction() as connection:
-        if not command.sent:
-            if not amendments.modify_intended(connection, order, command.external_id):
-                commands.postpone(connection, command.command_id, timedelta(0))
-                return
-            commands.mark_sent(connection, command.command_id)
-        current = load_by_client_id(connection, command.client_order_id)
-    if current is None:
-        return
-    session, attempt = session_of(current.broker), current.for_venue()
-    filled_before = current.filled_quantity - current.attempt.filled_quantity
-    window = shared.timing.submit_window
-    to_venue = replace(
-        change,
-        quantity=None if change.quantity is None else change.quantity - filled_before,
-        send_by=current.read_at + window,
-    )
+def _set_out(task: StepTask, command: Command, order: Order) -> None:
+    """Commit the intent to change, one at a time, then send it."""
     try:
-        said = session.call(
-            lambda adapter: adapter.modify(attempt, to_venue), shared.settings.broker_call_timeout
-        )
-    except BrokerRejected as refusal:
-        _end(command, current, REFUSED, refusal.reason)
-        return
+        modifies = session_of(order.broker).capabilities.modifies
     except BrokerError:
         _later(command)
         return
+    if not modifies:
+        reason = f"{order.broker} cannot change an order: cancel it and place another"
+        _end(command, order, REFUSED, reason)
+        return
+    with context().store.transaction() as connection:
+        if commands.another_under_way(connection, command):
+            commands.postpone(connection, command.command_id, _AGAIN)
+            return
+        if not amendments.modify_intended(connection, order, command.external_id):
+            commands.postpone(connection, command.command_id, timedelta(0))
+            return
+        commands.mark_sent(connection, command.command_id)
+        current = load_by_client_id(connection, command.client_order_id)
+    if current is not None:
+        _modify_at_venue(task, command, current, None)
+
+
+def _modify_at_venue(task: StepTask, command: Command, order: Order, problem: str | None) -> None:
+    """Send a change, as often as it takes: it names new values, so a second one changes nothing.
+
+    `problem` is why it could not be made any more; after a lost reply it may have been made all
+    the same, so the venue is asked before it is refused.
+    """
+    shared = context()
+    change = parse_modify(command.payload).modification()
+    attempt, timeout = order.for_venue(), shared.settings.broker_call_timeout
+    filled_before = order.filled_quantity - order.attempt.filled_quantity
+    quantity = None if change.quantity is None else change.quantity - filled_before
+    to_venue = replace(
+        change, quantity=quantity, send_by=order.read_at + shared.timing.submit_window
+    )
+    said: VenueOrder | None = None
+    try:
+        session = session_of(order.broker)
+        if problem is None:
+            try:
+                said = session.call(lambda adapter: adapter.modify(attempt, to_venue), timeout)
+            except BrokerRejected as refusal:
+                problem = refusal.reason
+        if problem is not None:
+            said = session.call(lambda adapter: adapter.find(attempt), timeout)
+    except BrokerError:
+        _later(command)
+        return
+    made = problem is None or (
+        said is not None and quantity is not None and said.quantity == quantity
+    )
+    if not made:
+        _hear(task, order, said)
+        _end(command, order, REFUSED, problem)
+        return
     with shared.store.transaction() as connection:
         latest = load_by_client_id(connection, command.client_order_id, lock=True)
-        if latest is not None:
+        settled = commands.settle(connection, command.command_id, DONE, None, [])
+        if latest is not None and settled:
             amendments.modified(connection, latest, change)
-            commands.settle(connection, command.command_id, DONE, None, [])
-    _hear(task, current, said)
+    _hear(task, order, said)
 
 
 def _hear(task: StepTask, order: Order, said: VenueOrder | None) -> None:
@@ -155,7 +183,7 @@ def _hear(task: StepTask, order: Order, said: VenueOrder | None) -> None:
     if said is None:
         return
     with context().store.transaction() as connection:
-        fresh = orders.news(connection, order, said)
+        fresh = orders.news(connection, order, said, context().timing.step)
     if fresh:
         send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker)
 

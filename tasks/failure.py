@@ -19,17 +19,27 @@ WAIT = timedelta(seconds=5)
 
 
 def give_up(
-    connection: Connection, order: Order, reason: str, *, step: Step, code: str | None = None
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    sent: bool,
+    code: str | None = None,
 ) -> bool:
     """Decide, in the caller's transaction, what follows a definite no or a send that never left.
 
-    True when the order now stands for paper and `send_reroute` is due after the commit. An order
-    that was refused on paper, or whose producer wants no paper, ends REJECTED.
+    `sent` is False where it provably never left. True when the order now stands for paper and
+    `send_reroute` is due after the commit. An order that was refused on paper, or whose producer
+    wants no paper, ends REJECTED.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    waits = choice is OnFailure.WAIT and order.attempt.intent_at is None
+    waits = choice is OnFailure.WAIT and not sent
     if order.broker is not BrokerName.PAPER and waits:
-        orders.gateway_waits(connection, order, reason, WAIT)
+        if order.state is OrderState.PENDING:
+            orders.gateway_waits(connection, order, reason, WAIT)
+        else:
+            orders.back_to_gateway(connection, order, reason, WAIT)
         _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
         return False
     if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
-from execution.domain.errors import RequestRefused
-from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.store import brackets, executions
 from tasks.step import StepTask
@@ -29,18 +26,3 @@ def persist_fill(self: StepTask, order_id: str) -> None:
         self.go_on(order.order_id, Step.PERSIST_FILL, order.broker)
     else:
         self.end_chain()
-
-
-@app.task(bind=True, base=StepTask, name="tasks.persist_orphan_fill")
-def persist_orphan_fill(self: StepTask, report_id: int) -> None:
-    """Apply a report of an order that nobody here knows: it happened, so it counts."""
-    del self
-    with context().store.transaction() as connection:
-        executions.apply_orphan(connection, report_id, _instrument)
-
-
-def _instrument(symbol: str) -> Instrument | None:
-    try:
-        return context().mapper.map(symbol, on=datetime.now(UTC).date())
-    except RequestRefused:
-        return None

@@ -22,37 +22,41 @@ def persist_order(self: StepTask, order_id: str) -> None:
     """Bring the order into being, PENDING, or REJECTED where step 1 found that it must be."""
     shared = context()
     with shared.store.transaction() as connection:
-        spec = orders.spec(connection, UUID(order_id))
-        if spec is None:
-            self.end_chain()
-            return
-        order = spec["order"]
-        kinds = [OrderState.PENDING]
-        if order["state"] != OrderState.PENDING:
-            kinds.append(OrderState(str(order["state"])))
-        events = [
-            order_event(
-                kind,
-                key=1,
-                at=datetime.now(UTC),
-                client_order_id=order["client_order_id"],
-                order_id=UUID(order_id),
-                symbol=order["symbol"],
-                broker=order["broker"],
-                execution_mode=order["execution_mode"],
-                state=kind,
-                reason=order["reason"],
-                step=Step.PERSIST_ORDER.label,
-            )
-            for kind in kinds
-        ]
-        mine = orders.insert(connection, UUID(order_id), shared.timing.step, events)
-        cancelled = mine and _cancel_if_marked(connection, UUID(order_id))
-    if mine and not cancelled and order["state"] == OrderState.PENDING:
+        order = _insert(connection, UUID(order_id))
+    if order is not None and order["state"] == OrderState.PENDING:
         self.go_on(UUID(order_id), Step.PERSIST_ORDER, BrokerName(str(order["broker"])))
         publish_quietly()
     else:
         self.end_chain()
+
+
+def _insert(connection: Connection, order_id: UUID) -> dict[str, str | None] | None:
+    """The order as it came into being; None when it is not step 2's turn, or was cancelled."""
+    spec = orders.spec(connection, order_id)
+    if spec is None:
+        return None
+    order = spec["order"]
+    kinds = [OrderState.PENDING]
+    if order["state"] != OrderState.PENDING:
+        kinds.append(OrderState(str(order["state"])))
+    events = [
+        order_event(
+            kind,
+            key=1,
+            at=datetime.now(UTC),
+            client_order_id=order["client_order_id"],
+            order_id=order_id,
+            symbol=order["symbol"],
+            broker=order["broker"],
+            execution_mode=order["execution_mode"],
+            state=kind,
+            reason=order["reason"],
+            step=Step.PERSIST_ORDER.label,
+        )
+        for kind in kinds
+    ]
+    mine = orders.insert(connection, order_id, context().timing.step, events)
+    return order if mine and not _cancel_if_marked(connection, order_id) else None
 
 
 def _cancel_if_marked(connection: Connection, order_id: UUID) -> bool:

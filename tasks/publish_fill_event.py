@@ -20,5 +20,5 @@ def publish_fill_event(self: StepTask, order_id: str) -> None:
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id), lock=True)
         if order is not None and order.step == Step.UPDATE_POSITIONS:
-            orders.published(connection, order)
+            orders.published(connection, order, shared.timing.step)
     self.end_chain()

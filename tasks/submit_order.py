@@ -96,7 +96,7 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
     if held is None:
         return False
     attempt = held.for_venue()
-    patience = min(_AGAIN * 2 ** min(order.resends, 5), _MOST_PATIENCE)
+    patience = _patience(held)
     try:
         found = session.call(
             lambda adapter: adapter.find(attempt), shared.settings.broker_call_timeout
@@ -119,6 +119,14 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
     return _send(task, held, session)
 
 
+def _patience(order: Order) -> timedelta:
+    """How long until the venue is asked again: the longer it has been in doubt, the longer."""
+    if order.attempt.intent_at is None:
+        return _AGAIN
+    in_doubt_for = order.read_at - order.attempt.intent_at
+    return min(max(in_doubt_for / 2, _AGAIN), _MOST_PATIENCE)
+
+
 def _taken(order: Order, said: VenueOrder, session: BrokerSession) -> bool:
     shared = context()
     with shared.store.transaction() as connection:
@@ -138,7 +146,12 @@ def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
     with shared.store.transaction() as connection:
         _count(connection, order, refusal.reason, counts=counts)
         rerouted = give_up(
-            connection, order, refusal.reason, step=Step.SUBMIT_ORDER, code=refusal.code
+            connection,
+            order,
+            refusal.reason,
+            step=Step.SUBMIT_ORDER,
+            sent=True,
+            code=refusal.code,
         )
     if rerouted:
         send_reroute(task.app, order)
@@ -150,7 +163,7 @@ def _never_left(task: StepTask, order: Order, session: BrokerSession, reason: st
     with shared.store.transaction() as connection:
         _count(connection, order, reason, counts=True)
         if session.down_for() > shared.settings.lost_connection_grace:
-            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
+            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, sent=False)
         else:
             orders.back_to_gateway(connection, order, reason, _AGAIN)
     if rerouted:

@@ -7,7 +7,7 @@ from uuid import UUID
 from execution.domain.lifecycle import Step
 from execution.store import positions
 from execution.store.transitions import load
-from tasks.step import StepTask, publish_quietly
+from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
 
@@ -23,12 +23,3 @@ def update_positions(self: StepTask, order_id: str) -> None:
         self.go_on(order.order_id, Step.UPDATE_POSITIONS, order.broker)
     else:
         self.end_chain()
-
-
-@app.task(bind=True, base=StepTask, name="tasks.update_orphan_position")
-def update_orphan_position(self: StepTask, report_id: int) -> None:
-    """The same for the fill of an order that nobody here knows."""
-    del self
-    with context().store.transaction() as connection:
-        positions.apply_orphan(connection, report_id)
-    publish_quietly()

@@ -49,7 +49,7 @@ def context() -> Context:
         quotes=QuoteCache(client),
         mapper=mapper,
         intake=Intake(store, mapper, configured.step_deadline),
-        instructions=Instructions(store),
+        instructions=Instructions(store, configured.step_deadline),
         timing=Timing(
             step=configured.step_deadline,
             submit_window=configured.submit_window,

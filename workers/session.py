@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -24,7 +24,7 @@ from execution.domain.errors import (
     StoreUnavailable,
 )
 from execution.domain.ports import Attempt, Broker, Capabilities
-from execution.domain.reports import VenueOrder
+from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.intake import new_id
 from execution.store import breakers, orders, reports, sessions, transitions
@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 10.0
 _VERIFY_EVERY = 1.0
+_CHECK_EVERY = 1.0
+_LISTEN_EVERY = 5.0
+_FIRST_LOOK, _OVERLAP = timedelta(days=1), timedelta(minutes=10)
 
 
 class BrokerSession:
@@ -178,11 +181,49 @@ class BrokerSession:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(adapter))
                 group.create_task(self._adopt(adapter))
+                group.create_task(self._check(adapter))
+                group.create_task(self._listen(adapter))
         except ExceptionGroup as failures:
             lost, other = failures.split(BrokerError)
             if other is not None or lost is None:
                 raise
             raise BrokerUnavailable(str(lost.exceptions[0])) from lost
+
+    async def _check(self, adapter: Broker) -> None:
+        """Ask for health even while nothing is watched. BrokerUnavailable."""
+        timeout = self._context.settings.broker_call_timeout.total_seconds()
+        while True:
+            await asyncio.sleep(_CHECK_EVERY)
+            try:
+                await asyncio.wait_for(adapter.health_check(), timeout)
+            except TimeoutError:
+                raise BrokerUnavailable(f"no answer within {timeout:.0f} s") from None
+
+    async def _listen(self, adapter: Broker) -> None:
+        """Record every execution of the account, of orders that are over or not ours too.
+
+        What was recorded before is known by its id, so each look overlaps the last one widely.
+        """
+        since = datetime.now(UTC) - _FIRST_LOOK
+        while adapter.capabilities.late_executions:
+            now = datetime.now(UTC)
+            heard = await adapter.executions(since)
+            try:
+                await asyncio.to_thread(self._record_executions, heard)
+                since = now - _OVERLAP
+            except StoreUnavailable as error:
+                self._log.warning("executions not recorded yet", error=str(error))
+            await asyncio.sleep(_LISTEN_EVERY)
+
+    def _record_executions(self, heard: Sequence[Execution]) -> None:
+        with self._context.store.transaction() as connection:
+            reports.record_from_venue(
+                connection,
+                heard,
+                broker=self.broker,
+                environment=self._context.settings.execution_environment,
+                account=self._context.settings.default_account,
+            )
 
     async def _watch(self, adapter: Broker) -> None:
         async for said in adapter.watch(lambda: list(self._waiting.values())):
@@ -210,7 +251,10 @@ class BrokerSession:
             found = sessions.adopt(
                 connection, self.session_id, self.broker, settings.session_timeout
             )
-        return [order.for_venue() for order in found]
+        attempts = [order.for_venue() for order in found]
+        for attempt in attempts:
+            self.watch(attempt)
+        return attempts
 
     async def _take(self, said: VenueOrder) -> None:
         """Record what the venue says, once; step 5 is woken when it is news."""
@@ -218,11 +262,13 @@ class BrokerSession:
         known = said.venue_order_id or said.broker_order_id
         if self._last_said.get(known) == key:
             return
-        try:
-            await asyncio.to_thread(self._record, said)
-        except StoreUnavailable as error:
-            self._log.warning("news not recorded yet", error=str(error), venue_order_id=known)
-            return
+        while True:  # the adapter will not say it again
+            try:
+                await asyncio.to_thread(self._record, said)
+                break
+            except StoreUnavailable as error:
+                self._log.warning("news not recorded yet", error=str(error), venue_order_id=known)
+                await asyncio.sleep(1)
         self._last_said[known] = key
         if said.state.is_final:
             self._waiting.pop(known, None)
@@ -244,7 +290,7 @@ class BrokerSession:
                     account=self._context.settings.default_account,
                 )
                 return
-            if not orders.news(connection, order, said):
+            if not orders.news(connection, order, said, self._context.timing.step):
                 return
         self._wake(order.order_id)
 
@@ -277,6 +323,9 @@ class BrokerSession:
                 self._probe_breaker()
             except StoreUnavailable as error:
                 self._log.warning("no heartbeat", error=str(error))
+            except Exception:  # noqa: BLE001 - see below
+                # A heart that stops lets others take over orders that are watched here.
+                self._log.exception("heartbeat failed")
             self._stopping.wait(interval if opened else 0.5)
 
     def _loop_answers(self) -> bool:

@@ -47,6 +47,8 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         times_in_force=_ALL_TIMES,
         asset_classes=frozenset(AssetClass),
         brackets=True,
+        # Nobody but us trades in our own book.
+        late_executions=False,
         # The book is in our own database: what is not there was never submitted.
         absence_proven_after=timedelta(0),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -96,6 +96,11 @@ class Order:
     def symbol(self) -> str:
         """The instrument's canonical symbol."""
         return self.instrument.symbol
+
+    @property
+    def remaining(self) -> timedelta | None:
+        """How long until what is due now is due; None when nothing is."""
+        return None if self.due_at is None else max(self.due_at - self.read_at, timedelta(0))
 
     @property
     def reduces_risk(self) -> bool:

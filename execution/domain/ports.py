@@ -75,7 +75,8 @@ class Capabilities:
 
     `absence_proven_after` is how long after `send_by` the venue's "no such order" is proof.
     `hedging` venues hold opposite positions side by side, netting ones do not. `brackets` says
-    that children may follow an order there.
+    that children may follow an order there, `late_executions` that the venue may report executions
+    of orders that are over or not ours.
     """
 
     order_types: frozenset[OrderType]
@@ -85,6 +86,7 @@ class Capabilities:
     hedging: bool = False
     modifies: bool = True
     brackets: bool = False
+    late_executions: bool = True
 
 
 class Broker(Protocol):

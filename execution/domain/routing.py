@@ -70,7 +70,7 @@ def why_unavailable(status: BrokerStatus, now: datetime, grace: timedelta) -> st
     """
     if status.status is SessionStatus.NO_CREDENTIALS:
         return status.detail or "no credentials"
-    if status.breaker is BreakerState.OPEN:
+    if status.breaker is not BreakerState.CLOSED:
         return "circuit breaker open"
     if status.status is SessionStatus.DOWN and status.since is not None:
         down_for = now - status.since

@@ -47,11 +47,15 @@ def state_after(
 
     `reported_*` is what the venue last said of the attempt that is current. A cancelled order
     whose cancel came too late for the last execution is FILLED; one that stays short of its
-    quantity keeps its final state. A final word of the venue counts once all it speaks of is here.
+    quantity keeps its final state, and one that was FILLED until an execution was busted is
+    CANCELLED for the rest: what the venue has ended it does not take up again. A final word of the
+    venue counts once all it speaks of is here.
     """
     if filled >= quantity:
         return OrderState.FILLED
-    if state.is_final and state is not OrderState.FILLED:
+    if state is OrderState.FILLED:
+        return OrderState.CANCELLED
+    if state.is_final:
         return state
     if (
         reported_state is not None

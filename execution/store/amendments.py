@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import Connection
 
 from execution.domain.events import OrderEventType
+from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
+from execution.domain.vocabulary import OrderState
 from execution.store.transitions import Change, apply
 
 
@@ -18,7 +18,7 @@ def modify_intended(connection: Connection, order: Order, modify_id: str | None)
         order.state,
         None,
         label="modify_order",
-        due=_remaining(order),
+        due=order.remaining,
         reason=order.reason,
         detail={"modify_id": modify_id, "intent": True},
     )
@@ -26,33 +26,40 @@ def modify_intended(connection: Connection, order: Order, modify_id: str | None)
 
 
 def modified(connection: Connection, order: Order, what: Modification) -> bool:
-    """The change is made: the order's terms are the new ones."""
+    """The change is made: the order's terms are the new ones, and its state what they make of it.
+
+    A total that is filled already ends it; one above it takes an order up again that a lost reply
+    had let look filled (its attempt has no watcher then, so that a session adopts it).
+    """
     values = {
         "quantity": what.quantity,
         "limit_price": what.limit_price,
         "stop_price": what.stop_price,
     }
     terms = {name: value for name, value in values.items() if value is not None}
-    attempt = {}
+    state, due = order.state, order.remaining
+    attempt: dict[str, object] = {}
+    more: dict[str, object] = {}
     if what.quantity is not None:
         filled_before = order.filled_quantity - order.attempt.filled_quantity
-        attempt = {"quantity": what.quantity - filled_before}
+        attempt["quantity"] = what.quantity - filled_before
+        if order.filled_quantity >= what.quantity and order.state.is_working:
+            state, due = OrderState.FILLED, None
+            attempt["state"] = state
+            more["step"] = int(Step.PUBLISH_FILL_EVENT)
+        elif order.state is OrderState.FILLED and order.filled_quantity < what.quantity:
+            state = OrderState.PARTIALLY_FILLED
+            attempt |= {"state": state, "watcher": None}
+            more["step"] = int(Step.SUBMIT_ORDER)
     change = Change(
-        order.state,
+        state,
         None,
         label="modify_order",
-        due=_remaining(order),
+        due=due,
         reason=order.reason,
-        order=terms,
+        order={**terms, **more},
         attempt=attempt,
         detail=terms,
         events=(OrderEventType.MODIFIED,),
     )
     return apply(connection, order, change)
-
-
-def _remaining(order: Order) -> timedelta | None:
-    """What was due stays due."""
-    if order.due_at is None:
-        return None
-    return max(order.due_at - order.read_at, timedelta(0))

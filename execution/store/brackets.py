@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
@@ -92,6 +92,7 @@ def _size(connection: Connection, child: Order, covers: Decimal) -> None:
         payload=body,
         payload_hash=fingerprint(body),
         reason=None,
+        due=timedelta(0),
     )
     if recorded is not None and kind is CommandKind.MODIFY:
         # Nobody decided on the version it has by chance: it must be sized whatever it is.

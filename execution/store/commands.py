@@ -50,6 +50,7 @@ def record(
     payload: Mapping[str, Any],
     payload_hash: str,
     reason: str | None,
+    due: timedelta,
 ) -> Command | None:
     """Record a command, REFUSED when there is a `reason`; None when its id is taken (`find`)."""
     row = connection.execute(
@@ -58,7 +59,7 @@ def record(
             INSERT INTO order_commands (command_id, kind, client_order_id, external_id, payload,
                 payload_hash, outcome, reason, due_at)
             VALUES (:command_id, :kind, :client_order_id, :external_id, CAST(:payload AS jsonb),
-                :payload_hash, :outcome, :reason, clock_timestamp())
+                :payload_hash, :outcome, :reason, clock_timestamp() + :due)
             ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
             """
         ),
@@ -71,6 +72,7 @@ def record(
             "payload_hash": payload_hash,
             "outcome": REFUSED if reason else PENDING,
             "reason": reason,
+            "due": due,
         },
     ).one_or_none()
     return None if row is None else _command(row)
@@ -152,6 +154,21 @@ def settle(
             "reason": reason,
             "events": outbox.as_json(events),
         },
+    ).one_or_none()
+    return row is not None
+
+
+def another_under_way(connection: Connection, command: Command) -> bool:
+    """Whether another change of the same order has set out and is not settled yet."""
+    row = connection.execute(
+        text(
+            """
+            SELECT 1 FROM order_commands
+            WHERE client_order_id = :client_order_id AND kind = 'MODIFY' AND outcome = 'PENDING'
+              AND sent_at IS NOT NULL AND command_id <> :command_id LIMIT 1
+            """
+        ),
+        {"client_order_id": command.client_order_id, "command_id": command.command_id},
     ).one_or_none()
     return row is not None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,19 +10,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from execution.domain.decimals import exact
-from execution.domain.events import OrderEventType
 from execution.domain.instruments import Instrument
-from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
-from execution.domain.settlement import Progress, progress, state_after, total
-from execution.domain.vocabulary import AssetClass, OrderState
-from execution.store import alerts, brackets, transitions
+from execution.domain.vocabulary import AssetClass
+from execution.store import alerts, brackets, progress, transitions
 
 _UNAPPLIED = """
     SELECT * FROM execution_reports WHERE applied_at IS NULL AND {which}
-    ORDER BY executed_at, report_id FOR UPDATE
+    ORDER BY kind <> 'TRADE', executed_at, report_id FOR UPDATE
 """
 
 
@@ -41,7 +37,7 @@ def apply_to_order(connection: Connection, order_id: UUID, due: timedelta) -> Or
     for report in reports:
         _apply(connection, report, order.instrument)
     if reports:
-        _advance(connection, order, reports, due)
+        progress.advance(connection, order, reports, due)
     return order
 
 
@@ -71,15 +67,11 @@ def apply_orphan(
 
 
 def _apply(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
-    match ReportKind(report.kind):
-        case ReportKind.TRADE:
-            _insert_fill(connection, report, instrument)
-        case ReportKind.COMMISSION:
-            _change_fill(connection, report, report.execution_id, _COMMISSION)
-        case ReportKind.CORRECTION:
-            _change_fill(connection, report, report.corrects, _CORRECTION)
-        case ReportKind.BUST:
-            _change_fill(connection, report, report.corrects or report.execution_id, _BUST)
+    if report.kind == ReportKind.TRADE:
+        _insert_fill(connection, report, instrument)
+        _catch_up(connection, report)
+    else:
+        _revise(connection, report)
     connection.execute(
         text("UPDATE execution_reports SET applied_at = clock_timestamp() WHERE report_id = :id"),
         {"id": report.report_id},
@@ -97,7 +89,9 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
                 execution_id, quantity, price, commission, commission_currency, :currency,
                 :base_asset, :multiplier, execution_mode, executed_at
             FROM execution_reports WHERE report_id = :report_id
-            ON CONFLICT DO NOTHING
+            ON CONFLICT ON CONSTRAINT fills_identity_key DO UPDATE
+                SET order_id = excluded.order_id, attempt_id = excluded.attempt_id
+                WHERE fills.order_id IS NULL
             """
         ),
         {
@@ -107,6 +101,40 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
             "multiplier": instrument.multiplier if instrument else Decimal(1),
         },
     )
+
+
+def _catch_up(connection: Connection, trade: Row[Any]) -> None:
+    """Apply what was heard of a fill before the fill itself was."""
+    earlier = connection.execute(
+        text(
+            """
+            SELECT * FROM execution_reports
+            WHERE (broker, environment, account, symbol, side)
+                = (:broker, :environment, :account, :symbol, :side)
+              AND kind <> 'TRADE' AND applied_at IS NOT NULL
+              AND (execution_id = :execution_id OR corrects = :execution_id)
+            ORDER BY report_id
+            """
+        ),
+        {
+            name: getattr(trade, name)
+            for name in ("broker", "environment", "account", "symbol", "side", "execution_id")
+        },
+    ).all()
+    for report in earlier:
+        _revise(connection, report)
+
+
+def _revise(connection: Connection, report: Row[Any]) -> None:
+    match ReportKind(report.kind):
+        case ReportKind.COMMISSION:
+            _change_fill(connection, report, report.execution_id, _COMMISSION)
+        case ReportKind.CORRECTION:
+            _change_fill(connection, report, report.corrects, _CORRECTION)
+        case ReportKind.BUST:
+            _change_fill(connection, report, report.corrects or report.execution_id, _BUST)
+        case ReportKind.TRADE:
+            """A trade is no revision."""
 
 
 def _base_asset(instrument: Instrument | None) -> str | None:
@@ -158,120 +186,3 @@ def _change_fill(
             "kind": report.kind,
         },
     )
-
-
-def _advance(
-    connection: Connection, order: Order, reports: Sequence[Row[Any]], due: timedelta
-) -> None:
-    rows = connection.execute(
-        text(
-            """
-            SELECT fill_id, quantity, price, attempt_id, cumulative_quantity FROM fills
-            WHERE order_id = :order_id ORDER BY executed_at, fill_id
-            """
-        ),
-        {"order_id": order.order_id},
-    ).all()
-    steps = list(progress((row.quantity, row.price) for row in rows))
-    filled = total((row.quantity, row.price) for row in rows)
-    of_attempt = total(
-        (row.quantity, row.price) for row in rows if row.attempt_id == order.attempt.attempt_id
-    )
-    state = state_after(
-        order.state,
-        order.quantity,
-        filled.filled_quantity,
-        order.attempt.reported_state,
-        order.attempt.reported_quantity,
-    )
-    attempt_state = order.attempt.state
-    if not order.state.is_final:
-        # A late fill of an earlier attempt may fill the order; this attempt is what it was.
-        own = state is not OrderState.FILLED or of_attempt.filled_quantity > 0
-        attempt_state = state if own else order.attempt.state
-    change = transitions.Change(
-        state,
-        Step.PERSIST_FILL,
-        completes=True,
-        due=due,
-        reason=order.attempt.reported_reason if state.is_final and not _full(state) else None,
-        order={
-            "filled_quantity": filled.filled_quantity,
-            "average_price": filled.average_price,
-        },
-        attempt={"state": attempt_state, "filled_quantity": of_attempt.filled_quantity},
-        detail={
-            "executions": [row.execution_id for row in reports],
-            "note": order.attempt.reported_reason,
-        },
-        events=_unexpected(connection, order, filled),
-    )
-    transitions.apply(connection, order, change)
-    connection.execute(
-        text(
-            """
-            UPDATE order_attempts a SET filled_quantity = f.filled, updated_at = clock_timestamp()
-            FROM (SELECT attempt_id, sum(quantity) AS filled FROM fills
-                WHERE order_id = :order_id GROUP BY attempt_id) f
-            WHERE a.attempt_id = f.attempt_id AND a.filled_quantity <> f.filled
-            """
-        ),
-        {"order_id": order.order_id},
-    )
-    brackets.follow(connection, order, filled.filled_quantity)
-    for row, running in zip(rows, steps, strict=True):
-        if row.cumulative_quantity is None:
-            _stamp(connection, row.fill_id, order, running, state)
-
-
-def _full(state: OrderState) -> bool:
-    return state is OrderState.FILLED
-
-
-@exact
-def _stamp(
-    connection: Connection, fill_id: int, order: Order, running: Progress, state: OrderState
-) -> None:
-    """What the fill's message will say of the order as of this fill."""
-    last = running.filled_quantity >= order.quantity
-    connection.execute(
-        text(
-            """
-            UPDATE fills SET cumulative_quantity = :cumulative, leaves_quantity = :leaves,
-                average_price = :average, order_state = :state WHERE fill_id = :fill_id
-            """
-        ),
-        {
-            "fill_id": fill_id,
-            "cumulative": running.filled_quantity,
-            "leaves": max(order.quantity - running.filled_quantity, Decimal(0)),
-            "average": running.average_price,
-            "state": OrderState.FILLED
-            if last
-            else (OrderState.PARTIALLY_FILLED if not state.is_final or _full(state) else state),
-        },
-    )
-
-
-def _unexpected(connection: Connection, order: Order, filled: Progress) -> tuple[str, ...]:
-    """Alert on what a venue should not have done; it counts all the same."""
-    if filled.filled_quantity > order.quantity and order.filled_quantity <= order.quantity:
-        alerts.alert(
-            connection,
-            alerts.OVERFILLED,
-            order.order_id,
-            f"order {order.client_order_id}: {filled.filled_quantity} filled of {order.quantity}",
-            order_id=order.order_id,
-            broker=order.broker,
-        )
-        return (OrderEventType.OVERFILLED,)
-    if order.state.is_final and order.state is not OrderState.FILLED:
-        alerts.alert(
-            connection,
-            alerts.LATE_FILL,
-            order.order_id,
-            f"order {order.client_order_id} was {order.state} when an execution came",
-            order_id=order.order_id,
-            broker=order.broker,
-        )
-    return ()

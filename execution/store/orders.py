@@ -108,7 +108,10 @@ def gateway_connected(connection: Connection, order: Order, timing: Timing) -> b
 
 
 def gateway_waits(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
-    """Step 3: the connection is away; try again when due."""
+    """Step 3: the connection is away; try again when due. The same reason again is no news."""
+    if order.reason == reason:
+        postpone(connection, order, due)
+        return True
     change = Change(OrderState.PENDING, Step.CONNECT_GATEWAY, due=due, reason=reason)
     return apply(connection, order, change)
 
@@ -121,7 +124,12 @@ def back_to_gateway(connection: Connection, order: Order, reason: str, due: time
         due=due,
         reason=reason,
         order={"step": int(Step.PERSIST_ORDER)},
-        attempt={"state": OrderState.PENDING, "lease_until": None},
+        attempt={
+            "state": OrderState.PENDING,
+            "lease_until": None,
+            "intent_at": None,
+            "send_by": None,
+        },
         detail={"sent": False},
     )
     return apply(connection, order, change)
@@ -198,14 +206,12 @@ def acknowledged(
             "state": OrderState.SUBMITTED,
             "broker_order_id": news.broker_order_id,
             "watcher": watcher,
-            "reported_state": news.state,
-            "reported_quantity": news.filled_quantity,
-            "reported_reason": news.reason,
         },
         detail={"broker_order_id": news.broker_order_id, "note": news.reason},
     )
     if not apply(connection, order, change):
         return False
+    _report(connection, order, news)
     reports.record(connection, order, news.executions)
     return True
 
@@ -222,33 +228,53 @@ def in_doubt(connection: Connection, order: Order, reason: str, due: timedelta) 
     return apply(connection, order, change)
 
 
-def news(connection: Connection, order: Order, said: VenueOrder) -> bool:
-    """Record what a venue says of a waiting order; True when it says anything new."""
+def news(connection: Connection, order: Order, said: VenueOrder, due: timedelta) -> bool:
+    """Record what a venue says of a waiting order; True when it says anything new.
+
+    Then step 5 is due, in the same transaction: the message that wakes it may be lost.
+    """
     fresh = reports.record(connection, order, said.executions)
-    changed = (
-        connection.execute(
-            text(
-                """
-                UPDATE order_attempts SET reported_state = :state, reported_quantity = :quantity,
-                    reported_reason = :reason,
-                    broker_order_id = coalesce(broker_order_id, :broker_order_id),
-                    updated_at = clock_timestamp()
-                WHERE attempt_id = :attempt_id AND (reported_state, reported_quantity)
-                    IS DISTINCT FROM (CAST(:state AS text), CAST(:quantity AS numeric))
-                RETURNING attempt_id
-                """
-            ),
-            {
-                "attempt_id": order.attempt.attempt_id,
-                "state": said.state,
-                "quantity": said.filled_quantity,
-                "reason": said.reason,
-                "broker_order_id": said.broker_order_id,
-            },
-        ).one_or_none()
-        is not None
+    if not _report(connection, order, said) and not fresh:
+        return False
+    connection.execute(
+        text(
+            """
+            UPDATE orders SET version = version + 1,
+                due_at = least(due_at, clock_timestamp() + :due) WHERE order_id = :order_id
+            """
+        ),
+        {"order_id": order.order_id, "due": due},
     )
-    return fresh > 0 or changed
+    return True
+
+
+def _report(connection: Connection, order: Order, said: VenueOrder) -> bool:
+    """Keep the venue's word on the attempt. Its last word is not replaced by an earlier one."""
+    row = connection.execute(
+        text(
+            """
+            UPDATE order_attempts SET reported_state = :state, reported_quantity = :quantity,
+                reported_reason = :reason,
+                broker_order_id = coalesce(broker_order_id, :broker_order_id),
+                updated_at = clock_timestamp()
+            WHERE attempt_id = :attempt_id
+              AND (reported_state, reported_quantity)
+                IS DISTINCT FROM (CAST(:state AS text), CAST(:quantity AS numeric))
+              AND (:final OR reported_state IS NULL
+                OR reported_state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED'))
+            RETURNING attempt_id
+            """
+        ),
+        {
+            "attempt_id": order.attempt.attempt_id,
+            "state": said.state,
+            "quantity": said.filled_quantity,
+            "reason": said.reason,
+            "broker_order_id": said.broker_order_id,
+            "final": said.state.is_final,
+        },
+    ).one_or_none()
+    return row is not None
 
 
 def watched(connection: Connection, order: Order, watcher: UUID) -> bool:
@@ -265,26 +291,51 @@ def watched(connection: Connection, order: Order, watcher: UUID) -> bool:
 
 def fill_heard(connection: Connection, order: Order, timing: Timing) -> bool:
     """Step 5: an execution has come; steps 6 to 8 are due."""
-    change = Change(order.state, Step.AWAIT_FILL, completes=True, due=timing.step)
+    change = Change(
+        order.state,
+        Step.AWAIT_FILL,
+        # An execution may also come for an order that is over, or is on its way elsewhere.
+        completes=order.state.is_working,
+        due=timing.step if order.state.is_working else order.remaining,
+        reason=order.reason,
+    )
     return apply(connection, order, change)
 
 
-def executions_missing(connection: Connection, order: Order, due: timedelta) -> bool:
+def executions_missing(connection: Connection, order: Order, due: timedelta) -> None:
     """Step 5: the venue speaks of executions it has not listed; ask again when due."""
-    change = Change(order.state, None, label="executions_missing", due=due, reason=order.reason)
-    return apply(connection, order, change)
+    postpone(connection, order, due)
 
 
-def published(connection: Connection, order: Order) -> bool:
-    """Step 8: the messages are out. An order that is not final waits for more at step 5 again."""
+def published(connection: Connection, order: Order, due: timedelta) -> bool:
+    """Step 8: the messages are out. An order that is not final waits for more at step 5 again.
+
+    What came meanwhile, an execution or the venue's last word, is due there at once.
+    """
+    ended = order.attempt.reported_state is not None and order.attempt.reported_state.is_final
+    more = order.unapplied or order.unfinished or (ended and not order.state.is_final)
     change = Change(
         order.state,
         Step.PUBLISH_FILL_EVENT,
         completes=order.state.is_final,
+        due=due if more else None,
         reason=order.reason,
         order={} if order.state.is_final else {"step": int(Step.SUBMIT_ORDER)},
     )
     return apply(connection, order, change)
+
+
+def postpone(connection: Connection, order: Order, due: timedelta | None) -> None:
+    """Look at an order again when due, or not at all; nothing else about it is new."""
+    connection.execute(
+        text(
+            """
+            UPDATE orders SET due_at = clock_timestamp() + CAST(:due AS interval)
+            WHERE order_id = :order_id AND version = :version
+            """
+        ),
+        {"order_id": order.order_id, "version": order.version, "due": due},
+    )
 
 
 def settle(

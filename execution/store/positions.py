@@ -29,9 +29,15 @@ def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> i
     if order is None:
         return 0
     count = _apply(connection, "f.order_id = :order_id", {"order_id": order_id})
-    if count:
+    # A late fill of an earlier attempt moves the position, and not the current attempt's steps.
+    next_in_turn = order.step == Step.PERSIST_FILL
+    if count or next_in_turn:
         change = transitions.Change(
-            order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
+            order.state,
+            Step.UPDATE_POSITIONS,
+            completes=next_in_turn,
+            due=due if next_in_turn else order.remaining,
+            reason=order.reason,
         )
         transitions.apply(connection, order, change)
     return count

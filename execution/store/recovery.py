@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from execution.domain.lifecycle import Step
-from execution.domain.vocabulary import BrokerName, OrderState
+from execution.domain.vocabulary import BrokerName
 
 BATCH = 200
 
@@ -23,7 +23,6 @@ class DueOrder:
 
     order_id: UUID
     broker: BrokerName
-    state: OrderState
     step: int
 
 
@@ -59,52 +58,53 @@ def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
                 SELECT order_id FROM orders
                 WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
                 FOR UPDATE SKIP LOCKED)
-            RETURNING order_id, broker, state, step
+            RETURNING order_id, broker, step
             """
         ),
         {"deadline": deadline, "most": MAXIMUM_WAIT, "batch": BATCH},
     )
-    return [
-        DueOrder(row.order_id, BrokerName(row.broker), OrderState(row.state), row.step)
-        for row in rows
-    ]
+    return [DueOrder(row.order_id, BrokerName(row.broker), row.step) for row in rows]
 
 
-def unapplied_reports(
-    connection: Connection, older_than: timedelta
-) -> list[tuple[int, UUID | None, BrokerName]]:
-    """Execution reports that nobody has applied: (report_id, order_id, broker)."""
+def orphan_reports(connection: Connection) -> list[int]:
+    """Reports of no order of ours that are not applied, or not in a position yet."""
     rows = connection.execute(
         text(
             """
-            SELECT report_id, order_id, broker FROM execution_reports
-            WHERE applied_at IS NULL AND received_at < clock_timestamp() - :older_than
-            ORDER BY received_at LIMIT :batch
+            SELECT report_id FROM execution_reports
+            WHERE applied_at IS NULL AND order_id IS NULL
+            UNION
+            SELECT report_id FROM fills WHERE positioned_at IS NULL AND order_id IS NULL
+            LIMIT :batch
+            """
+        ),
+        {"batch": BATCH},
+    )
+    return [row.report_id for row in rows]
+
+
+def forgotten_executions(connection: Connection, older_than: timedelta) -> list[DueOrder]:
+    """Orders with executions to apply or to position for which nothing is due; now it is."""
+    rows = connection.execute(
+        text(
+            """
+            UPDATE orders SET due_at = clock_timestamp() + :older_than
+            WHERE due_at IS NULL AND order_id IN (
+                SELECT order_id FROM execution_reports WHERE applied_at IS NULL
+                    AND received_at < clock_timestamp() - :older_than
+                UNION
+                SELECT order_id FROM fills WHERE positioned_at IS NULL
+                    AND recorded_at < clock_timestamp() - :older_than
+                LIMIT :batch)
+            RETURNING order_id, broker
             """
         ),
         {"older_than": older_than, "batch": BATCH},
     )
-    return [(row.report_id, row.order_id, BrokerName(row.broker)) for row in rows]
+    return [DueOrder(row.order_id, BrokerName(row.broker), Step.SUBMIT_ORDER) for row in rows]
 
 
-def unpositioned_fills(
-    connection: Connection, older_than: timedelta
-) -> list[tuple[int, UUID | None, BrokerName]]:
-    """Fills that are in no position yet: (report_id, order_id, broker)."""
-    rows = connection.execute(
-        text(
-            """
-            SELECT report_id, order_id, broker FROM fills
-            WHERE positioned_at IS NULL AND recorded_at < clock_timestamp() - :older_than
-            ORDER BY recorded_at LIMIT :batch
-            """
-        ),
-        {"older_than": older_than, "batch": BATCH},
-    )
-    return [(row.report_id, row.order_id, BrokerName(row.broker)) for row in rows]
-
-
-def unserved(connection: Connection, grace: timedelta, timeout: timedelta) -> list[UUID]:
+def unserved(connection: Connection, grace: timedelta) -> list[UUID]:
     """Orders that wait, unsent, for a broker of which no worker has been heard of for `grace`."""
     rows = connection.execute(
         text(
@@ -114,10 +114,10 @@ def unserved(connection: Connection, grace: timedelta, timeout: timedelta) -> li
               AND o.updated_at < clock_timestamp() - :grace
               AND NOT EXISTS (
                 SELECT FROM broker_sessions s WHERE s.broker = o.broker
-                  AND s.ended_at IS NULL AND s.heartbeat_at > clock_timestamp() - :timeout)
+                  AND greatest(s.heartbeat_at, s.ended_at) > clock_timestamp() - :grace)
             LIMIT :batch
             """
         ),
-        {"grace": grace, "timeout": timeout, "batch": BATCH},
+        {"grace": grace, "batch": BATCH},
     )
     return [row.order_id for row in rows]

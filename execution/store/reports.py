@@ -74,7 +74,8 @@ def _insert(
                 execution_id, kind, execution_mode, quantity, price, commission,
                 commission_currency, corrects, executed_at, venue_order_id, broker_order_id,
                 order_id, attempt_id)
-            SELECT :broker, :environment, coalesce(a.account, :account), r.symbol, r.side,
+            SELECT DISTINCT ON (r.symbol, r.side, r.execution_id, r.kind)
+                :broker, :environment, coalesce(a.account, :account), r.symbol, r.side,
                 r.execution_id, r.kind, :mode, r.quantity, r.price, r.commission,
                 r.commission_currency, r.corrects, r.executed_at, r.venue_order_id,
                 r.broker_order_id, coalesce(CAST(:order_id AS uuid), a.order_id),
@@ -83,10 +84,16 @@ def _insert(
                 side text, quantity numeric, price numeric, executed_at timestamptz, kind text,
                 venue_order_id text, broker_order_id text, commission numeric,
                 commission_currency text, corrects text)
-            LEFT JOIN order_attempts a ON a.venue_order_id = r.venue_order_id
-                AND a.broker = :broker
-            ORDER BY r.executed_at
-            ON CONFLICT DO NOTHING
+            LEFT JOIN LATERAL (
+                SELECT account, order_id, attempt_id FROM order_attempts
+                WHERE broker = :broker AND venue_order_id = r.venue_order_id
+            ) a ON true
+            ORDER BY r.symbol, r.side, r.execution_id, r.kind
+            -- One that came without our id before is told apart by it now.
+            ON CONFLICT ON CONSTRAINT execution_reports_identity_key DO UPDATE
+                SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
+                    venue_order_id = excluded.venue_order_id, applied_at = NULL
+                WHERE execution_reports.order_id IS NULL AND excluded.order_id IS NOT NULL
             RETURNING report_id
             """
         ),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from execution.domain.events import Event, order_event
 from execution.domain.lifecycle import Step
@@ -51,8 +51,10 @@ SELECT_ORDER = f"""
 def load(connection: Connection, order_id: UUID, *, lock: bool = False) -> Order | None:
     """An order with its current attempt; `lock` keeps others from changing it meanwhile."""
     statement = SELECT_ORDER + " WHERE o.order_id = :order_id"
-    if lock:
-        statement += " FOR UPDATE OF o"
+    if lock:  # first, in a statement of its own: the attempt must be read as it is after the wait
+        connection.execute(
+            text("SELECT FROM orders WHERE order_id = :order_id FOR UPDATE"), {"order_id": order_id}
+        )
     row = connection.execute(text(statement), {"order_id": order_id}).mappings().one_or_none()
     return None if row is None else order_from_row(dict(row))
 
@@ -76,7 +78,10 @@ def load_by_client_id(
     """The order that its producer calls so."""
     statement = SELECT_ORDER + " WHERE o.client_order_id = :client_order_id"
     if lock:
-        statement += " FOR UPDATE OF o"
+        connection.execute(
+            text("SELECT FROM orders WHERE client_order_id = :id FOR UPDATE"),
+            {"id": client_order_id},
+        )
     row = (
         connection.execute(text(statement), {"client_order_id": client_order_id})
         .mappings()
@@ -104,6 +109,12 @@ class Change:
     detail: Mapping[str, Any] = field(default_factory=dict)
     events: Sequence[str] = ()
     label: str | None = None
+
+
+def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any]]) -> Change:
+    """The same change, telling more: further event types, and the executions it comes from."""
+    detail = {"executions": [row.execution_id for row in reports], **change.detail}
+    return replace(change, events=(*change.events, *events), detail=detail)
 
 
 def apply(connection: Connection, order: Order, change: Change) -> bool:

@@ -27,6 +27,8 @@ SERVERS, MIGRATION, SERVICES = range(3)
 """The stages, in order."""
 WORKER_THREADS = {"orders": 8, "ibkr": 8, "mt4": 8, "binance": 8, "paper": 8}
 """Threads of the worker of each queue."""
+QUEUES = {"orders": "orders,recovery"}
+"""What a worker serves beside the queue it is named by: recovery never waits behind the intake."""
 WORKER_GRACE = 20.0
 """Seconds a worker may take to finish what it has begun: longer than one call to a venue."""
 
@@ -95,7 +97,7 @@ def worker_spec(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
     return ProcessSpec(
         name=f"worker-{queue}",
         argv=(
-            *_celery("worker", "-Q", queue, "-n", f"{queue}@%h"),
+            *_celery("worker", "-Q", QUEUES.get(queue, queue), "-n", f"{queue}@%h"),
             *("-P", "threads", "-c", str(WORKER_THREADS[queue])),
             *("--without-mingle", "--without-gossip", "-E", "--loglevel", "INFO"),
         ),

@@ -126,7 +126,7 @@ def test_cancelled_in_part(store: Store) -> None:
         executions=(trade(order, "a", "1", "100"),),
     )
     with store.transaction() as connection:
-        assert orders.news(connection, order, said)
+        assert orders.news(connection, order, said, TIMING.step)
     order = apply(store, order)
     assert order.state is OrderState.PARTIALLY_FILLED
     order = apply(store, order, trade(order, "b", "1", "102", second=1))

@@ -132,7 +132,7 @@ class OrderLife(RuleBasedStateMachine):
         )
         current = reload(self.store, self.order.order_id)
         with self.store.transaction() as connection:
-            orders.news(connection, current, said)
+            orders.news(connection, current, said, TIMING.step)
 
     @precondition(lambda self: self.cancelled_at is None)
     @rule(quantity=st.integers(1, 20).map(Decimal))

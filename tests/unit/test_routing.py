@@ -57,7 +57,7 @@ STATUSES: dict[str, tuple[BrokerStatus, str | None]] = {
         "no credentials",
     ),
     "breaker open": (ready(BreakerState.OPEN), "circuit breaker open"),
-    "breaker half open": (ready(BreakerState.HALF_OPEN), None),
+    "breaker half open": (ready(BreakerState.HALF_OPEN), "circuit breaker open"),
     "down within the grace": (down(14), None),
     "down for just the grace": (down(15), None),
     "down beyond the grace": (down(16), "connection down for 16 s: connection refused"),

@@ -115,8 +115,8 @@ def test_filled_is_counted_not_believed() -> None:
     assert after(S.SUBMITTED, "0", S.FILLED, "10") is S.SUBMITTED
 
 
-def test_busted_fill_reopens() -> None:
-    """An order that a bust leaves short is no longer FILLED."""
-    assert after(S.FILLED, "4") is S.PARTIALLY_FILLED
-    assert after(S.FILLED, "0") is S.SUBMITTED
+def test_busted_fill_does_not_reopen() -> None:
+    """An order that a bust leaves short is no longer FILLED, and over all the same."""
+    assert after(S.FILLED, "4") is S.CANCELLED
+    assert after(S.FILLED, "0") is S.CANCELLED
     assert after(S.FILLED, "4", S.CANCELLED, "4") is S.CANCELLED
