@@ -25,6 +25,10 @@ STATE_STYLES = {
 }
 
 
+# Words that must not be broken, however narrow the terminal.
+_WHOLE = frozenset({"order", "route", "state", "mode", "broker"})
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(to_json(value), indent=2) + "\n")
@@ -40,7 +44,7 @@ def make_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     """A table; states are coloured."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     return table
