@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import psutil
@@ -24,7 +27,7 @@ from execution.supervisor.ports import remembered_port
 from execution.supervisor.state import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from execution.settings import Settings
@@ -97,11 +100,14 @@ def run_up(
         raise ConfigurationError("made-up prices and example orders are for practice only")
     feed = practice if feed is None else feed
     parent_pid = None if detach else os.getpid()
-    states = control.start_detached(home, feed=feed, parent_pid=parent_pid, services=services)
     try:
-        state = None
+        with _interrupts_deferred():
+            states = control.start_detached(
+                home, feed=feed, parent_pid=parent_pid, services=services
+            )
+            state = first = next(states, None)
         with Live(console=console, auto_refresh=False) as live:
-            for state in states:
+            for state in chain([first] if first else [], states):
                 live.update(_table(state), refresh=True)
         if not console.is_terminal:
             console.print()  # a live display that is no terminal's ends without a newline
@@ -120,6 +126,22 @@ def run_up(
     log = home / "logs" / "supervisor.log"
     sys.stderr.write(f"the supervisor has ended; its log is {log}\n")
     return 1
+
+
+@contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C wait until the supervisor can be found, or nobody would stop it."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    pending: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: pending.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pending:
+        raise KeyboardInterrupt
 
 
 def run_down() -> int:

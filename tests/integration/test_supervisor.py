@@ -309,6 +309,8 @@ def command(home: Path, *arguments: str, services: str = "plain") -> subprocess.
         stderr=subprocess.PIPE,
         text=True,
         cwd=home.parent,
+        # A shell's background job starts with Ctrl-C ignored; a terminal's command does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
@@ -325,7 +327,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def test_commands_up_status_down(home: Path) -> None:
     """The three commands, detached."""
     assert finish(command(home, "status"))[::2] == (1, "not running: `execution up` starts it\n")
-    code, out, err = finish(command(home, "up", "--detach", "--no-feed"))
+    code, out, err = finish(command(home, "up", "--detach", "--no-feed", "--examples"))
     assert (code, err) == (0, "")
     assert f"after ready {home}" in out
     assert "two" in out
