@@ -90,7 +90,8 @@ def events(
 
 def quote(symbol: str, as_json: Json = False) -> None:
     """Show the last quote of a symbol."""
-    instrument = ExchangeMapper().map(symbol, on=datetime.now(UTC).date())
+    mapper = ExchangeMapper(connected_settings().symbol_overrides)
+    instrument = mapper.map(symbol, on=datetime.now(UTC).date())
     found = _cache().get([instrument.symbol]).get(instrument.symbol)
     if found is None:
         raise ExecutionError(f"there is no quote of {instrument.symbol}")
