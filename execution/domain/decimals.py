@@ -35,8 +35,3 @@ def plain(value: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
-
-
-def plain_or_none(value: Decimal | None) -> str | None:
-    """`plain`, letting None through."""
-    return None if value is None else plain(value)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.decimals import plain, plain_or_none
+from execution.domain.decimals import plain
 
 finite = st.decimals(allow_nan=False, allow_infinity=False).filter(
     lambda value: abs(value.adjusted()) < 1000
@@ -51,9 +51,3 @@ def test_plain_is_canonical(value: Decimal) -> None:
     text = plain(value)
     assert re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?", text)
     assert plain(Decimal(text)) == text
-
-
-def test_plain_or_none() -> None:
-    """None stays None."""
-    assert plain_or_none(None) is None
-    assert plain_or_none(Decimal("1E+1")) == "10"
