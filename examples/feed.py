@@ -11,7 +11,8 @@ import csv
 import json
 import math
 import signal
-import threading
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -85,16 +86,14 @@ def main() -> None:
     if settings.execution_environment is not Environment.PRACTICE:
         raise ConfigurationError("made-up prices are for practice only")
     cache = QuoteCache(connect(settings.require_redis_url()))
-    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: sys.exit())
     for found in prices():
         try:
             cache.put(quotes(found, datetime.now(UTC)))
         except EventsUnavailable as error:
             structlog.get_logger().warning("quotes not written", error=str(error))
-        if stopping.wait(1):
-            return
+        time.sleep(1)
 
 
 if __name__ == "__main__":

@@ -34,10 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # A handler may interrupt any line, where taking a lock could wait for ever; a byte cannot.
+    # The kernel may give a signal to any thread, and a Python handler runs in the main thread only,
+    # which is asleep below and would not be woken: the byte must come from the C handler itself.
     wake_reader, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
     for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: _write(wake))
+        signal.signal(number, lambda *_: None)
     if options.parent_pid is not None:
         _in_thread("parent", _wait_for_end, options.parent_pid, wake)
     try:
