@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,26 @@ _SHOWN_ID = 64
 def new_id() -> UUID:
     """A fresh time-ordered id."""
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A valid request and the instrument its symbol names."""
+
+    request: OrderRequest
+    instrument: Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A receipt with the payload as it was recorded.
+
+    `understood` is None for what was refused, or had been recorded before.
+    """
+
+    receipt: Receipt
+    payload: Mapping[str, Any]
+    understood: Understood | None
 
 
 class Intake:
@@ -50,32 +71,38 @@ class Intake:
 
         When this returns an ACCEPTED receipt, the request is committed. Raises StoreUnavailable.
         """
+        return self.take(payload).receipt
+
+    def take(self, payload: Mapping[str, Any]) -> Taken:
+        """`receive`, with what step 1 would otherwise have to find out again."""
         body: dict[str, Any]
+        understood: Understood | None = None
         try:
-            request, _ = self.understand(payload)
+            request, instrument = self.understand(payload)
         except RequestRefused as refusal:
             reason: str | None = str(refusal)
             body = storable(dict(payload))
         else:
             reason = None
             body = request.canonical()
+            understood = Understood(request, instrument)
         client_order_id = readable_id(payload.get("client_order_id"))
         digest = fingerprint(body)
         receipt = self._record(client_order_id, body, digest, reason)
         if receipt is not None:
-            return receipt
+            return Taken(receipt, body, understood)
         with self._store.transaction() as connection:
             known = requests.find(connection, client_order_id, digest)
         if known is not None:
-            return known
+            return Taken(known, body, None)
         taken = (
             f"client_order_id: {shown(client_order_id)} stands for an order with another payload; "
             "the same id again must come with the same payload"
         )
         refused = self._record(client_order_id, body, digest, taken)
         if refused is not None:
-            return refused
-        return self.receive(payload)
+            return Taken(refused, body, None)
+        return self.take(payload)
 
     def _record(
         self, client_order_id: str | None, body: Mapping[str, Any], digest: str, reason: str | None
@@ -91,9 +118,9 @@ class Intake:
             reason=reason,
             step="place_order",
         )
-        with self._store.statement() as connection:
+        with self._store.direct() as link:
             return requests.record(
-                connection,
+                link,
                 request_id=request_id,
                 order_id=order_id,
                 client_order_id=client_order_id,

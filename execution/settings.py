@@ -163,6 +163,10 @@ class Settings(BaseSettings):
     step_deadline: Seconds = Field(
         default=timedelta(seconds=5), description="A step that stands longer is sent again."
     )
+    continue_in_place: bool = Field(
+        default=True,
+        description="A step whose queue the same worker serves runs there without a message.",
+    )
     recovery_interval: Seconds = Field(default=timedelta(seconds=2))
     breaker_threshold: int = Field(default=5, ge=1)
     breaker_cooldown: Seconds = Field(default=timedelta(seconds=30))

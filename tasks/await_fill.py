@@ -12,7 +12,7 @@ from execution.domain.vocabulary import OrderState
 from execution.store import alerts, orders
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
-from tasks.step import StepTask
+from tasks.step import Heard, StepTask
 from workers.app import app
 from workers.context import context
 from workers.registry import session_of
@@ -25,6 +25,16 @@ _AGAIN = timedelta(seconds=1)
 def await_fill(self: StepTask, order_id: str) -> None:
     """Go on when an execution is there; end what the venue has ended; else leave it to wait."""
     shared = context()
+    heard = self.handed(Heard)
+    # Before it waits, the order is read anew: nothing may be missed.
+    if heard is not None and heard.order.unapplied == len(heard.executions) > 0:
+        with shared.store.direct() as link:
+            going = orders.fill_heard(link, heard.order, shared.timing)
+        if going is not None:
+            self.go_on(
+                going.order_id, Step.PERSIST_FILL, going.broker, Heard(going, heard.executions)
+            )
+            return
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id))
         if order is not None and (order.unapplied or order.unfinished):
@@ -35,7 +45,7 @@ def await_fill(self: StepTask, order_id: str) -> None:
         self.end_chain()
         return
     if order.unapplied or order.unfinished:
-        self.go_on(order.order_id, Step.AWAIT_FILL, order.broker)
+        self.go_on(order.order_id, Step.PERSIST_FILL, order.broker)
         return
     if order.attempt.reported_state is not None and order.attempt.reported_state.is_final:
         _ended_by_venue(self, order)

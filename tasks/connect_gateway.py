@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from execution.domain.errors import BrokerError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, orders
-from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
 from workers.app import app
@@ -23,39 +21,43 @@ _AGAIN = timedelta(seconds=1)
 @app.task(bind=True, base=StepTask, name=Step.CONNECT_GATEWAY.task)
 def connect_gateway(self: StepTask, order_id: str) -> None:
     """Go on when the venue answers; wait within the grace; give up after it."""
+    self.on_latest(order_id, lambda order: _connect(self, order))
+
+
+def _connect(task: StepTask, order: Order) -> bool:
+    if order.state is not OrderState.PENDING or order.step != Step.PERSIST_ORDER:
+        return False
     shared = context()
-    with shared.store.transaction() as connection:
-        order = load(connection, UUID(order_id))
-        breaker = BreakerState.CLOSED
-        if order is not None:
-            breaker = breakers.state(connection, order.broker)
-    if order is None or order.state is not OrderState.PENDING or order.step != Step.PERSIST_ORDER:
-        self.end_chain()
-        return
-    problem, hopeless = _examine(order, breaker)
+    problem, hopeless = _examine(order)
+    if problem is None:
+        with shared.store.direct() as link:
+            connected = orders.gateway_connected(link, order, shared.timing)
+        if connected is None:
+            return False
+        if order.reason is not None:
+            with shared.store.transaction() as connection:
+                alerts.resolve(connection, alerts.WAITING, order.order_id)
+        task.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker, connected)
+        return True
     rerouted = False
     with shared.store.transaction() as connection:
-        if problem is None:
-            connected = orders.gateway_connected(connection, order, shared.timing)
-            alerts.resolve(connection, alerts.WAITING, order.order_id)
-        elif hopeless:
-            connected = False
+        if hopeless:
             rerouted = give_up(connection, order, problem, step=Step.CONNECT_GATEWAY, sent=False)
         else:
-            connected = False
             orders.gateway_waits(connection, order, problem, _AGAIN)
-    if connected:
-        self.go_on(order.order_id, Step.CONNECT_GATEWAY, order.broker)
-        return
     if rerouted:
-        send_reroute(self.app, order)
-    self.end_chain()
+        send_reroute(task.app, order)
+    task.end_chain()
+    return True
 
 
-def _examine(order: Order, breaker: BreakerState) -> tuple[str | None, bool]:
+def _examine(order: Order) -> tuple[str | None, bool]:
     """What stands in the way, and whether waiting for it is hopeless."""
-    if breaker is not BreakerState.CLOSED and order.broker is not BrokerName.PAPER:
-        return "circuit breaker open", True
+    if order.broker is not BrokerName.PAPER:
+        with context().store.transaction() as connection:
+            breaker = breakers.state(connection, order.broker)
+        if breaker is not BreakerState.CLOSED:
+            return "circuit breaker open", True
     try:
         session = session_of(order.broker)
     except BrokerError as error:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from execution.domain.creation import make_order
 from execution.domain.errors import RequestRefused
 from execution.domain.events import OrderEventType, order_event
 from execution.domain.lifecycle import Step
 from execution.domain.routing import decide
 from execution.domain.vocabulary import BrokerName, ExecutionMode
-from execution.intake import new_id
+from execution.intake import Understood, new_id
 from execution.store import requests, sessions
-from execution.store.requests import AcceptedRequest
+from execution.store.requests import AcceptedRequest, Spec
+from tasks.place_order import Begun
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
@@ -24,21 +23,27 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.CREATE_ORDER.task)
 def create_order(self: StepTask, order_id: str) -> None:
     """Decide what the order is and where it goes; keep that for step 2."""
-    shared = context()
-    with shared.store.transaction() as connection:
-        found = requests.accepted(connection, UUID(order_id))
-        made = found is not None and found.step == 0 and _make(connection, found)
-    if made:
-        self.go_on(UUID(order_id), Step.CREATE_ORDER, BrokerName.PAPER)
+    begun = self.handed(Begun)
+    if begun is None:
+        with context().store.direct() as link:
+            found = requests.accepted(link, UUID(order_id))
+    else:
+        found = begun.request
+    made = None
+    if found is not None and found.step == 0:
+        made = _make(found, None if begun is None else begun.understood)
+    if made is not None:
+        self.go_on(UUID(order_id), Step.PERSIST_ORDER, BrokerName.PAPER, made)
     else:
         self.end_chain()
 
 
-def _make(connection: Connection, found: AcceptedRequest) -> bool:
-    """Turn a request into an order for step 2; False when it is refused, or not step 1's turn."""
+def _make(found: AcceptedRequest, understood: Understood | None) -> Spec | None:
+    """Turn a request into an order for step 2; None when it is refused, or not step 1's turn."""
     shared, now = context(), datetime.now(UTC)
     try:
-        request, instrument = shared.intake.understand(found.payload)
+        if understood is None:
+            understood = Understood(*shared.intake.understand(found.payload))
     except RequestRefused as refusal:
         event = order_event(
             OrderEventType.REFUSED,
@@ -49,27 +54,30 @@ def _make(connection: Connection, found: AcceptedRequest) -> bool:
             reason=str(refusal),
             step=Step.CREATE_ORDER.label,
         )
-        requests.refuse(connection, found, str(refusal), event)
-        return False
+        with shared.store.direct() as link:
+            requests.refuse(link, found, str(refusal), event)
+        return None
+    request, instrument = understood.request, understood.instrument
     settings = shared.settings
-    route = decide(
-        instrument.asset_class,
-        wants_paper=request.execution_mode is ExecutionMode.PAPER,
-        force_paper=settings.force_paper_trading,
-        on_failure=request.on_failure,
-        reduces_risk=request.reduce_only,
-        statuses=sessions.statuses(connection, settings.session_timeout),
-        now=now,
-        grace=settings.lost_connection_grace,
-    )
-    spec = make_order(
-        request,
-        instrument,
-        route,
-        order_id=found.order_id,
-        attempt_id=new_id(),
-        environment=settings.execution_environment,
-        default_account=settings.default_account,
-        now=now,
-    )
-    return requests.prepare(connection, found, spec, instrument, shared.timing.step)
+    with shared.store.direct() as link:
+        route = decide(
+            instrument.asset_class,
+            wants_paper=request.execution_mode is ExecutionMode.PAPER,
+            force_paper=settings.force_paper_trading,
+            on_failure=request.on_failure,
+            reduces_risk=request.reduce_only,
+            statuses=lambda: sessions.statuses(link, settings.session_timeout),
+            now=now,
+            grace=settings.lost_connection_grace,
+        )
+        made = make_order(
+            request,
+            instrument,
+            route,
+            order_id=found.order_id,
+            attempt_id=new_id(),
+            environment=settings.execution_environment,
+            default_account=settings.default_account,
+            now=now,
+        )
+        return requests.prepare(link, found, made, instrument, shared.timing.step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
 from execution.store import orders
 from execution.store.transitions import load
 from tasks.step import StepTask
@@ -16,7 +17,14 @@ from workers.context import context
 def publish_fill_event(self: StepTask, order_id: str) -> None:
     """Publish what is committed, this order's messages among it; then the order is done."""
     shared = context()
-    shared.publisher.drain()
+    shared.publisher.flush()
+    handed = self.handed(Order)
+    if handed is not None:
+        with shared.store.direct() as link:
+            done = orders.published(link, handed, shared.timing.step)
+        if done is not None:
+            self.end_chain()
+            return
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id), lock=True)
         if order is not None and order.step == Step.UPDATE_POSITIONS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -10,10 +12,24 @@ from celery import Task
 
 from execution.domain.errors import EventsUnavailable, StoreUnavailable
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.reports import Execution
 from execution.domain.vocabulary import BrokerName
 from execution.faultpoints import reach
-from workers.chains import send_from
+from execution.store.transitions import load
+from workers import in_place
+from workers.chains import links_from
 from workers.context import context
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An order with all that was heard of it and is not applied."""
+
+    order: Order
+    executions: tuple[Execution, ...]
 
 
 class StepTask(Task):  # type: ignore[type-arg]
@@ -25,6 +41,7 @@ class StepTask(Task):  # type: ignore[type-arg]
 
     abstract = True
     Strategy = "workers.strategy:guarded"
+    Request = "workers.in_place:StepRequest"
     autoretry_for = (StoreUnavailable, EventsUnavailable)
     max_retries = None
     retry_backoff = 1
@@ -41,23 +58,52 @@ class StepTask(Task):  # type: ignore[type-arg]
         reach(f"{short}:end", key)
         return result
 
+    def handed(self, kind: type[T]) -> T | None:
+        """What the step before handed over in this very process, if it did."""
+        found = getattr(self.request, "handed", None)
+        return found if isinstance(found, kind) else None
+
+    def on_latest(self, order_id: str, act: Callable[[Order], bool]) -> None:
+        """Let `act` do the step with the order as the step before left it, else as it is read now.
+
+        `act` returns False, having done nothing, when somebody has changed the order meanwhile or
+        the step is not due: then the chain ends, and what is due is found by recovery.
+        """
+        handed = self.handed(Order)
+        if handed is not None and act(handed):
+            return
+        with context().store.direct() as link:
+            order = load(link, UUID(order_id))
+        if order is None or not act(order):
+            self.end_chain()
+
     def end_chain(self) -> None:
         """Let this be the last link: the rest is not due, or somebody else does it."""
         self.request.chain = None
-        publish_quietly()
+        context().publisher.soon()
 
-    def go_on(self, order_id: UUID, done: Step, broker: BrokerName) -> None:
-        """Let the next step run, on the queue of the broker that the order has now."""
-        following = Step(done + 1)
-        rest: list[Any] = list(self.request.chain or [])
-        if not rest or rest[-1]["options"].get("queue") != following.queue(broker):
+    def go_on(
+        self, order_id: UUID, following: Step, broker: BrokerName, handed: object = None
+    ) -> None:
+        """Let the next step run, on the queue of the broker that the order has now.
+
+        `handed` is what it would read from the database, for the case that it runs right here.
+        """
+        queue = following.queue(broker)
+        links: list[Any] = list(self.request.chain or [])
+        if not links or links[-1]["options"].get("queue") != queue:
+            links = links_from(order_id, following, broker)
+        if in_place.possible(self.app, self.request.id, queue):
             self.request.chain = None
-            send_from(self.app, order_id, following, broker)
+            in_place.leave(links, handed)
+        else:
+            self.request.chain = links  # type: ignore[assignment]  # a list, despite the stubs
+            context().publisher.soon()
 
 
 def publish_quietly() -> None:
     """Publish what is committed; what cannot go out now goes out with the next or by recovery."""
     try:
-        context().publisher.drain()
+        context().publisher.flush()
     except (EventsUnavailable, StoreUnavailable) as error:
         structlog.get_logger().warning("events not published yet", error=str(error))

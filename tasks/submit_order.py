@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -17,12 +16,11 @@ from execution.domain.errors import (
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
-from execution.domain.vocabulary import OrderState
+from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.store import alerts, breakers, orders
-from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
-from tasks.step import StepTask
+from tasks.step import Heard, StepTask
 from workers.app import app
 from workers.context import context
 from workers.registry import session_of
@@ -37,24 +35,20 @@ _MOST_PATIENCE = timedelta(seconds=30)
 @app.task(bind=True, base=StepTask, name=Step.SUBMIT_ORDER.task)
 def submit_order(self: StepTask, order_id: str) -> None:
     """Send an order that was not sent; find out about one that may have been."""
-    shared = context()
-    with shared.store.transaction() as connection:
-        order = load(connection, UUID(order_id))
-    if order is None or order.step != Step.CONNECT_GATEWAY:
-        self.end_chain()
-        return
+    self.on_latest(order_id, lambda order: _submit(self, order))
+
+
+def _submit(task: StepTask, order: Order) -> bool:
+    if order.step != Step.CONNECT_GATEWAY:
+        return False
     session = session_of(order.broker)
     match order.state:
         case OrderState.PENDING:
-            sent = _send(self, order, session)
+            return _send(task, order, session)
         case OrderState.SUBMITTING | OrderState.UNKNOWN if _lease_is_free(order):
-            sent = _find_out(self, order, session)
+            return _find_out(task, order, session)
         case _:
-            sent = False
-    if sent:
-        self.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker)
-    else:
-        self.end_chain()
+            return False
 
 
 def _lease_is_free(order: Order) -> bool:
@@ -63,12 +57,14 @@ def _lease_is_free(order: Order) -> bool:
 
 
 def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
-    """Commit the intent, then send; True when the venue has taken the order."""
+    """Commit the intent, then send; False when somebody else has taken the order."""
     shared = context()
-    with shared.store.transaction() as connection:
-        intended = orders.commit_intent(connection, order, session.session_id, shared.timing)
+    with shared.store.direct() as link:
+        intended = orders.commit_intent(link, order, session.session_id, shared.timing)
     if intended is None:
         return False
+    if order.broker is not BrokerName.PAPER:
+        shared.publisher.soon()  # a venue may take its time, and what it is asked is known now
     attempt = intended.for_venue()
     reach("submit_order:before_send", order.order_id)
     try:
@@ -77,22 +73,27 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
         )
     except BrokerRejected as refusal:
         _refused(task, intended, refusal)
-        return False
     except BrokerUnavailable as error:
         _never_left(task, intended, session, str(error))
-        return False
     except OutcomeUnknown as error:
         _in_doubt(intended, str(error), _AGAIN, counts=True)
-        return False
-    reach("submit_order:after_send", order.order_id)
-    return _taken(intended, taken, session)
+    else:
+        reach("submit_order:after_send", order.order_id)
+        doubted = order.attempt.intent_at is not None
+        _taken(task, intended, taken, session, doubted=doubted)
+        return True
+    task.end_chain()
+    return True
 
 
 def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
-    """Ask the venue for an order that may have arrived; send again only what provably did not."""
+    """Ask the venue for an order that may have arrived; send again only what provably did not.
+
+    False when somebody else has taken the order.
+    """
     shared = context()
-    with shared.store.transaction() as connection:
-        held = orders.extend_lease(connection, order, session.session_id, shared.timing)
+    with shared.store.direct() as link:
+        held = orders.extend_lease(link, order, session.session_id, shared.timing)
     if held is None:
         return False
     attempt = held.for_venue()
@@ -103,9 +104,11 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
         )
     except BrokerError as error:
         _in_doubt(held, f"sent, and {held.broker} cannot be asked: {error}", patience)
-        return False
+        task.end_chain()
+        return True
     if found is not None:
-        return _taken(held, found, session)
+        _taken(task, held, found, session, doubted=True)
+        return True
     send_by = held.attempt.send_by
     proof_at = (
         None
@@ -115,7 +118,8 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
     if proof_at is not None and proof_at > held.read_at:
         wait = proof_at - held.read_at
         _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
-        return False
+        task.end_chain()
+        return True
     return _send(task, held, session)
 
 
@@ -127,17 +131,25 @@ def _patience(order: Order) -> timedelta:
     return min(max(in_doubt_for / 2, _AGAIN), _MOST_PATIENCE)
 
 
-def _taken(order: Order, said: VenueOrder, session: BrokerSession) -> bool:
+def _taken(
+    task: StepTask, order: Order, said: VenueOrder, session: BrokerSession, *, doubted: bool
+) -> None:
+    """Record that the venue has the order, and go on unless somebody else has done so."""
     shared = context()
-    with shared.store.transaction() as connection:
-        recorded = orders.acknowledged(connection, order, said, session.session_id, shared.timing)
-        if recorded:
+    with shared.store.direct() as link:
+        recorded = orders.acknowledged(link, order, said, session.session_id, shared.timing)
+    if recorded is None:
+        task.end_chain()
+        return
+    if doubted or order.broker is not BrokerName.PAPER:
+        with shared.store.transaction() as connection:
             breakers.succeeded(connection, order.broker)
             alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
-    if recorded and not said.state.is_final:
+    if not said.state.is_final:
         # From here on, not from step 5 on: what fills in parts is heard of to its end.
         session.watch(order.for_venue())
-    return recorded
+    heard = Heard(recorded, said.executions)
+    task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, heard)
 
 
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
@@ -187,6 +199,8 @@ def _in_doubt(order: Order, reason: str, due: timedelta, *, counts: bool = False
 
 
 def _count(connection: Connection, order: Order, reason: str, *, counts: bool) -> None:
+    if order.broker is BrokerName.PAPER:
+        return  # there is nothing to turn to, so nothing that a breaker could open
     breakers.failed(
         connection,
         order.broker,

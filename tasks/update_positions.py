@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
 from execution.store import positions
 from execution.store.transitions import load
 from tasks.step import StepTask
@@ -15,11 +16,17 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.UPDATE_POSITIONS.task)
 def update_positions(self: StepTask, order_id: str) -> None:
     """Bring every fill of the order that waits into its position."""
-    shared = context()
+    shared, key = context(), UUID(order_id)
     with shared.store.transaction() as connection:
-        positions.apply_for_order(connection, UUID(order_id), shared.timing.step)
-        order = load(connection, UUID(order_id))
+        order = self.handed(Order) or load(connection, key)
+        moved = order and positions.move(connection, order, shared.timing.step)
+    if moved:
+        self.go_on(key, Step.PUBLISH_FILL_EVENT, moved.broker, moved)
+        return
+    with shared.store.transaction() as connection:
+        positions.apply_for_order(connection, key, shared.timing.step)
+        order = load(connection, key)
     if order is not None and order.step == Step.UPDATE_POSITIONS:
-        self.go_on(order.order_id, Step.UPDATE_POSITIONS, order.broker)
+        self.go_on(key, Step.PUBLISH_FILL_EVENT, order.broker)
     else:
         self.end_chain()

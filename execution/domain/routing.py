@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -96,17 +96,20 @@ def decide(
     force_paper: bool,
     on_failure: OnFailure,
     reduces_risk: bool,
-    statuses: Mapping[BrokerName, BrokerStatus],
+    statuses: Callable[[], Mapping[BrokerName, BrokerStatus]],
     now: datetime,
     grace: timedelta,
 ) -> Route:
-    """Route an order by its asset class, the settings and what the database says of the broker."""
+    """Route an order by its asset class, the settings and what the database says of the broker.
+
+    `statuses` is asked only for an order that is meant for a live broker.
+    """
     live = LIVE_ROUTES[asset_class]
     if force_paper:
         return Route(live, BrokerName.PAPER, Verdict.PAPER, "FORCE_PAPER_TRADING is set")
     if wants_paper:
         return Route(BrokerName.PAPER, BrokerName.PAPER, Verdict.PAPER)
-    reason = why_unavailable(statuses[live], now, grace)
+    reason = why_unavailable(statuses()[live], now, grace)
     if reason is None:
         return Route(live, live, Verdict.LIVE)
     reason = f"{live}: {reason}"

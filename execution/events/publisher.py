@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
 from collections.abc import Sequence
 
 import redis
+import structlog
 
-from execution.domain.errors import EventsUnavailable
+from execution.domain.errors import EventsUnavailable, StoreUnavailable
 from execution.domain.events import FILLS
 from execution.domain.vocabulary import ExecutionMode
 from execution.store import outbox
 from execution.store.engine import Store
 from execution.store.outbox import Numbered
+
+_LINGER = 0.02
+"""Seconds from the first call of `soon` to its publishing: what comes meanwhile goes along."""
 
 
 def message(event: Numbered) -> str:
@@ -33,27 +40,89 @@ class Publisher:
     """Publishes whatever is committed and not yet published, whoever committed it.
 
     Calls from any thread or process may overlap: the streams' row lock puts them in order, and
-    one that comes second finds its work done.
+    one that comes second finds its work done. Within a process one call works for all that have
+    asked by then.
     """
 
     def __init__(self, store: Store, client: redis.Redis) -> None:
         self._store = store
         self._redis = client
+        self._turn = threading.Condition()
+        self._asked = self._served = 0
+        self._draining = False
+        self._background: threading.Thread | None = None
+        self._pid = 0
+
+    def flush(self) -> None:
+        """Return when everything committed before this call is published.
+
+        Raises EventsUnavailable when Redis does not take them (they stay due), StoreUnavailable.
+        """
+        with self._turn:
+            self._asked += 1
+            mine = self._asked
+            while self._draining and self._served < mine:
+                self._turn.wait()
+            if self._served >= mine:
+                return
+            self._draining, everybody = True, self._asked
+        try:
+            self.drain()
+            with self._turn:
+                self._served = everybody
+        finally:
+            with self._turn:
+                self._draining = False
+                self._turn.notify_all()
+
+    def soon(self) -> None:
+        """Publish what is committed within a moment, without waiting for it.
+
+        What cannot go out then goes out with the next, or by recovery.
+        """
+        with self._turn:
+            self._asked += 1
+            if self._background is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._background = threading.Thread(
+                    target=self._keep_up, name="publisher", daemon=True
+                )
+                self._background.start()
+            self._turn.notify_all()
+
+    def _keep_up(self) -> None:
+        given_up = 0
+        while True:
+            with self._turn:
+                while max(self._served, given_up) >= self._asked:
+                    self._turn.wait()
+            time.sleep(_LINGER)
+            with self._turn:
+                asked = self._asked
+                if self._served >= asked:
+                    continue
+            try:
+                self.flush()
+            except (EventsUnavailable, StoreUnavailable) as error:
+                given_up = asked
+                structlog.get_logger().warning("events not published yet", error=str(error))
 
     def drain(self) -> int:
         """Publish until nothing waits; returns how many this call published.
 
         Raises EventsUnavailable when Redis does not take them (they stay due), StoreUnavailable.
         """
-        published = 0
-        while True:
+        published, more = 0, True
+        while more:
             with self._store.transaction() as connection:
-                waiting = outbox.number(connection)
+                waiting, unnumbered = outbox.number(connection)
             if not waiting:
-                return published
+                break
             with self._store.transaction() as connection:
-                done, _ = outbox.publish_numbered(connection, self._publish)
+                done, left = outbox.publish_numbered(connection, self._publish)
             published += done
+            more = left or unnumbered
+        return published
 
     def _publish(self, events: Sequence[Numbered]) -> None:
         pipeline = self._redis.pipeline(transaction=False)

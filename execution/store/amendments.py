@@ -22,7 +22,7 @@ def modify_intended(connection: Connection, order: Order, modify_id: str | None)
         reason=order.reason,
         detail={"modify_id": modify_id, "intent": True},
     )
-    return apply(connection, order, change)
+    return apply(connection, order, change) is not None
 
 
 def modified(connection: Connection, order: Order, what: Modification) -> bool:
@@ -62,4 +62,4 @@ def modified(connection: Connection, order: Order, what: Modification) -> bool:
         detail=terms,
         events=(OrderEventType.MODIFIED,),
     )
-    return apply(connection, order, change)
+    return apply(connection, order, change) is not None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2.errors
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from execution.domain.errors import StoreUnavailable
+from execution.store.statements import Direct
 
 # A process that is stopped inside a transaction must not hold its locks for ever: the server ends
 # an idle transaction, and a statement or a wait for a lock that takes this long is retried.
@@ -36,28 +39,46 @@ class Store:
         self._url = url
         self._pool_size = pool_size
         self._application_name = application_name
-        self._engine: Engine | None = None
+        self._engines: dict[bool, Engine] = {}
         self._pid = 0
+        self._making = threading.Lock()
 
     @property
     def engine(self) -> Engine:
         """This process's engine; a child of a fork must not share its parent's sockets."""
-        if self._engine is None or self._pid != os.getpid():
-            if self._engine is not None:
-                self._engine.dispose(close=False)
-            self._engine = create_engine(
-                self._url,
-                pool_size=self._pool_size,
-                max_overflow=10,
-                pool_timeout=10,
-                connect_args={
-                    "connect_timeout": 5,
-                    "application_name": self._application_name,
-                    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
-                },
-            )
-            self._pid = os.getpid()
-        return self._engine
+        return self._engine_of(direct=False)
+
+    def _engine_of(self, *, direct: bool) -> Engine:
+        if self._pid == os.getpid() and direct in self._engines:
+            return self._engines[direct]
+        with self._making:
+            if self._pid != os.getpid():
+                for inherited in self._engines.values():
+                    inherited.dispose(close=False)
+                self._engines = {}
+                self._pid = os.getpid()
+            if direct not in self._engines:
+                self._engines[direct] = self._make(direct=direct)
+            return self._engines[direct]
+
+    def _make(self, *, direct: bool) -> Engine:
+        # A pool of its own for statements that commit by themselves: there a connection is never
+        # switched to and fro, and there is nothing to roll back when it returns.
+        own: dict[str, Any] = (
+            {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if direct else {}
+        )
+        return create_engine(
+            self._url,
+            pool_size=self._pool_size,
+            max_overflow=10,
+            pool_timeout=10,
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": self._application_name,
+                "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+            },
+            **own,
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -71,17 +92,35 @@ class Store:
         with _translated(), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
+    @contextmanager
+    def direct(self) -> Iterator[Direct]:
+        """For prepared statements (`Prepared`) that commit by themselves, one after the other."""
+        with _translated():
+            connection = self._engine_of(direct=True).raw_connection()
+            try:
+                yield Direct(connection)
+            finally:
+                connection.close()
+
     def close(self) -> None:
-        """Close the pool's connections."""
-        if self._engine is not None and self._pid == os.getpid():
-            self._engine.dispose()
+        """Close the pools' connections."""
+        if self._pid == os.getpid():
+            for engine in self._engines.values():
+                engine.dispose()
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (
+        OperationalError,
+        InterfaceError,
+        PoolTimeout,
+        psycopg2.OperationalError,
+        psycopg2.InterfaceError,
+        psycopg2.errors.IdleInTransactionSessionTimeout,
+    ) as error:
         raise StoreUnavailable(_first_line(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:

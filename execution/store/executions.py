@@ -97,7 +97,7 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
         {
             "report_id": report.report_id,
             "currency": instrument.currency if instrument else None,
-            "base_asset": _base_asset(instrument),
+            "base_asset": base_asset(instrument),
             "multiplier": instrument.multiplier if instrument else Decimal(1),
         },
     )
@@ -137,7 +137,7 @@ def _revise(connection: Connection, report: Row[Any]) -> None:
             """A trade is no revision."""
 
 
-def _base_asset(instrument: Instrument | None) -> str | None:
+def base_asset(instrument: Instrument | None) -> str | None:
     """What a crypto pair's commission may be taken from; currencies are not held as positions."""
     crypto = instrument is not None and instrument.asset_class is AssetClass.CRYPTO
     return instrument.base_currency if instrument is not None and crypto else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -17,7 +18,10 @@ from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
 from execution.store import outbox, reports
-from execution.store.transitions import Change, apply, load
+from execution.store.requests import Spec
+from execution.store.rows import order_from_row
+from execution.store.statements import Link, Prepared
+from execution.store.transitions import COLUMNS, Also, Change, apply
 
 _ORDER_COLUMNS = (
     "order_id, client_order_id, symbol, asset_class, side, order_type, quantity, "
@@ -40,83 +44,92 @@ class Timing:
     lease: timedelta
 
 
-def insert(connection: Connection, order_id: UUID, due: timedelta, events: Sequence[Event]) -> bool:
-    """Step 2: the order that step 1 made, and its first attempt. False when it is not its turn."""
-    row = connection.execute(
-        text(
-            f"""
-            WITH request AS (
-                UPDATE order_requests SET step = 2, due_at = NULL
-                WHERE order_id = :order_id AND step = 1 AND outcome = 'ACCEPTED'
-                RETURNING spec
-            ), made AS (
-                INSERT INTO orders ({_ORDER_COLUMNS}, step, due_at)
-                SELECT {_ORDER_COLUMNS}, 2,
-                    CASE WHEN state = 'PENDING' THEN clock_timestamp() + :due END
-                FROM request, jsonb_populate_record(NULL::orders, request.spec -> 'order')
-                RETURNING *
-            ), attempt AS (
-                INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker,
-                    environment, account, execution_mode, venue_order_id, quantity, state, reason)
-                SELECT CAST(request.spec #>> '{{attempt,attempt_id}}' AS uuid), made.order_id, 1,
-                    made.broker, made.environment, made.account, made.execution_mode,
-                    request.spec #>> '{{attempt,venue_order_id}}', made.quantity, made.state,
-                    made.reason
-                FROM made, request
-            ), history AS (
-                INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-                SELECT order_id, :step, state, broker, 1,
-                    jsonb_strip_nulls(jsonb_build_object('reason', coalesce(reason, route_reason)))
-                FROM made
-            ), told AS (
-                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM made)
-            )
-            SELECT order_id FROM made
-            """
-        ),
-        {
-            "order_id": order_id,
-            "due": due,
-            "step": Step.PERSIST_ORDER.label,
-            "events": outbox.as_json(events),
-        },
-    ).one_or_none()
-    return row is not None
+_INSERT = Prepared(
+    f"""
+    WITH request AS (
+        UPDATE order_requests SET step = 2, due_at = NULL
+        WHERE order_id = CAST(:order_id AS uuid) AND step = 1 AND outcome = 'ACCEPTED'
+        RETURNING spec, client_order_id AS asked_as
+    ), cancels AS (
+        SELECT c.command_id FROM order_commands c JOIN request ON c.client_order_id = asked_as
+        WHERE c.kind = 'CANCEL' AND c.outcome = 'PENDING'
+    ), made AS (
+        INSERT INTO orders ({_ORDER_COLUMNS}, step, due_at)
+        SELECT {_ORDER_COLUMNS}, 2,
+            -- Recovery must not send on what a waiting cancel is about to end.
+            CASE WHEN state = 'PENDING' AND NOT EXISTS (SELECT FROM cancels)
+                THEN clock_timestamp() + CAST(:due AS interval) END
+        FROM request, jsonb_populate_record(NULL::orders, request.spec -> 'order')
+        RETURNING *
+    ), attempt AS (
+        INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker,
+            environment, account, execution_mode, venue_order_id, quantity, state, reason)
+        SELECT CAST(request.spec #>> '{{attempt,attempt_id}}' AS uuid), made.order_id, 1,
+            made.broker, made.environment, made.account, made.execution_mode,
+            request.spec #>> '{{attempt,venue_order_id}}', made.quantity, made.state,
+            made.reason
+        FROM made, request
+        RETURNING *
+    ), history AS (
+        INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
+        SELECT order_id, '{Step.PERSIST_ORDER.label}', state, broker, 1,
+            jsonb_strip_nulls(jsonb_build_object('reason', coalesce(reason, route_reason)))
+        FROM made
+    ), told AS (
+        {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM made)
+    )
+    SELECT {COLUMNS}, 0 AS unapplied, 0 AS unfinished,
+        EXISTS (SELECT FROM cancels) AS cancelled
+    FROM made o, attempt a
+    """
+)
 
 
-def spec(connection: Connection, order_id: UUID) -> dict[str, dict[str, str | None]] | None:
+def insert(
+    link: Link, order_id: UUID, due: timedelta, events: Sequence[Event]
+) -> tuple[Order, bool] | None:
+    """Step 2: the order that step 1 made, and its first attempt. None when it is not its turn.
+
+    The second value is whether a cancel of it is waiting: then nothing is due but that.
+    """
+    values = {"order_id": order_id, "due": due, "events": outbox.as_json(events)}
+    row = _INSERT.one(link, values)
+    return None if row is None else (order_from_row(row._asdict()), row.cancelled)
+
+
+_SPEC = Prepared(
+    """
+    SELECT spec FROM order_requests
+    WHERE order_id = CAST(:order_id AS uuid) AND step = 1 AND outcome = 'ACCEPTED'
+    """
+)
+
+
+def spec(link: Link, order_id: UUID) -> Spec | None:
     """What step 1 made of a request; None unless step 2 is due."""
-    found: dict[str, dict[str, str | None]] | None = connection.execute(
-        text(
-            """
-            SELECT spec FROM order_requests
-            WHERE order_id = :order_id AND step = 1 AND outcome = 'ACCEPTED'
-            """
-        ),
-        {"order_id": order_id},
-    ).scalar_one_or_none()
-    return found
+    row = _SPEC.one(link, {"order_id": order_id})
+    return None if row is None else Spec(**row.spec)
 
 
-def gateway_connected(connection: Connection, order: Order, timing: Timing) -> bool:
+def gateway_connected(link: Link, order: Order, timing: Timing) -> Order | None:
     """Step 3: the connection was verified."""
     return apply(
-        connection,
+        link,
         order,
         Change(OrderState.PENDING, Step.CONNECT_GATEWAY, completes=True, due=timing.step),
     )
 
 
-def gateway_waits(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
+def gateway_waits(link: Link, order: Order, reason: str, due: timedelta) -> bool:
     """Step 3: the connection is away; try again when due. The same reason again is no news."""
     if order.reason == reason:
-        postpone(connection, order, due)
+        postpone(link, order, due)
         return True
     change = Change(OrderState.PENDING, Step.CONNECT_GATEWAY, due=due, reason=reason)
-    return apply(connection, order, change)
+    return apply(link, order, change) is not None
 
 
-def back_to_gateway(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
+def back_to_gateway(link: Link, order: Order, reason: str, due: timedelta) -> bool:
     """Step 4: it provably never left, and the connection may come back: step 3 again when due."""
     change = Change(
         OrderState.PENDING,
@@ -132,12 +145,13 @@ def back_to_gateway(connection: Connection, order: Order, reason: str, due: time
         },
         detail={"sent": False},
     )
-    return apply(connection, order, change)
+    return apply(link, order, change) is not None
 
 
-def commit_intent(
-    connection: Connection, order: Order, owner: UUID, timing: Timing
-) -> Order | None:
+_ONE_MORE_INTENT = Also(attempt="intents = intents + 1")
+
+
+def commit_intent(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
     """Step 4, before the first byte: the intent to send, its lease and the venue's deadline.
 
     Returns the order with `send_by` set, or None when somebody else has taken it.
@@ -147,28 +161,17 @@ def commit_intent(
         Step.SUBMIT_ORDER,
         due=timing.lease,
         attempt={"state": OrderState.SUBMITTING, "lease_owner": owner},
+        clock={
+            "intent_at": timedelta(0),
+            "send_by": timing.submit_window,
+            "lease_until": timing.lease,
+        },
         detail={"intent": True},
     )
-    if not apply(connection, order, change):
-        return None
-    connection.execute(
-        text(
-            """
-            UPDATE order_attempts SET intent_at = clock_timestamp(), intents = intents + 1,
-                send_by = clock_timestamp() + :window, lease_until = clock_timestamp() + :lease
-            WHERE attempt_id = :attempt_id
-            """
-        ),
-        {
-            "attempt_id": order.attempt.attempt_id,
-            "window": timing.submit_window,
-            "lease": timing.lease,
-        },
-    )
-    return load(connection, order.order_id)
+    return apply(link, order, change, _ONE_MORE_INTENT)
 
 
-def extend_lease(connection: Connection, order: Order, owner: UUID, timing: Timing) -> Order | None:
+def extend_lease(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
     """Take over a submission whose lease ran out, to find out what became of it."""
     change = Change(
         order.state,
@@ -176,26 +179,43 @@ def extend_lease(connection: Connection, order: Order, owner: UUID, timing: Timi
         due=timing.lease,
         reason=order.reason,
         attempt={"lease_owner": owner},
+        clock={"lease_until": timing.lease},
         detail={"takeover": True},
     )
-    if not apply(connection, order, change):
-        return None
-    connection.execute(
-        text(
-            """
-            UPDATE order_attempts SET lease_until = clock_timestamp() + :lease
-            WHERE attempt_id = :attempt_id
-            """
-        ),
-        {"attempt_id": order.attempt.attempt_id, "lease": timing.lease},
+    return apply(link, order, change)
+
+
+# The venue's word on the attempt. Its last word is not replaced by an earlier one.
+_REPORTED = ", ".join(
+    f"""{column} = CASE WHEN :final OR a.reported_state IS NULL
+        OR a.reported_state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
+        THEN CAST(:{column} AS {kind}) ELSE a.{column} END"""
+    for column, kind in (
+        ("reported_state", "text"),
+        ("reported_quantity", "numeric"),
+        ("reported_reason", "text"),
     )
-    return load(connection, order.order_id)
+)
+_ACKNOWLEDGED = Also(attempt=_REPORTED)
+_ACKNOWLEDGED_WITH_EXECUTIONS = Also(
+    attempt=_REPORTED,
+    parts=f"""unapplied AS (
+        {reports.INSERT_REPORTS} WHERE EXISTS (SELECT FROM changed) {reports.ON_CONFLICT}
+        RETURNING report_id
+    )""",
+)
 
 
 def acknowledged(
-    connection: Connection, order: Order, news: VenueOrder, watcher: UUID, timing: Timing
-) -> bool:
+    link: Link, order: Order, news: VenueOrder, watcher: UUID, timing: Timing
+) -> Order | None:
     """Step 4, after: the venue holds the order. Its executions so far are recorded with it."""
+    first_word = order.attempt.reported_state is None or news.state.is_final
+    reported: dict[str, Any] = {
+        "reported_state": news.state,
+        "reported_quantity": news.filled_quantity,
+        "reported_reason": news.reason,
+    }
     change = Change(
         OrderState.SUBMITTED,
         Step.SUBMIT_ORDER,
@@ -209,14 +229,26 @@ def acknowledged(
         },
         detail={"broker_order_id": news.broker_order_id, "note": news.reason},
     )
-    if not apply(connection, order, change):
-        return False
-    _report(connection, order, news)
-    reports.record(connection, order, news.executions)
-    return True
+    parameters = {**reported, "final": news.state.is_final}
+    if not news.executions:
+        now = apply(link, order, change, _ACKNOWLEDGED, parameters)
+    else:
+        parameters |= reports.parameters(
+            news.executions,
+            broker=order.broker,
+            environment=order.environment,
+            account=order.account,
+            mode=order.execution_mode,
+            order_id=order.order_id,
+            attempt_id=order.attempt.attempt_id,
+        )
+        now = apply(link, order, change, _ACKNOWLEDGED_WITH_EXECUTIONS, parameters)
+    if now is None or not first_word:
+        return now
+    return replace(now, attempt=replace(now.attempt, **reported))
 
 
-def in_doubt(connection: Connection, order: Order, reason: str, due: timedelta) -> bool:
+def in_doubt(link: Link, order: Order, reason: str, due: timedelta) -> bool:
     """Step 4: nobody can say whether it arrived. The venue is asked again when due."""
     change = Change(
         OrderState.UNKNOWN,
@@ -225,7 +257,7 @@ def in_doubt(connection: Connection, order: Order, reason: str, due: timedelta) 
         reason=reason,
         attempt={"state": OrderState.UNKNOWN, "reason": reason, "lease_until": None},
     )
-    return apply(connection, order, change)
+    return apply(link, order, change) is not None
 
 
 def news(connection: Connection, order: Order, said: VenueOrder, due: timedelta) -> bool:
@@ -277,7 +309,7 @@ def _report(connection: Connection, order: Order, said: VenueOrder) -> bool:
     return row is not None
 
 
-def watched(connection: Connection, order: Order, watcher: UUID) -> bool:
+def watched(link: Link, order: Order, watcher: UUID) -> bool:
     """Step 5: nothing has happened yet; this session waits for it. Nothing is due meanwhile."""
     change = Change(
         order.state,
@@ -286,10 +318,10 @@ def watched(connection: Connection, order: Order, watcher: UUID) -> bool:
         reason=order.reason,
         attempt={"watcher": watcher},
     )
-    return apply(connection, order, change)
+    return apply(link, order, change) is not None
 
 
-def fill_heard(connection: Connection, order: Order, timing: Timing) -> bool:
+def fill_heard(link: Link, order: Order, timing: Timing) -> Order | None:
     """Step 5: an execution has come; steps 6 to 8 are due."""
     change = Change(
         order.state,
@@ -299,15 +331,15 @@ def fill_heard(connection: Connection, order: Order, timing: Timing) -> bool:
         due=timing.step if order.state.is_working else order.remaining,
         reason=order.reason,
     )
-    return apply(connection, order, change)
+    return apply(link, order, change)
 
 
-def executions_missing(connection: Connection, order: Order, due: timedelta) -> None:
+def executions_missing(link: Link, order: Order, due: timedelta) -> None:
     """Step 5: the venue speaks of executions it has not listed; ask again when due."""
-    postpone(connection, order, due)
+    postpone(link, order, due)
 
 
-def published(connection: Connection, order: Order, due: timedelta) -> bool:
+def published(link: Link, order: Order, due: timedelta) -> Order | None:
     """Step 8: the messages are out. An order that is not final waits for more at step 5 again.
 
     What came meanwhile, an execution or the venue's last word, is due there at once.
@@ -322,24 +354,25 @@ def published(connection: Connection, order: Order, due: timedelta) -> bool:
         reason=order.reason,
         order={} if order.state.is_final else {"step": int(Step.SUBMIT_ORDER)},
     )
-    return apply(connection, order, change)
+    return apply(link, order, change)
 
 
-def postpone(connection: Connection, order: Order, due: timedelta | None) -> None:
+_POSTPONE = Prepared(
+    """
+    UPDATE orders SET due_at = clock_timestamp() + CAST(:due AS interval)
+    WHERE order_id = CAST(:order_id AS uuid) AND version = :version
+    """
+)
+
+
+def postpone(link: Link, order: Order, due: timedelta | None) -> None:
     """Look at an order again when due, or not at all; nothing else about it is new."""
-    connection.execute(
-        text(
-            """
-            UPDATE orders SET due_at = clock_timestamp() + CAST(:due AS interval)
-            WHERE order_id = :order_id AND version = :version
-            """
-        ),
-        {"order_id": order.order_id, "version": order.version, "due": due},
-    )
+    values = {"order_id": order.order_id, "version": order.version, "due": due}
+    _POSTPONE.run(link, values)
 
 
 def settle(
-    connection: Connection,
+    link: Link,
     order: Order,
     state: OrderState,
     reason: str | None,
@@ -355,7 +388,7 @@ def settle(
         attempt={"state": state, "reason": reason, "error_code": code},
         detail={"code": code},
     )
-    return apply(connection, order, change)
+    return apply(link, order, change) is not None
 
 
 def reroute(
@@ -394,7 +427,7 @@ def reroute(
         },
         events=(OrderEventType.REROUTED,),
     )
-    if not apply(connection, order, change):
+    if apply(connection, order, change) is None:
         return False
     attempt_no = order.attempt.attempt_no + 1
     connection.execute(

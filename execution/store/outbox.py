@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from execution.domain.events import Event
+from execution.store.statements import Link, Prepared
 
 BATCH = 500
 
@@ -55,39 +56,59 @@ def add(connection: Connection, events: Sequence[Event]) -> None:
         )
 
 
-def number(connection: Connection) -> int:
-    """Give each committed event its place in its stream; returns how many wait to be published.
+_LOCK = Prepared(
+    """
+    SELECT stream, last_sequence, published_sequence FROM streams ORDER BY stream FOR UPDATE
+    """
+)
+_NUMBER = Prepared(
+    """
+    WITH fresh AS (
+        SELECT event_no, stream FROM events WHERE sequence IS NULL
+        ORDER BY event_no LIMIT CAST(:batch AS integer)
+    ), numbered AS (
+        SELECT f.event_no, f.stream, s.last_sequence
+            + row_number() OVER (PARTITION BY f.stream ORDER BY f.event_no) AS sequence
+        FROM fresh f JOIN streams s USING (stream)
+    ), assigned AS (
+        UPDATE events e SET sequence = n.sequence
+        FROM numbered n WHERE e.event_no = n.event_no
+    ), moved AS (
+        UPDATE streams s SET last_sequence = n.last
+        FROM (SELECT stream, max(sequence) AS last FROM numbered GROUP BY stream) n
+        WHERE s.stream = n.stream
+    )
+    SELECT count(*) AS count FROM numbered
+    """
+)
+
+
+def number(link: Link) -> tuple[int, bool]:
+    """Give each committed event its place in its stream, in the caller's transaction.
+
+    Returns how many wait to be published now, and whether more wait to be numbered.
 
     Sequences are assigned here, under the streams' row lock, and not where the events are written:
     a counter taken there would be held until that transaction's commit and make every order wait
     for every other; one drawn from a PostgreSQL sequence would leave gaps.
     """
-    connection.execute(text("SELECT FROM streams ORDER BY stream FOR UPDATE"))
-    connection.execute(
-        text(
-            """
-            WITH fresh AS (
-                SELECT event_no, stream FROM events WHERE sequence IS NULL
-                ORDER BY event_no LIMIT :batch
-            ), numbered AS (
-                SELECT f.event_no, f.stream, s.last_sequence
-                    + row_number() OVER (PARTITION BY f.stream ORDER BY f.event_no) AS sequence
-                FROM fresh f JOIN streams s USING (stream)
-            ), assigned AS (
-                UPDATE events e SET sequence = n.sequence
-                FROM numbered n WHERE e.event_no = n.event_no
-            )
-            UPDATE streams s SET last_sequence = n.last
-            FROM (SELECT stream, max(sequence) AS last FROM numbered GROUP BY stream) n
-            WHERE s.stream = n.stream
-            """
-        ),
-        {"batch": BATCH},
-    )
-    waiting = connection.execute(
-        text("SELECT coalesce(sum(last_sequence - published_sequence), 0) FROM streams")
-    ).scalar_one()
-    return int(waiting)
+    # In a statement of its own: the next one must see what the lock's last holder committed.
+    marks = _LOCK.run(link, {})
+    (numbered,) = _NUMBER.one(link, {"batch": BATCH})
+    waiting = sum(mark.last_sequence - mark.published_sequence for mark in marks)
+    return waiting + numbered, numbered == BATCH
+
+
+_NUMBERED = Prepared(
+    """
+    SELECT sequence, payload FROM events
+    WHERE stream = CAST(:stream AS text) AND sequence > :after
+    ORDER BY sequence LIMIT CAST(:limit AS integer)
+    """
+)
+_PUBLISHED = Prepared(
+    "UPDATE streams SET published_sequence = :upto WHERE stream = CAST(:stream AS text)"
+)
 
 
 def publish_numbered(
@@ -102,48 +123,19 @@ def publish_numbered(
     """
     # Forgetting this mark only repeats messages, so its commit need not wait for the disk.
     connection.execute(text("SET LOCAL synchronous_commit = off"))
-    marks = connection.execute(
-        text(
-            """
-            SELECT stream, last_sequence, published_sequence FROM streams
-            ORDER BY stream FOR UPDATE
-            """
-        )
-    ).all()
     done, more = 0, False
-    for stream, last, published in marks:
+    for stream, last, published in _LOCK.run(connection, {}):
         if last == published:
             continue
-        rows = connection.execute(
-            text(
-                """
-                SELECT sequence, payload FROM events
-                WHERE stream = :stream AND sequence > :published
-                ORDER BY sequence LIMIT :batch
-                """
-            ),
-            {"stream": stream, "published": published, "batch": BATCH},
-        ).all()
-        batch = [Numbered(stream, row.sequence, row.payload) for row in rows]
+        batch = replay(connection, stream, published)
         publish(batch)
-        connection.execute(
-            text("UPDATE streams SET published_sequence = :upto WHERE stream = :stream"),
-            {"upto": batch[-1].sequence, "stream": stream},
-        )
+        _PUBLISHED.run(connection, {"upto": batch[-1].sequence, "stream": stream})
         done += len(batch)
         more = more or batch[-1].sequence < last
     return done, more
 
 
-def replay(connection: Connection, stream: str, after: int, limit: int = BATCH) -> list[Numbered]:
+def replay(link: Link, stream: str, after: int, limit: int = BATCH) -> list[Numbered]:
     """Numbered events of a stream after a sequence, oldest first: what a consumer missed."""
-    rows = connection.execute(
-        text(
-            """
-            SELECT sequence, payload FROM events
-            WHERE stream = :stream AND sequence > :after ORDER BY sequence LIMIT :limit
-            """
-        ),
-        {"stream": stream, "after": after, "limit": limit},
-    )
+    rows = _NUMBERED.run(link, {"stream": stream, "after": after, "limit": limit})
     return [Numbered(stream, row.sequence, row.payload) for row in rows]

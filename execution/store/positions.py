@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,10 +13,23 @@ from sqlalchemy import Connection, Row, text
 
 from execution.domain.events import Event, FillFacts, fill_event
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
 from execution.domain.positions import FillEntry, Position, fold
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import BrokerName, Side
 from execution.store import outbox, transitions
+from execution.store.statements import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a fill's message says of what was asked; all None for an order nobody knows."""
+
+    client_order_id: str | None
+    asset_class: str | None
+    requested_broker: str | None
+    strategy: str | None
+
 
 _SELECT = """
     SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy
@@ -43,6 +57,97 @@ def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> i
     return count
 
 
+_LOCKED = {
+    table: Prepared(
+        f"""
+        SELECT f.fill_id, f.order_id, f.symbol, f.side, f.broker, f.environment, f.account,
+            f.execution_mode, f.execution_id, f.quantity, f.price, f.cumulative_quantity,
+            f.leaves_quantity, f.average_price, f.currency, f.multiplier, f.base_asset,
+            f.commission, f.commission_currency, f.order_state, f.executed_at, f.announced_at,
+            f.revised, f.revisions, p.quantity AS held, p.average_price AS held_at,
+            p.realised_pnl, p.commission AS paid, p.last_executed_at, p.last_fill_id,
+            p.multiplier AS held_multiplier
+        FROM fills f
+        JOIN {table} p ON (p.account, p.broker, p.symbol) = (f.account, f.broker, f.symbol)
+        WHERE f.order_id = CAST(:order_id AS uuid) AND f.positioned_at IS NULL
+        ORDER BY f.executed_at, f.fill_id FOR UPDATE OF f, p
+        """
+    )
+    for table in ("positions", "paper_positions")
+}
+_MOVED = {
+    table: transitions.Also(
+        parts=f"""
+            moved AS (
+                UPDATE {table} p SET quantity = :p_quantity, average_price = :p_average_price,
+                    realised_pnl = :p_realised_pnl, commission = :p_commission,
+                    last_executed_at = :p_executed_at, last_fill_id = :p_fill_id,
+                    updated_at = changed.updated_at
+                FROM changed WHERE (p.account, p.broker, p.symbol)
+                    = (CAST(:p_account AS text), CAST(:p_broker AS text), CAST(:p_symbol AS text))
+            ), settled AS (
+                UPDATE fills f SET positioned_at = changed.updated_at,
+                    announced_at = changed.updated_at
+                FROM changed WHERE f.fill_id = ANY(CAST(:fill_ids AS bigint[]))
+            ), announced AS (
+                {outbox.INSERT_EVENTS.replace(":events", ":announcements")}
+                WHERE EXISTS (SELECT FROM changed) ON CONFLICT (event_id) DO NOTHING
+            )
+        """
+    )
+    for table in ("positions", "paper_positions")
+}
+
+
+def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
+    """Step 7 in two statements, for new fills in order at a position that exists.
+
+    `order` is as step 6 left it. None, and nothing done, for anything else: `apply_for_order` looks
+    at everything.
+    """
+    table = table_of(order.broker)
+    fills = _LOCKED[table].run(connection, {"order_id": order.order_id})
+    if not fills or len(fills) != order.unfinished or order.step != Step.PERSIST_FILL:
+        return None
+    first, last = fills[0], fills[-1]
+    newest = (first.last_executed_at, first.last_fill_id)
+    if (
+        any(fill.announced_at is not None or fill.broker != order.broker for fill in fills)
+        or len({(fill.account, fill.symbol) for fill in fills}) > 1
+        or (first.last_fill_id is not None and (first.executed_at, first.fill_id) <= newest)
+    ):
+        return None
+    position = Position(first.held, first.held_at, first.realised_pnl, first.paid)
+    for fill in fills:
+        position = position.apply(_entry(fill), first.held_multiplier)
+    asked = Asked(
+        order.client_order_id, order.instrument.asset_class, order.requested_broker, order.strategy
+    )
+    change = transitions.Change(
+        order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
+    )
+    now = transitions.apply(
+        connection,
+        order,
+        change,
+        _MOVED[table],
+        {
+            "p_account": first.account,
+            "p_broker": first.broker,
+            "p_symbol": first.symbol,
+            "p_quantity": position.quantity,
+            "p_average_price": position.average_price,
+            "p_realised_pnl": position.realised_pnl,
+            "p_commission": position.commission,
+            "p_executed_at": last.executed_at,
+            "p_fill_id": last.fill_id,
+            "fill_ids": [fill.fill_id for fill in fills],
+            "announcements": outbox.as_json(_message(fill, asked) for fill in fills),
+        },
+    )
+    return None if now is None else replace(now, unfinished=0)
+
+
 def apply_orphan(connection: Connection, report_id: int) -> int:
     """The same for the fill of an order nobody here knows."""
     return _apply(
@@ -68,7 +173,7 @@ def _apply(connection: Connection, which: str, parameters: dict[str, Any]) -> in
     for key in keys:
         _move(connection, [f for f in fills if (f.broker, f.account, f.symbol) == key])
     if fills:
-        outbox.add(connection, [_message(fill) for fill in fills])
+        outbox.add(connection, [_message(fill, _asked(fill)) for fill in fills])
         connection.execute(
             text(
                 """
@@ -162,7 +267,7 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
     )
 
 
-def _entry(fill: Row[Any]) -> FillEntry:
+def _entry(fill: Any) -> FillEntry:
     commission = fill.commission or Decimal(0)
     of_base = fill.base_asset is not None and fill.commission_currency == fill.base_asset
     return FillEntry(
@@ -174,18 +279,22 @@ def _entry(fill: Row[Any]) -> FillEntry:
     )
 
 
-def _message(fill: Row[Any]) -> Event:
+def _asked(fill: Row[Any]) -> Asked:
+    return Asked(fill.client_order_id, fill.asset_class, fill.requested_broker, fill.strategy)
+
+
+def _message(fill: Any, asked: Asked) -> Event:
     kind = "FILL"
     if fill.announced_at is not None and fill.revised != ReportKind.TRADE:
         kind = fill.revised
     facts = FillFacts(
         order_id=fill.order_id,
-        client_order_id=fill.client_order_id,
+        client_order_id=asked.client_order_id,
         symbol=fill.symbol,
-        asset_class=fill.asset_class,
+        asset_class=asked.asset_class,
         side=fill.side,
         broker=fill.broker,
-        requested_broker=fill.requested_broker,
+        requested_broker=asked.requested_broker,
         environment=fill.environment,
         account=fill.account,
         execution_mode=fill.execution_mode,
@@ -201,6 +310,6 @@ def _message(fill: Row[Any]) -> Event:
         commission_currency=fill.commission_currency,
         order_state=fill.order_state,
         executed_at=fill.executed_at,
-        strategy=fill.strategy,
+        strategy=asked.strategy,
     )
     return fill_event(kind, facts, fill.revisions)

@@ -42,7 +42,7 @@ def advance(
     )
     current = order.step >= Step.SUBMIT_ORDER or order.state is not OrderState.PENDING
     if current and any(row.attempt_id == order.attempt.attempt_id for row in reports):
-        change = _own_progress(order, filled, own, due)
+        change = own_progress(order, filled, own, due)
     else:
         change = _foreign_progress(order, filled)
     events = _unexpected(connection, order, filled, change.state, own=current)
@@ -54,9 +54,10 @@ def advance(
     _tell_running_totals(connection, order, rows, change.state)
 
 
-def _own_progress(
+def own_progress(
     order: Order, filled: Progress, own: Progress, due: timedelta
 ) -> transitions.Change:
+    """What fills of the current attempt make of an order: `filled` in all, `own` of the attempt."""
     state = state_after(
         order.state,
         order.quantity,
@@ -148,29 +149,34 @@ def _tell_running_totals(
 
 
 @exact
-def _stamp(
-    connection: Connection, fill_id: int, order: Order, so_far: Progress, state: OrderState
-) -> None:
+def told_of_fill(order: Order, so_far: Progress, state: OrderState) -> dict[str, Any]:
+    """What a fill's message says of its order: the fill's columns for it."""
     if so_far.filled_quantity >= order.quantity:
         told = OrderState.FILLED
     elif state.is_final and state is not OrderState.FILLED:
         told = state
     else:
         told = OrderState.PARTIALLY_FILLED
+    return {
+        "cumulative_quantity": so_far.filled_quantity,
+        "leaves_quantity": max(order.quantity - so_far.filled_quantity, Decimal(0)),
+        "average_price": so_far.average_price,
+        "order_state": told,
+    }
+
+
+def _stamp(
+    connection: Connection, fill_id: int, order: Order, so_far: Progress, state: OrderState
+) -> None:
     connection.execute(
         text(
             """
-            UPDATE fills SET cumulative_quantity = :cumulative, leaves_quantity = :leaves,
-                average_price = :average, order_state = :state WHERE fill_id = :fill_id
+            UPDATE fills SET cumulative_quantity = :cumulative_quantity,
+                leaves_quantity = :leaves_quantity, average_price = :average_price,
+                order_state = :order_state WHERE fill_id = :fill_id
             """
         ),
-        {
-            "fill_id": fill_id,
-            "cumulative": so_far.filled_quantity,
-            "leaves": max(order.quantity - so_far.filled_quantity, Decimal(0)),
-            "average": so_far.average_price,
-            "state": told,
-        },
+        {"fill_id": fill_id, **told_of_fill(order, so_far, state)},
     )
 
 

@@ -16,6 +16,7 @@ from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.store import outbox
 from execution.store.rows import instrument_to_json, to_json
+from execution.store.statements import Link, Prepared
 
 ACCEPTED = "ACCEPTED"
 REFUSED = "REFUSED"
@@ -47,8 +48,16 @@ class AcceptedRequest:
     step: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The columns of an order and of its first attempt as step 1 made them, as JSON values."""
+
+    order: dict[str, Any]
+    attempt: dict[str, Any]
+
+
 def record(
-    connection: Connection,
+    link: Link,
     *,
     request_id: UUID,
     order_id: UUID | None,
@@ -64,23 +73,8 @@ def record(
     None when the id is taken: by the same payload (see `find`) or by another (see `owner`).
     """
     outcome = ACCEPTED if reason is None else REFUSED
-    row = connection.execute(
-        text(
-            f"""
-            WITH request AS (
-                INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash,
-                    outcome, reason, order_id, due_at)
-                VALUES (:request_id, :client_order_id, CAST(:payload AS jsonb), :payload_hash,
-                    :outcome, :reason, :order_id,
-                    CASE WHEN :outcome = 'ACCEPTED'
-                        THEN clock_timestamp() + :due END)
-                ON CONFLICT DO NOTHING RETURNING request_id
-            ), told AS (
-                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
-            )
-            SELECT request_id FROM request
-            """
-        ),
+    row = _RECORD.one(
+        link,
         {
             "request_id": request_id,
             "client_order_id": client_order_id,
@@ -92,10 +86,27 @@ def record(
             "due": due,
             "events": outbox.as_json([event]),
         },
-    ).one_or_none()
+    )
     if row is None:
         return None
     return Receipt(request_id, order_id, client_order_id, outcome, reason, fresh=True)
+
+
+_RECORD = Prepared(
+    f"""
+    WITH request AS (
+        INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash,
+            outcome, reason, order_id, due_at)
+        VALUES (:request_id, :client_order_id, CAST(:payload AS jsonb), :payload_hash,
+            CAST(:outcome AS text), :reason, :order_id,
+            CASE WHEN :outcome = 'ACCEPTED' THEN clock_timestamp() + CAST(:due AS interval) END)
+        ON CONFLICT DO NOTHING RETURNING request_id
+    ), told AS (
+        {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
+    )
+    SELECT request_id FROM request
+    """
+)
 
 
 def find(connection: Connection, client_order_id: str | None, payload_hash: str) -> Receipt | None:
@@ -128,92 +139,89 @@ def latest(connection: Connection, client_order_id: str) -> Receipt | None:
     return None if row is None else _receipt(row)
 
 
-def accepted(connection: Connection, order_id: UUID) -> AcceptedRequest | None:
-    """The accepted request that is to become order `order_id`."""
-    row = connection.execute(
-        text(
-            """
-            SELECT request_id, order_id, client_order_id, payload, step FROM order_requests
-            WHERE order_id = :order_id AND outcome = 'ACCEPTED'
-            """
-        ),
-        {"order_id": order_id},
-    ).one_or_none()
-    return None if row is None else AcceptedRequest(*row)
-
-
-def refuse(connection: Connection, request: AcceptedRequest, reason: str, event: Event) -> bool:
-    """Turn an accepted request into a refused one, in step 1. False when it is past that."""
-    return _settle_step_one(
-        connection,
-        request,
-        "outcome = 'REFUSED', due_at = NULL",
-        {"reason": reason, "state": REFUSED, "spec": None},
-        [event],
+def just_accepted(receipt: Receipt, order_id: UUID, payload: Mapping[str, Any]) -> AcceptedRequest:
+    """What `accepted` would read of a request that was recorded this moment."""
+    return AcceptedRequest(
+        receipt.request_id, order_id, receipt.client_order_id or "", dict(payload), step=0
     )
 
 
+_ACCEPTED = Prepared(
+    """
+    SELECT request_id, order_id, client_order_id, payload, step FROM order_requests
+    WHERE order_id = CAST(:order_id AS uuid) AND outcome = 'ACCEPTED'
+    """
+)
+
+
+def accepted(link: Link, order_id: UUID) -> AcceptedRequest | None:
+    """The accepted request that is to become order `order_id`."""
+    row = _ACCEPTED.one(link, {"order_id": order_id})
+    return None if row is None else AcceptedRequest(*row)
+
+
+def refuse(link: Link, request: AcceptedRequest, reason: str, event: Event) -> bool:
+    """Turn an accepted request into a refused one, in step 1. False when it is past that."""
+    row = _REFUSE.one(
+        link,
+        {
+            "request_id": request.request_id,
+            "reason": reason,
+            "state": REFUSED,
+            "events": outbox.as_json([event]),
+        },
+    )
+    return row is not None
+
+
 def prepare(
-    connection: Connection,
+    link: Link,
     request: AcceptedRequest,
     spec: Mapping[str, Mapping[str, Any]],
     instrument: Instrument,
     due: timedelta,
-) -> bool:
-    """Keep the order that step 1 made of a request. False when it is not step 1's turn."""
-    return _settle_step_one(
-        connection,
-        request,
-        "spec = CAST(:spec AS jsonb), due_at = clock_timestamp() + :due",
+) -> Spec | None:
+    """Keep the order that step 1 made of a request. None when it is not step 1's turn."""
+    order = to_json(spec["order"]) | {"instrument": instrument_to_json(instrument)}
+    kept = Spec(order, to_json(spec["attempt"]))
+    row = _PREPARE.one(
+        link,
         {
+            "request_id": request.request_id,
             "reason": spec["order"]["reason"],
             "state": spec["order"]["state"],
-            "spec": json.dumps(
-                {
-                    "order": to_json(spec["order"])
-                    | {"instrument": instrument_to_json(instrument)},
-                    "attempt": to_json(spec["attempt"]),
-                }
-            ),
+            "spec": json.dumps({"order": kept.order, "attempt": kept.attempt}),
             "due": due,
         },
-        [],
+    )
+    return None if row is None else kept
+
+
+def _step_one(changes: str, told: str = "") -> Prepared:
+    return Prepared(
+        f"""
+        WITH request AS (
+            UPDATE order_requests SET step = 1, reason = :reason, resends = 0, {changes}
+            WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND outcome = 'ACCEPTED'
+            RETURNING order_id
+        ), history AS (
+            INSERT INTO order_events (order_id, step, state, detail)
+            SELECT order_id, '{Step.CREATE_ORDER.label}', CAST(:state AS text),
+                jsonb_strip_nulls(jsonb_build_object('reason', CAST(:reason AS text)))
+            FROM request
+        ) {told}
+        SELECT order_id FROM request
+        """
     )
 
 
-def _settle_step_one(
-    connection: Connection,
-    request: AcceptedRequest,
-    changes: str,
-    values: Mapping[str, Any],
-    events: list[Event],
-) -> bool:
-    row = connection.execute(
-        text(
-            f"""
-            WITH request AS (
-                UPDATE order_requests SET step = 1, reason = :reason, resends = 0, {changes}
-                WHERE request_id = :request_id AND step = 0 AND outcome = 'ACCEPTED'
-                RETURNING order_id
-            ), history AS (
-                INSERT INTO order_events (order_id, step, state, detail)
-                SELECT order_id, :step, :state,
-                    jsonb_strip_nulls(jsonb_build_object('reason', CAST(:reason AS text)))
-                FROM request
-            ), told AS (
-                {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
-            )
-            SELECT order_id FROM request
-            """
-        ),
-        {
-            "request_id": request.request_id,
-            "step": Step.CREATE_ORDER.label,
-            "events": outbox.as_json(events),
-            **values,
-        },
-    ).one_or_none()
-    return row is not None
+_REFUSE = _step_one(
+    "outcome = 'REFUSED', due_at = NULL",
+    f", told AS ({outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request))",
+)
+_PREPARE = _step_one(
+    "spec = CAST(:spec AS jsonb), due_at = clock_timestamp() + CAST(:due AS interval)"
+)
 
 
 def _receipt(row: Row[Any]) -> Receipt:

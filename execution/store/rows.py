@@ -59,7 +59,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
     """An order and its current attempt from `orders` joined with `order_attempts` (prefix a_)."""
     attempt = AttemptState(
         attempt_id=row["a_attempt_id"],
-        attempt_no=row["attempt_no"],
+        attempt_no=row["a_attempt_no"],
         venue_order_id=row["a_venue_order_id"],
         broker_order_id=row["a_broker_order_id"],
         quantity=row["a_quantity"],

@@ -11,6 +11,7 @@ from execution.domain.orders import Order
 from execution.domain.routing import BrokerStatus
 from execution.domain.vocabulary import BreakerState, BrokerName, SessionStatus
 from execution.store.rows import order_from_row
+from execution.store.statements import Link, Prepared
 from execution.store.transitions import SELECT_ORDER
 
 
@@ -61,28 +62,27 @@ def close_session(connection: Connection, session_id: UUID) -> None:
     )
 
 
-def statuses(connection: Connection, timeout: timedelta) -> dict[BrokerName, BrokerStatus]:
+_STATUSES = Prepared(
+    """
+    SELECT b.broker, b.state AS breaker, s.status, s.since, s.detail
+    FROM breakers b LEFT JOIN LATERAL (
+        SELECT status, since, detail FROM broker_sessions
+        WHERE broker = b.broker AND (status = 'NO_CREDENTIALS' OR (ended_at IS NULL
+            AND heartbeat_at > clock_timestamp() - CAST(:timeout AS interval)))
+        ORDER BY (ended_at IS NULL AND heartbeat_at > clock_timestamp() - :timeout) DESC,
+            status = 'LIVE_READY' DESC, heartbeat_at DESC
+        LIMIT 1
+    ) s ON true
+    """
+)
+
+
+def statuses(link: Link, timeout: timedelta) -> dict[BrokerName, BrokerStatus]:
     """Each broker's best session that is alive, and its breaker, for routing.
 
     A broker whose sessions are all silent keeps the word of its latest one when that word was
     NO_CREDENTIALS; its status is None otherwise.
     """
-    rows = connection.execute(
-        text(
-            """
-            SELECT b.broker, b.state AS breaker, s.status, s.since, s.detail
-            FROM breakers b LEFT JOIN LATERAL (
-                SELECT status, since, detail FROM broker_sessions
-                WHERE broker = b.broker AND (status = 'NO_CREDENTIALS'
-                    OR (ended_at IS NULL AND heartbeat_at > clock_timestamp() - :timeout))
-                ORDER BY (ended_at IS NULL AND heartbeat_at > clock_timestamp() - :timeout) DESC,
-                    status = 'LIVE_READY' DESC, heartbeat_at DESC
-                LIMIT 1
-            ) s ON true
-            """
-        ),
-        {"timeout": timeout},
-    )
     return {
         BrokerName(row.broker): BrokerStatus(
             SessionStatus(row.status) if row.status else None,
@@ -90,7 +90,7 @@ def statuses(connection: Connection, timeout: timedelta) -> dict[BrokerName, Bro
             row.detail,
             BreakerState(row.breaker),
         )
-        for row in rows
+        for row in _STATUSES.run(link, {"timeout": timeout})
     }
 
 

@@ -6,20 +6,61 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Row
 
 from execution.domain.events import Event, order_event
 from execution.domain.lifecycle import Step
-from execution.domain.orders import Order
+from execution.domain.orders import AttemptState, Order
 from execution.domain.vocabulary import OrderState
 from execution.store import outbox
 from execution.store.rows import order_from_row, to_json
+from execution.store.statements import Link, Prepared
 
+_ORDER_COLUMNS = (
+    "order_id",
+    "client_order_id",
+    "instrument",
+    "side",
+    "order_type",
+    "quantity",
+    "time_in_force",
+    "limit_price",
+    "stop_price",
+    "trail_amount",
+    "trail_percent",
+    "expires_at",
+    "outside_rth",
+    "reduce_only",
+    "reference_price",
+    "on_failure",
+    "environment",
+    "account",
+    "requested_broker",
+    "broker",
+    "execution_mode",
+    "state",
+    "reason",
+    "filled_quantity",
+    "average_price",
+    "strategy",
+    "take_profit_price",
+    "stop_loss_price",
+    "parent_order_id",
+    "role",
+    "version",
+    "step",
+    "due_at",
+    "resends",
+    "created_at",
+    "updated_at",
+)
 _ATTEMPT_COLUMNS = (
     "attempt_id",
+    "attempt_no",
     "venue_order_id",
     "broker_order_id",
     "quantity",
@@ -36,9 +77,17 @@ _ATTEMPT_COLUMNS = (
     "created_at",
 )
 
+COLUMNS = ", ".join(
+    [
+        *(f"o.{name}" for name in _ORDER_COLUMNS),
+        *(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS),
+        "clock_timestamp() AS read_at",
+    ]
+)
+"""What `order_from_row` needs of `orders o` and `order_attempts a`, without the two counts."""
+
 SELECT_ORDER = f"""
-    SELECT o.*, {", ".join(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS)},
-        clock_timestamp() AS read_at,
+    SELECT {COLUMNS},
         (SELECT count(*) FROM execution_reports r
             WHERE r.order_id = o.order_id AND r.applied_at IS NULL) AS unapplied,
         (SELECT count(*) FROM fills f
@@ -47,47 +96,38 @@ SELECT_ORDER = f"""
         ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
 """
 
+_BY_ID = Prepared(SELECT_ORDER + " WHERE o.order_id = CAST(:order_id AS uuid)")
+_LOCK_BY_ID = Prepared("SELECT FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR UPDATE")
+_BY_VENUE_ID = Prepared(SELECT_ORDER + " WHERE a.venue_order_id = :venue_order_id")
+_BY_CLIENT_ID = Prepared(SELECT_ORDER + " WHERE o.client_order_id = :client_order_id")
+_LOCK_BY_CLIENT_ID = Prepared(
+    "SELECT FROM orders WHERE client_order_id = :client_order_id FOR UPDATE"
+)
 
-def load(connection: Connection, order_id: UUID, *, lock: bool = False) -> Order | None:
+
+def load(link: Link, order_id: UUID, *, lock: bool = False) -> Order | None:
     """An order with its current attempt; `lock` keeps others from changing it meanwhile."""
-    statement = SELECT_ORDER + " WHERE o.order_id = :order_id"
     if lock:  # first, in a statement of its own: the attempt must be read as it is after the wait
-        connection.execute(
-            text("SELECT FROM orders WHERE order_id = :order_id FOR UPDATE"), {"order_id": order_id}
-        )
-    row = connection.execute(text(statement), {"order_id": order_id}).mappings().one_or_none()
-    return None if row is None else order_from_row(dict(row))
+        _LOCK_BY_ID.run(link, {"order_id": order_id})
+    return _order(_BY_ID.one(link, {"order_id": order_id}))
 
 
-def load_by_venue_id(connection: Connection, venue_order_id: str) -> Order | None:
+def load_by_venue_id(link: Link, venue_order_id: str) -> Order | None:
     """The order whose current attempt is called so at its venue."""
-    row = (
-        connection.execute(
-            text(SELECT_ORDER + " WHERE a.venue_order_id = :venue_order_id"),
-            {"venue_order_id": venue_order_id},
-        )
-        .mappings()
-        .one_or_none()
-    )
-    return None if row is None else order_from_row(dict(row))
+    return _order(_BY_VENUE_ID.one(link, {"venue_order_id": venue_order_id}))
 
 
 def load_by_client_id(
-    connection: Connection, client_order_id: str | None, *, lock: bool = False
+    link: Link, client_order_id: str | None, *, lock: bool = False
 ) -> Order | None:
     """The order that its producer calls so."""
-    statement = SELECT_ORDER + " WHERE o.client_order_id = :client_order_id"
     if lock:
-        connection.execute(
-            text("SELECT FROM orders WHERE client_order_id = :id FOR UPDATE"),
-            {"id": client_order_id},
-        )
-    row = (
-        connection.execute(text(statement), {"client_order_id": client_order_id})
-        .mappings()
-        .one_or_none()
-    )
-    return None if row is None else order_from_row(dict(row))
+        _LOCK_BY_CLIENT_ID.run(link, {"client_order_id": client_order_id})
+    return _order(_BY_CLIENT_ID.one(link, {"client_order_id": client_order_id}))
+
+
+def _order(row: Any) -> Order | None:
+    return None if row is None else order_from_row(row._asdict())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +136,8 @@ class Change:
 
     `step` is the step that did it (for history) and, where `completes` is True, the last one
     completed from now on. `due` is how long recovery gives the next step; None: nothing is due.
-    `order` and `attempt` are further columns; `detail` is kept with the history.
+    `order` and `attempt` are further columns, `clock` times of the attempt as distances from the
+    database's clock; `detail` is kept with the history.
     """
 
     state: OrderState
@@ -106,9 +147,23 @@ class Change:
     reason: str | None = None
     order: Mapping[str, Any] = field(default_factory=dict)
     attempt: Mapping[str, Any] = field(default_factory=dict)
+    clock: Mapping[str, timedelta] = field(default_factory=dict)
     detail: Mapping[str, Any] = field(default_factory=dict)
     events: Sequence[str] = ()
     label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """More that happens in a change's own statement, or not at all.
+
+    `parts` are further `name AS (…)` of it, which may read `changed` (order_id); `guard` is a
+    further condition on the order `o`, `attempt` further assignments for the attempt `a`.
+    """
+
+    parts: str = ""
+    guard: str = ""
+    attempt: str = ""
 
 
 def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any]]) -> Change:
@@ -117,58 +172,121 @@ def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any
     return replace(change, events=(*change.events, *events), detail=detail)
 
 
-def apply(connection: Connection, order: Order, change: Change) -> bool:
+_NOTHING_ELSE = Also()
+
+
+def apply(
+    link: Link,
+    order: Order,
+    change: Change,
+    also: Also = _NOTHING_ELSE,
+    parameters: Mapping[str, Any] | None = None,
+) -> Order | None:
     """Make a change, in one statement, on the version that was read.
 
-    False when somebody else changed the order meanwhile: nothing is done then, and the caller
-    reads it again or stops.
+    Returns the order as it is then. None when somebody else changed it meanwhile, or a guard does
+    not hold: nothing is done then, and the caller reads it again or stops. A change that gives the
+    order another attempt returns the order with the old one: load it anew.
     """
     order_set = dict(change.order) | {"state": change.state, "reason": change.reason}
     if change.completes and change.step is not None:
         order_set["step"] = int(change.step)
-    attempt_set = dict(change.attempt)
-    parameters: dict[str, Any] = {
+    events = _events(order, change)
+    values: dict[str, Any] = {
         "order_id": order.order_id,
         "version": order.version,
         "attempt_id": order.attempt.attempt_id,
         "due": change.due,
         "step_label": change.label or (change.step.label if change.step else None),
-        "state": change.state,
         "broker": order.broker,
         "attempt_no": order.attempt.attempt_no,
         "detail": json.dumps(to_json(_without_none({"reason": change.reason, **change.detail}))),
-        "events": outbox.as_json(_events(order, change)),
+        "events": outbox.as_json(events) if events else None,
+        **{f"o_{name}": value for name, value in order_set.items()},
+        **{f"a_{name}": value for name, value in change.attempt.items()},
+        **{f"c_{name}": value for name, value in change.clock.items()},
+        **(parameters or {}),
     }
-    parameters |= {f"o_{name}": value for name, value in order_set.items()}
-    parameters |= {f"a_{name}": value for name, value in attempt_set.items()}
-    order_sql = "".join(f", {name} = :o_{name}" for name in order_set)
-    attempt_sql = "".join(f", {name} = :a_{name}" for name in attempt_set)
-    row = connection.execute(
-        text(
-            f"""
-            WITH changed AS (
-                UPDATE orders SET version = version + 1, updated_at = clock_timestamp(),
-                    due_at = clock_timestamp() + CAST(:due AS interval), resends = 0 {order_sql}
-                WHERE order_id = :order_id AND version = :version
-                RETURNING order_id
-            ), attempt AS (
-                UPDATE order_attempts SET updated_at = clock_timestamp() {attempt_sql}
-                WHERE attempt_id = :attempt_id AND EXISTS (SELECT FROM changed)
-            ), history AS (
-                INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-                SELECT order_id, :step_label, :state, :broker, :attempt_no,
-                    CAST(:detail AS jsonb)
-                FROM changed
-            ), told AS (
+    statement = _statement(
+        tuple(order_set), tuple(change.attempt), tuple(change.clock), bool(events), also
+    )
+    row = statement.one(link, values)
+    if row is None:
+        return None
+    moved = {name: row.changed_at + distance for name, distance in change.clock.items()}
+    kept = {name: value for name, value in change.attempt.items() if name in AttemptState.__slots__}
+    attempt = replace(order.attempt, **{**kept, **moved})
+    known = {name: value for name, value in order_set.items() if name in Order.__slots__}
+    return replace(
+        order,
+        **known,
+        version=order.version + 1,
+        due_at=row.due_at,
+        resends=0,
+        updated_at=row.changed_at,
+        read_at=row.changed_at,
+        unapplied=order.unapplied + row.unapplied,
+        unfinished=order.unfinished + row.unfinished,
+        attempt=attempt,
+    )
+
+
+@lru_cache(maxsize=256)
+def _statement(
+    order: tuple[str, ...],
+    attempt: tuple[str, ...],
+    clock: tuple[str, ...],
+    events: bool,  # noqa: FBT001 - part of the key
+    also: Also,
+) -> Prepared:
+    """The statement of one kind of change; there are about twenty kinds."""
+    order_sql = "".join(f", {name} = :o_{name}" for name in order)
+    assignments = [
+        *(f"{name} = :a_{name}" for name in attempt),
+        *(f"{name} = changed.updated_at + CAST(:c_{name} AS interval)" for name in clock),
+        *([also.attempt] if also.attempt else []),
+    ]
+    parts = []
+    if assignments:
+        parts.append(
+            f"""attempt AS (
+                UPDATE order_attempts a SET updated_at = changed.updated_at,
+                    {", ".join(assignments)}
+                FROM changed WHERE a.attempt_id = CAST(:attempt_id AS uuid)
+            )"""
+        )
+    if events:
+        parts.append(
+            f"""told AS (
                 {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM changed)
                 ON CONFLICT (event_id) DO NOTHING
-            )
-            SELECT order_id FROM changed
-            """
-        ),
-        parameters,
-    ).one_or_none()
-    return row is not None
+            )"""
+        )
+    if also.parts:
+        parts.append(also.parts)
+    # What a part called so returns is more that waits for steps 6 and 7.
+    unapplied, unfinished = (
+        f"(SELECT count(*) FROM {name})" if f"{name} AS" in also.parts else "0"
+        for name in ("unapplied", "unfinished")
+    )
+    return Prepared(
+        f"""
+        WITH changed AS (
+            UPDATE orders o SET version = version + 1, updated_at = clock_timestamp(),
+                due_at = clock_timestamp() + CAST(:due AS interval), resends = 0 {order_sql}
+            WHERE order_id = CAST(:order_id AS uuid) AND version = :version {also.guard}
+            RETURNING order_id, updated_at, due_at
+        ), history AS (
+            INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
+            SELECT order_id, CAST(:step_label AS text), CAST(:o_state AS text),
+                CAST(:broker AS text), CAST(:attempt_no AS smallint), CAST(:detail AS jsonb)
+            FROM changed
+        ) {"".join(f", {part}" for part in parts)}
+        SELECT updated_at AS changed_at, due_at, {unapplied} AS unapplied,
+            {unfinished} AS unfinished
+        FROM changed
+        """
+    )
 
 
 def _events(order: Order, change: Change) -> list[Event]:

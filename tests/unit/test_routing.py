@@ -86,7 +86,7 @@ def route(
         force_paper=force_paper,
         on_failure=on_failure,
         reduces_risk=reduces_risk,
-        statuses=statuses,
+        statuses=lambda: statuses,
         now=NOW,
         grace=GRACE,
     )
@@ -175,7 +175,7 @@ def test_only_its_own_broker_counts() -> None:
         force_paper=False,
         on_failure=OnFailure.PAPER,
         reduces_risk=False,
-        statuses=statuses,
+        statuses=lambda: statuses,
         now=NOW,
         grace=GRACE,
     )

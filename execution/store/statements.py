@@ -1,0 +1,83 @@
+"""Statements that the server plans once for each connection, for what every order goes through.
+
+Planning one of the lifecycle's statements takes PostgreSQL several times as long as running it, and
+SQLAlchemy's own work on a statement about as long again; psycopg2 prepares nothing by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extras import NamedTupleCursor
+from sqlalchemy import Connection, PoolProxiedConnection
+
+from execution.domain.errors import StoreUnavailable
+
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+_numbers = count(1)
+
+
+class Direct:
+    """A connection of the pool on which each statement commits by itself."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: PoolProxiedConnection) -> None:
+        self.connection = connection
+
+    def invalidate(self) -> None:
+        """Let nobody use this connection again."""
+        self.connection.invalidate()
+
+
+Link = Connection | Direct
+
+
+class Prepared:
+    """SQL with `:name` parameters, prepared by each connection that runs it.
+
+    A parameter has one type wherever it stands, the one its first place needs: CAST where none is
+    clear. Name the columns of a result; a `*` would change under a connection by a migration.
+    """
+
+    def __init__(self, sql: str) -> None:
+        self._parameters: dict[str, int] = {}
+        self._sql = _PARAMETER.sub(self._place, sql)
+        self._name = f"execution_{next(_numbers)}"
+        places = ", ".join(["%s"] * len(self._parameters))
+        self._execute = f"EXECUTE {self._name} ({places})" if places else f"EXECUTE {self._name}"
+
+    def _place(self, match: re.Match[str]) -> str:
+        return f"${self._parameters.setdefault(match[1], len(self._parameters) + 1)}"
+
+    def run(self, link: Link, parameters: Mapping[str, Any]) -> list[Any]:
+        """Run it and return its rows as named tuples; none for a statement without a result.
+
+        Raises psycopg2's errors, which the store's context managers translate.
+        """
+        connection = link.connection
+        try:
+            cursor: Any = connection.cursor(cursor_factory=NamedTupleCursor)
+            if self._name not in connection.info:
+                cursor.execute(f"PREPARE {self._name} AS {self._sql}")
+                connection.info[self._name] = True
+            cursor.execute(self._execute, [parameters[name] for name in self._parameters])
+            return cursor.fetchall() if cursor.description else []
+        except errors.FeatureNotSupported as error:
+            # A migration changed what the statement returns; a new connection prepares it anew.
+            link.invalidate()
+            raise StoreUnavailable(str(error)) from error
+        except psycopg2.Error:
+            if connection.dbapi_connection is None or connection.dbapi_connection.closed:
+                link.invalidate()
+            raise
+
+    def one(self, link: Link, parameters: Mapping[str, Any]) -> Any:
+        """Its single row, or None."""
+        rows = self.run(link, parameters)
+        return rows[0] if rows else None

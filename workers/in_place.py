@@ -1,0 +1,160 @@
+"""Going on in place: the next link of an order's chain runs here, without a message to ourselves.
+
+Where the next step's queue is one that this worker serves, its message would travel to Redis and
+back to this very process. Instead the step is run at once, in the same thread, as the Celery task
+that it is: with a request, an id, events, counters and log lines of its own, after the step before
+it has ended. Everywhere else, and whenever the worker is stopping, the link goes out as a message.
+
+Nothing durable hangs on it: a step that dies between two links is found by recovery, exactly as one
+whose message was lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+from celery.app.trace import fast_trace_task
+from celery.concurrency.base import apply_target
+from celery.utils import uuid
+from celery.worker import state
+from celery.worker.request import Request
+from celery.worker.state import task_reserved
+
+from execution.settings import current
+
+_thread = threading.local()
+_enabled = current().continue_in_place
+
+
+class StepRequest(Request):
+    """A step that came as a message; what it leaves for this place is run after it.
+
+    In a thread pool Celery calls these methods in the thread that ran the task. In a prefork pool
+    they run in another process than the task, which then finds no request and sends messages.
+    """
+
+    def on_accepted(self, pid: Any, time_accepted: float) -> None:
+        super().on_accepted(pid, time_accepted)
+        _thread.request, _thread.left = self, None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Wrap `on_success` of the class that `create_request_cls` derives from this one.
+
+        That class has one of its own, which calls no other.
+        """
+        super().__init_subclass__(**options)
+        end = cls.on_success
+
+        def on_success(self: Request, result: tuple[int, Any, float], **more: Any) -> None:
+            left = _take()
+            end(self, result, **more)
+            while left is not None and not result[0]:
+                left = _InPlace(self, *left).run()
+
+        cls.on_success = on_success  # type: ignore[assignment]
+
+    def on_failure(self, *arguments: Any, **options: Any) -> None:
+        _take()
+        super().on_failure(*arguments, **options)
+
+
+class _Message:
+    """What a request reads of a message, for one that never was on its way."""
+
+    body = None
+
+    def __init__(self, queue: str, payload: tuple[Any, ...]) -> None:
+        self.delivery_info = {"exchange": "", "routing_key": queue, "redelivered": False}
+        self.properties: dict[str, Any] = {}
+        self.payload = payload
+
+
+class _InPlace(Request):
+    """A step that is run where the one before it ran."""
+
+    def __init__(self, before: Request, links: Sequence[dict[str, Any]], handed: object) -> None:
+        link = links[-1]
+        args, kwargs = tuple(link["args"]), dict(link["kwargs"])
+        payload = (args, kwargs, {"chain": list(links[:-1])})
+        headers = {
+            "id": uuid(),
+            "task": link["task"],
+            "lang": "py",
+            "root_id": before.root_id or before.id,
+            "parent_id": before.id,
+            "argsrepr": repr(args),
+            "kwargsrepr": "{}",
+            "retries": 0,
+            "ignore_result": True,
+            "handed": handed,
+        }
+        super().__init__(
+            _Message(link["options"]["queue"], payload),
+            hostname=before.hostname,
+            eventer=before.eventer,
+            app=before.app,
+            connection_errors=before.connection_errors,
+            headers=headers,
+            body=payload,
+            decoded=True,
+        )
+
+    def run(self) -> tuple[Sequence[dict[str, Any]], object] | None:
+        """Run it as the pool would; returns what it leaves for this place in its turn."""
+        task_reserved(self)
+        self.send_event(
+            "task-received",
+            name=self.name,
+            args=self.argsrepr,
+            kwargs=self.kwargsrepr,
+            root_id=self.root_id,
+            parent_id=self.parent_id,
+            retries=0,
+            eta=None,
+            expires=None,
+        )
+        ended: list[tuple[int, Any, float]] = []
+        apply_target(
+            fast_trace_task,
+            (self.type, self.id, self.request_dict, self.body, None, None),
+            callback=ended.append,
+            accept_callback=self._accepted,
+        )
+        left = _take()
+        self.on_success(ended[0])
+        return None if ended[0][0] else left
+
+    def _accepted(self, pid: Any, time_accepted: float) -> None:
+        self.on_accepted(pid, time_accepted)
+        _thread.request, _thread.left = self, None
+
+
+def _take() -> tuple[Sequence[dict[str, Any]], object] | None:
+    left: tuple[Sequence[dict[str, Any]], object] | None = getattr(_thread, "left", None)
+    _thread.request = _thread.left = None
+    return left
+
+
+def possible(app: Celery, task_id: str | None, queue: str) -> bool:
+    """Whether the task that runs in this thread may leave its next link here."""
+    request = getattr(_thread, "request", None)
+    return (
+        _enabled
+        and request is not None
+        and request.id == task_id
+        and queue in app.amqp.queues.consume_from
+        and state.should_stop is None
+        and state.should_terminate is None
+    )
+
+
+def leave(links: Sequence[dict[str, Any]], handed: object) -> None:
+    """Leave the rest of a chain, the next link last, for after the task that runs now.
+
+    `handed` is what the next step would otherwise read from the database; it finds it in
+    `request.handed`. It may be stale by then, as what is read always may.
+    """
+    _thread.left = (links, handed)
