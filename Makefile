@@ -32,8 +32,11 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 test: lint ## everything that needs only Python: lint, types, all tests
 	$(BIN)/python -m pytest
 
+bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
+	$(BIN)/python -m benchmarks $(OPTIONS)
+
 format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test format
+.PHONY: help install up down lint test bench format

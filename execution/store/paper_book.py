@@ -16,6 +16,7 @@ from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder, VenuePosition
 from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
 from execution.store.rows import to_json
+from execution.store.statements import Link, Prepared
 
 # Its terms are what was asked; two of them a modify may change.
 _TERMS = (
@@ -65,32 +66,59 @@ _GIVE_UP = f"""
 """
 
 
-def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
+_PLACE = Prepared(
+    f"""
+    WITH changed AS (
+        INSERT INTO paper_orders
+            (venue_order_id, account, symbol, side, accepted_at, terms,
+            {", ".join(_PLACED)})
+        SELECT CAST(:id AS text), CAST(:account AS text), CAST(:symbol AS text),
+            CAST(:side AS text), CAST(:accepted_at AS timestamptz), CAST(:terms AS jsonb),
+            {", ".join(f"n.{name}" for name in _PLACED)}
+        FROM jsonb_populate_record(NULL::paper_orders, CAST(:row AS jsonb)) n
+        WHERE CAST(:send_by AS timestamptz) IS NULL
+            OR clock_timestamp() <= CAST(:send_by AS timestamptz)
+        ON CONFLICT DO NOTHING RETURNING venue_order_id, account, one_cancels_other
+    ), given_up AS ({_GIVE_UP}), filled AS (
+        INSERT INTO paper_executions
+            (execution_id, venue_order_id, account, quantity, price, executed_at)
+        SELECT f.execution_id, a.venue_order_id, a.account, f.quantity, f.price, f.executed_at
+        FROM changed a JOIN {_FILLS} USING (venue_order_id)
+    )
+    SELECT venue_order_id FROM changed
+    """
+)
+
+
+def _told(which: str) -> Prepared:
+    return Prepared(
+        f"""
+        SELECT o.venue_order_id, o.state, o.reason, o.symbol, o.side, o.quantity,
+            o.filled_quantity,
+            coalesce((SELECT jsonb_agg(jsonb_build_object(
+                'execution_id', e.execution_id, 'quantity', e.quantity::text,
+                'price', e.price::text, 'executed_at', e.executed_at) ORDER BY e.executed_at,
+                length(e.execution_id), e.execution_id)
+            FROM paper_executions e WHERE e.venue_order_id = o.venue_order_id), '[]') AS executions
+        FROM paper_orders o WHERE {which} ORDER BY o.accepted_at, o.venue_order_id
+        """
+    )
+
+
+_FIND = _told("o.venue_order_id = ANY(CAST(:ids AS text[]))")
+_WORKING = _told("o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')")
+
+
+def place(link: Link, attempt: Attempt, matched: Matched) -> VenueOrder | None:
     """Accept an attempt, with what it filled at once; the same one again changes nothing.
 
-    Nothing is accepted after the attempt's `send_by`, by the clock of the database that set it.
+    Returns the order as it is in the book. Nothing is accepted after the attempt's `send_by`, by
+    the clock of the database that set it: None for what came later and is not there.
     """
     order = matched.order
-    connection.execute(
-        text(
-            f"""
-            WITH changed AS (
-                INSERT INTO paper_orders
-                    (venue_order_id, account, symbol, side, accepted_at, terms,
-                    {", ".join(_PLACED)})
-                SELECT :id, :account, :symbol, :side, :accepted_at, CAST(:terms AS jsonb),
-                    {", ".join(f"n.{name}" for name in _PLACED)}
-                FROM jsonb_populate_record(NULL::paper_orders, CAST(:row AS jsonb)) n
-                WHERE CAST(:send_by AS timestamptz) IS NULL
-                    OR clock_timestamp() <= CAST(:send_by AS timestamptz)
-                ON CONFLICT DO NOTHING RETURNING venue_order_id, account, one_cancels_other
-            ), given_up AS ({_GIVE_UP})
-            INSERT INTO paper_executions
-                (execution_id, venue_order_id, account, quantity, price, executed_at)
-            SELECT f.execution_id, a.venue_order_id, a.account, f.quantity, f.price, f.executed_at
-            FROM changed a JOIN {_FILLS} USING (venue_order_id)
-            """
-        ),
+    fills = _fills(matched, before=0)
+    placed = _PLACE.one(
+        link,
         {
             "id": order.venue_order_id,
             "account": attempt.account,
@@ -100,9 +128,13 @@ def place(connection: Connection, attempt: Attempt, matched: Matched) -> None:
             "send_by": attempt.send_by,
             "terms": json.dumps(_values(order, _TERMS)),
             "row": json.dumps(_values(order, _PLACED)),
-            "fills": json.dumps(_fills(matched, before=0)),
+            "fills": json.dumps(fills),
         },
     )
+    if placed is None:
+        found = find(link, [order.venue_order_id])
+        return found[0] if found else None
+    return _venue_order(order, fills)
 
 
 def apply(connection: Connection, changes: Sequence[Matched]) -> set[str]:
@@ -184,14 +216,14 @@ def changed(connection: Connection, known: Mapping[str, int]) -> list[PaperOrder
     return [_order(row) for row in rows]
 
 
-def find(connection: Connection, venue_order_ids: Iterable[str]) -> list[VenueOrder]:
+def find(link: Link, venue_order_ids: Iterable[str]) -> list[VenueOrder]:
     """Orders by our ids, with all their executions."""
-    return _orders(connection, "o.venue_order_id = ANY(:ids)", {"ids": list(venue_order_ids)})
+    return [_from_row(row) for row in _FIND.run(link, {"ids": list(venue_order_ids)})]
 
 
-def working(connection: Connection) -> list[VenueOrder]:
+def working(link: Link) -> list[VenueOrder]:
     """Every order that rests in the book."""
-    return _orders(connection, "o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')", {})
+    return [_from_row(row) for row in _WORKING.run(link, {})]
 
 
 def executions(connection: Connection, since: datetime) -> list[Execution]:
@@ -237,47 +269,35 @@ def positions(connection: Connection) -> list[VenuePosition]:
     return [VenuePosition(row.symbol, row.quantity) for row in rows]
 
 
-def _orders(connection: Connection, which: str, parameters: Mapping[str, Any]) -> list[VenueOrder]:
-    rows = connection.execute(
-        text(
-            f"""
-            SELECT o.*, coalesce((SELECT jsonb_agg(jsonb_build_object(
-                    'execution_id', e.execution_id, 'quantity', e.quantity::text,
-                    'price', e.price::text, 'executed_at', e.executed_at) ORDER BY e.executed_at,
-                    length(e.execution_id), e.execution_id)
-                FROM paper_executions e WHERE e.venue_order_id = o.venue_order_id), '[]')
-                AS executions
-            FROM paper_orders o WHERE {which} ORDER BY o.accepted_at, o.venue_order_id
-            """
+def _from_row(row: Any) -> VenueOrder:
+    return _venue_order(row, row.executions)
+
+
+def _venue_order(order: Any, executions: Iterable[Mapping[str, Any]]) -> VenueOrder:
+    """An order of the book, as a row or as it is placed, as its venue tells of it."""
+    return VenueOrder(
+        broker_order_id=order.venue_order_id,
+        venue_order_id=order.venue_order_id,
+        state=OrderState(order.state),
+        reason=order.reason,
+        symbol=order.symbol,
+        side=Side(order.side),
+        quantity=order.quantity,
+        filled_quantity=order.filled_quantity,
+        executions=tuple(
+            Execution(
+                execution_id=item["execution_id"],
+                symbol=order.symbol,
+                side=Side(order.side),
+                quantity=Decimal(item["quantity"]),
+                price=Decimal(item["price"]),
+                executed_at=datetime.fromisoformat(item["executed_at"]),
+                venue_order_id=order.venue_order_id,
+                broker_order_id=order.venue_order_id,
+            )
+            for item in executions
         ),
-        parameters,
     )
-    return [
-        VenueOrder(
-            broker_order_id=row.venue_order_id,
-            venue_order_id=row.venue_order_id,
-            state=OrderState(row.state),
-            reason=row.reason,
-            symbol=row.symbol,
-            side=Side(row.side),
-            quantity=row.quantity,
-            filled_quantity=row.filled_quantity,
-            executions=tuple(
-                Execution(
-                    execution_id=item["execution_id"],
-                    symbol=row.symbol,
-                    side=Side(row.side),
-                    quantity=Decimal(item["quantity"]),
-                    price=Decimal(item["price"]),
-                    executed_at=datetime.fromisoformat(item["executed_at"]),
-                    venue_order_id=row.venue_order_id,
-                    broker_order_id=row.venue_order_id,
-                )
-                for item in row.executions
-            ),
-        )
-        for row in rows
-    ]
 
 
 def _order(row: Row[Any]) -> PaperOrder:

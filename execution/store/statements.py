@@ -47,7 +47,7 @@ class Prepared:
 
     def __init__(self, sql: str) -> None:
         self._parameters: dict[str, int] = {}
-        self._sql = _PARAMETER.sub(self._place, sql)
+        self.sql = _PARAMETER.sub(self._place, sql)
         self._name = f"execution_{next(_numbers)}"
         places = ", ".join(["%s"] * len(self._parameters))
         self._execute = f"EXECUTE {self._name} ({places})" if places else f"EXECUTE {self._name}"
@@ -64,7 +64,7 @@ class Prepared:
         try:
             cursor: Any = connection.cursor(cursor_factory=NamedTupleCursor)
             if self._name not in connection.info:
-                cursor.execute(f"PREPARE {self._name} AS {self._sql}")
+                cursor.execute(f"PREPARE {self._name} AS {self.sql}")
                 connection.info[self._name] = True
             cursor.execute(self._execute, [parameters[name] for name in self._parameters])
             return cursor.fetchall() if cursor.description else []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest import mock
 from uuid import uuid4
 
 import pytest
@@ -40,6 +41,7 @@ from execution.domain.vocabulary import (
 from execution.settings import load
 from execution.store import paper_book
 from execution.store.engine import Store
+from execution.store.statements import Direct, Link, Prepared
 from workers.adapters.paper import PaperAdapter, _Seen
 from workers.brokers import build
 from workers.context import Context
@@ -62,10 +64,19 @@ class BreakableStore(Store):
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
+        with self._breaking(), super().statement() as connection:
+            yield connection
+
+    @contextmanager
+    def direct(self) -> Iterator[Direct]:
+        with self._breaking(), super().direct() as link:
+            yield link
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
         if self.away == "before":
             raise StoreUnavailable("gone")
-        with super().statement() as connection:
-            yield connection
+        yield
         if self.away == "after":
             raise StoreUnavailable("gone")
 
@@ -172,8 +183,14 @@ def statements(venue: Venue) -> AbstractContextManager[list[str]]:
         def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
             heard.append(" ".join(statement.split()))
 
+        def run(prepared: Prepared, link: Link, parameters: Mapping[str, Any]) -> list[Any]:
+            heard.append(" ".join(prepared.sql.split()))
+            return plain_run(prepared, link, parameters)
+
+        plain_run = Prepared.run
         event.listen(venue.store.engine, "before_cursor_execute", hear)
-        yield heard
+        with mock.patch.object(Prepared, "run", run):
+            yield heard
         event.remove(venue.store.engine, "before_cursor_execute", hear)
 
     return listening()

@@ -11,7 +11,7 @@ from benchmarks.__main__ import SIZES, _needs, _parse
 from benchmarks.copies import Column, Identity, Left, Numbering, expression, insert
 from benchmarks.figures import FIGURES, Reading, Results, Row
 from benchmarks.measure import Burst, Measured, Spread, percentile
-from benchmarks.report import json_line, table, trial
+from benchmarks.report import disturbed, json_line, table, trial
 from benchmarks.variants import WAITING, Need
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
@@ -190,7 +190,7 @@ def test_table() -> None:
 def test_json_line() -> None:
     """One line, with everything that is in the table and whatever else was measured."""
     measured = of_idle("ours", 2, 1.0, 2.0, 3.0)
-    measured.burst = Burst(500, 2.0, 0.25)
+    measured.burst = Burst(500, 2.0, 0.25, 0.125)
     measured.memory = {"worker-paper": 96.04}
     rows = [
         Row(BY_NAME["burst"], Reading(4.25, "detail", (4.0, 4.25, 5.0))),
@@ -218,6 +218,7 @@ def test_json_line() -> None:
                 "burst_s": 2.0,
                 "orders_per_s": 250.0,
                 "harness_cpu_s": 0.25,
+                "others_cpu_s": 0.125,
                 "idle_ms": {"samples": 3, "p50": 2.0, "p95": 3.0, "p99": 3.0, "max": 3.0},
                 "memory_mb": {"worker-paper": 96.0},
             }
@@ -232,6 +233,18 @@ def test_trial_says_what_differs() -> None:
     assert trial(default, default) is None
     said = trial({"rounds": 1, "orders": 500}, default)
     assert said == "a trial, no verdict counts: rounds 1 instead of 5"
+
+
+def test_disturbed_by_others() -> None:
+    """Above 10 % of all cores' time in any burst; the table then says so."""
+
+    def took(seconds: float) -> Measured:
+        return Measured("ours", 1, Burst(500, 10.0, 0.0, seconds))
+
+    assert disturbed([], 2) is None
+    assert disturbed([took(0.2), took(2.0), Measured("ours", 2)], 2) is None
+    expected = "disturbed: other processes took up to 25% of the machine (2 bursts)"
+    assert disturbed([took(2.1), took(0.2), took(5.0)], 2) == expected
 
 
 def test_only_what_is_needed_runs() -> None:

@@ -99,11 +99,20 @@ class PaperAdapter:
         now, close = self._clock(), None
         if needs_session(attempt):
             close = await asyncio.to_thread(self._hours.close_after, attempt.instrument, now)
-        quote = await self._quote(attempt.instrument.symbol)
+        if not self._connected:
+            raise BrokerUnavailable("not connected")
+        with _unreachable(OutcomeUnknown):
+            return await asyncio.to_thread(self._place, attempt, now, close)
+
+    def _place(self, attempt: Attempt, now: datetime, close: datetime | None) -> VenueOrder:
+        """Look at the market and put an order into the book, all on one thread."""
+        symbol = attempt.instrument.symbol
+        quote = self._read_quotes({symbol}).get(symbol)
         matched = match(accept(attempt, now, close), quote, now, self._rules)
         if matched.order.state is OrderState.REJECTED:
             raise BrokerRejected(matched.order.reason or "rejected", code="NO_PRICE")
-        placed = await self._tell(lambda connection: _place(connection, attempt, matched))
+        with self._store.direct() as link:
+            placed = paper_book.place(link, attempt, matched)
         if placed is None:
             raise BrokerRejected(f"came after {attempt.send_by}", code="LATE")
         return placed
@@ -211,11 +220,12 @@ class PaperAdapter:
         return (await self._quotes_of({symbol})).get(symbol)
 
     async def _quotes_of(self, symbols: set[str]) -> dict[str, Quote]:
+        return await asyncio.to_thread(self._read_quotes, symbols) if symbols else {}
+
+    def _read_quotes(self, symbols: set[str]) -> dict[str, Quote]:
         """Quotes, or none at all while Redis is away: orders then wait or use their reference."""
-        if not symbols:
-            return {}
         try:
-            return await asyncio.to_thread(self._quotes.get, sorted(symbols))
+            return self._quotes.get(sorted(symbols))
         except EventsUnavailable:
             return {}
 
@@ -246,13 +256,6 @@ def _unreachable(meaning: type[BrokerUnavailable | OutcomeUnknown]) -> Iterator[
         yield
     except StoreUnavailable as error:
         raise meaning(f"the paper book is away: {error}") from error
-
-
-def _place(connection: Connection, attempt: Attempt, matched: Matched) -> VenueOrder | None:
-    """Put an order into the book; None when it came after its `send_by` and is not there."""
-    paper_book.place(connection, attempt, matched)
-    found = paper_book.find(connection, [attempt.venue_order_id])
-    return found[0] if found else None
 
 
 def _modify(connection: Connection, name: str, change: Modification) -> None:

@@ -1,0 +1,1 @@
+"""What an order costs, measured against Celery itself: `python -m benchmarks`."""
