@@ -9,6 +9,7 @@ from execution.settings import current
 _settings = current()
 
 broker_url = _settings.require_redis_url()
+broker_transport = "workers.transport:Transport"
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a worker waits for Redis, however long
 broker_transport_options = {
@@ -43,6 +44,7 @@ task_routes = {
 }
 
 worker_prefetch_multiplier = 4
+worker_consumer = "workers.task_events:Consumer"
 worker_send_task_events = True
 task_send_sent_event = True
 worker_hijack_root_logger = False

@@ -15,6 +15,7 @@ from workers.bootsteps import BrokerSessions
 app = Celery(
     "execution",
     config_source="celeryconfig",
+    events="workers.task_events:Events",
     include=[
         "tasks.place_order",
         "tasks.create_order",

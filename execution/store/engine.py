@@ -23,6 +23,8 @@ _SESSION = {
     "statement_timeout": "15s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "10s",
+    # Every prepared statement goes by keys; planning it five times more for its values only costs.
+    "plan_cache_mode": "force_generic_plan",
 }
 
 
@@ -72,6 +74,7 @@ class Store:
             pool_size=self._pool_size,
             max_overflow=10,
             pool_timeout=10,
+            pool_use_lifo=True,  # few connections that are warm rather than many that are not
             connect_args={
                 "connect_timeout": 5,
                 "application_name": self._application_name,

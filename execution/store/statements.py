@@ -7,13 +7,13 @@ SQLAlchemy's own work on a statement about as long again; psycopg2 prepares noth
 from __future__ import annotations
 
 import re
+from collections import namedtuple
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Connection, PoolProxiedConnection
 
 from execution.domain.errors import StoreUnavailable
@@ -49,6 +49,7 @@ class Prepared:
         self._parameters: dict[str, int] = {}
         self.sql = _PARAMETER.sub(self._place, sql)
         self._name = f"execution_{next(_numbers)}"
+        self._row: Any = None
         places = ", ".join(["%s"] * len(self._parameters))
         self._execute = f"EXECUTE {self._name} ({places})" if places else f"EXECUTE {self._name}"
 
@@ -62,12 +63,18 @@ class Prepared:
         """
         connection = link.connection
         try:
-            cursor: Any = connection.cursor(cursor_factory=NamedTupleCursor)
+            cursor: Any = connection.cursor()
             if self._name not in connection.info:
                 cursor.execute(f"PREPARE {self._name} AS {self.sql}")
                 connection.info[self._name] = True
             cursor.execute(self._execute, [parameters[name] for name in self._parameters])
-            return cursor.fetchall() if cursor.description else []
+            if cursor.description is None:
+                return []
+            if self._row is None:
+                self._row = namedtuple(  # noqa: PYI024 - its fields are the query's
+                    "Row", [column.name for column in cursor.description]
+                )
+            return [self._row._make(row) for row in cursor.fetchall()]
         except errors.FeatureNotSupported as error:
             # A migration changed what the statement returns; a new connection prepares it anew.
             link.invalidate()

@@ -27,8 +27,12 @@ SERVERS, MIGRATION, SERVICES = range(3)
 """The stages, in order."""
 WORKER_THREADS = {"orders": 8, "ibkr": 8, "mt4": 8, "binance": 8, "paper": 8}
 """Threads of the worker of each queue."""
-QUEUES = {"orders": "orders,recovery"}
-"""What a worker serves beside the queue it is named by: recovery never waits behind the intake."""
+QUEUES = {"orders": "orders,recovery,paper", "paper": "paper,orders"}
+"""What a worker serves beside the queue it is named by. Recovery never waits behind the intake.
+
+Paper is no connection that one worker must own, so the two that serve it take orders in as well: a
+paper order then goes its whole way in one process, and either of the two may be away.
+"""
 WORKER_GRACE = 20.0
 """Seconds a worker may take to finish what it has begun: longer than one call to a venue."""
 
