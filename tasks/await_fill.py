@@ -10,9 +10,11 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.store import alerts, orders
+from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import Heard, StepTask
+from tasks.unwritten import write_taken
 from workers.app import app
 from workers.context import context
 from workers.registry import session_of
@@ -25,7 +27,12 @@ _AGAIN = timedelta(seconds=1)
 def await_fill(self: StepTask, order_id: str) -> None:
     """Go on when an execution is there; end what the venue has ended; else leave it to wait."""
     shared = context()
-    heard = self.handed(Heard)
+    heard, taken = self.handed(Heard), self.handed(Taken)
+    if taken is not None:
+        if self.goes_on_here(Step.PERSIST_FILL, taken.order.broker):
+            self.hand_over(Step.PERSIST_FILL, taken.order, taken.after())
+            return
+        heard = write_taken(taken)
     # Before it waits, the order is read anew: nothing may be missed.
     if heard is not None and heard.order.unapplied == len(heard.executions) > 0:
         with shared.store.direct() as link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from execution.domain.errors import BrokerError
@@ -9,8 +10,10 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, orders
+from execution.store.in_one import Draft
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
+from tasks.unwritten import write_draft
 from workers.app import app
 from workers.context import context
 from workers.registry import session_of
@@ -21,7 +24,21 @@ _AGAIN = timedelta(seconds=1)
 @app.task(bind=True, base=StepTask, name=Step.CONNECT_GATEWAY.task)
 def connect_gateway(self: StepTask, order_id: str) -> None:
     """Go on when the venue answers; wait within the grace; give up after it."""
+    draft = self.handed(Draft)
+    if draft is not None and _connect_draft(self, draft):
+        return
     self.on_latest(order_id, lambda order: _connect(self, order))
+
+
+def _connect_draft(task: StepTask, draft: Draft) -> bool:
+    """Leave an order whose way is clear to step 4, unwritten; False, and written, if it is not."""
+    order = draft.order
+    if task.goes_on_here(Step.SUBMIT_ORDER, order.broker) and _examine(order)[0] is None:
+        connected = replace(order, version=2, step=int(Step.CONNECT_GATEWAY))
+        task.hand_over(Step.SUBMIT_ORDER, connected, draft.after(connected))
+        return True
+    write_draft(draft)
+    return False
 
 
 def _connect(task: StepTask, order: Order) -> bool:

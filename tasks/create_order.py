@@ -10,10 +10,11 @@ from execution.domain.errors import RequestRefused
 from execution.domain.events import OrderEventType, order_event
 from execution.domain.lifecycle import Step
 from execution.domain.routing import decide
-from execution.domain.vocabulary import BrokerName, ExecutionMode
+from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
 from execution.intake import Understood, new_id
 from execution.store import requests, sessions
-from execution.store.requests import AcceptedRequest, Spec
+from execution.store.in_one import Draft, drafted
+from execution.store.requests import AcceptedRequest
 from tasks.place_order import Begun
 from tasks.step import StepTask
 from workers.app import app
@@ -29,17 +30,27 @@ def create_order(self: StepTask, order_id: str) -> None:
             found = requests.accepted(link, UUID(order_id))
     else:
         found = begun.request
-    made = None
+    draft = None
     if found is not None and found.step == 0:
-        made = _make(found, None if begun is None else begun.understood)
-    if made is not None:
-        self.go_on(UUID(order_id), Step.PERSIST_ORDER, BrokerName.PAPER, made)
-    else:
+        draft = _make(found, None if begun is None else begun.understood)
+    if draft is None:
         self.end_chain()
+    elif draft.order.state is OrderState.PENDING and self.goes_on_here(
+        Step.PERSIST_ORDER, draft.order.broker
+    ):
+        self.hand_over(Step.PERSIST_ORDER, draft.order, draft)
+    else:
+        shared = context()
+        with shared.store.direct() as link:
+            kept = requests.prepare(link, draft.request, draft.spec, shared.timing.step)
+        if kept:
+            self.go_on(UUID(order_id), Step.PERSIST_ORDER, BrokerName.PAPER, draft.spec)
+        else:
+            self.end_chain()
 
 
-def _make(found: AcceptedRequest, understood: Understood | None) -> Spec | None:
-    """Turn a request into an order for step 2; None when it is refused, or not step 1's turn."""
+def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None:
+    """Turn a request into an order for step 2; None when it is refused."""
     shared, now = context(), datetime.now(UTC)
     try:
         if understood is None:
@@ -70,14 +81,14 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Spec | None:
             now=now,
             grace=settings.lost_connection_grace,
         )
-        made = make_order(
-            request,
-            instrument,
-            route,
-            order_id=found.order_id,
-            attempt_id=new_id(),
-            environment=settings.execution_environment,
-            default_account=settings.default_account,
-            now=now,
-        )
-        return requests.prepare(link, found, made, instrument, shared.timing.step)
+    made = make_order(
+        request,
+        instrument,
+        route,
+        order_id=found.order_id,
+        attempt_id=new_id(),
+        environment=settings.execution_environment,
+        default_account=settings.default_account,
+        now=now,
+    )
+    return drafted(found, requests.spec_of(made, instrument), made, instrument)

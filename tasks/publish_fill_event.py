@@ -23,8 +23,7 @@ def publish_fill_event(self: StepTask, order_id: str) -> None:
         with shared.store.direct() as link:
             done = orders.published(link, handed, shared.timing.step)
         if done is not None:
-            self.end_chain()
-            return
+            return  # the last link, and what it changed is told already
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id), lock=True)
         if order is not None and order.step == Step.UPDATE_POSITIONS:

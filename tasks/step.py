@@ -89,16 +89,30 @@ class StepTask(Task):  # type: ignore[type-arg]
 
         `handed` is what it would read from the database, for the case that it runs right here.
         """
-        queue = following.queue(broker)
-        links: list[Any] = list(self.request.chain or [])
-        if not links or links[-1]["options"].get("queue") != queue:
-            links = links_from(order_id, following, broker)
-        if in_place.possible(self.app, self.request.id, queue):
+        links = self._links(order_id, following, broker)
+        if self.goes_on_here(following, broker):
             self.request.chain = None
             in_place.leave(links, handed)
         else:
             self.request.chain = links  # type: ignore[assignment]  # a list, despite the stubs
             context().publisher.soon()
+
+    def goes_on_here(self, following: Step, broker: BrokerName) -> bool:
+        """Whether the next step may run in this very place."""
+        return in_place.possible(self.app, self.request.id, following.queue(broker))
+
+    def hand_over(self, following: Step, order: Order, handed: object) -> None:
+        """Let the next step run here (see `goes_on_here`) with what only this process knows yet."""
+        links = self._links(order.order_id, following, order.broker)
+        self.request.chain = None
+        in_place.leave(links, handed)
+
+    def _links(self, order_id: UUID, following: Step, broker: BrokerName) -> list[Any]:
+        """The rest of the chain; made anew where it was meant for another broker's queue."""
+        links: list[Any] = list(self.request.chain or [])
+        if not links or links[-1]["options"].get("queue") != following.queue(broker):
+            return links_from(order_id, following, broker)
+        return links
 
 
 def publish_quietly() -> None:

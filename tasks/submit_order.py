@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -18,10 +19,13 @@ from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
-from execution.store import alerts, breakers, orders
+from execution.store import alerts, breakers, in_one, orders
+from execution.store.in_one import Draft, Taken
 from tasks.failure import give_up, send_reroute
 from tasks.step import Heard, StepTask
+from tasks.unwritten import write_draft
 from workers.app import app
+from workers.chains import send_from
 from workers.context import context
 from workers.registry import session_of
 from workers.session import BrokerSession
@@ -35,7 +39,20 @@ _MOST_PATIENCE = timedelta(seconds=30)
 @app.task(bind=True, base=StepTask, name=Step.SUBMIT_ORDER.task)
 def submit_order(self: StepTask, order_id: str) -> None:
     """Send an order that was not sent; find out about one that may have been."""
-    self.on_latest(order_id, lambda order: _submit(self, order))
+    draft = self.handed(Draft)
+    if draft is None:
+        self.on_latest(order_id, lambda order: _submit(self, order))
+        return
+    shared, session = context(), session_of(draft.order.broker)
+    with shared.store.direct() as link:
+        intended = in_one.begin(link, draft, session.session_id, shared.timing)
+    if intended is not None:
+        _send_intended(self, intended, session, doubted=False)
+        return
+    order = write_draft(draft)
+    if order is not None:
+        send_from(self.app, order.order_id, Step.CONNECT_GATEWAY, order.broker)
+    self.end_chain()
 
 
 def _submit(task: StepTask, order: Order) -> bool:
@@ -63,10 +80,19 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
         intended = orders.commit_intent(link, order, session.session_id, shared.timing)
     if intended is None:
         return False
-    if order.broker is not BrokerName.PAPER:
+    _send_intended(task, intended, session, doubted=order.attempt.intent_at is not None)
+    return True
+
+
+def _send_intended(
+    task: StepTask, intended: Order, session: BrokerSession, *, doubted: bool
+) -> None:
+    """Send what this session has just committed the intent for."""
+    shared = context()
+    if intended.broker is not BrokerName.PAPER:
         shared.publisher.soon()  # a venue may take its time, and what it is asked is known now
     attempt = intended.for_venue()
-    reach("submit_order:before_send", order.order_id)
+    reach("submit_order:before_send", intended.order_id)
     try:
         taken = session.call(
             lambda adapter: adapter.submit(attempt), shared.settings.broker_call_timeout
@@ -78,12 +104,10 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
     except OutcomeUnknown as error:
         _in_doubt(intended, str(error), _AGAIN, counts=True)
     else:
-        reach("submit_order:after_send", order.order_id)
-        doubted = order.attempt.intent_at is not None
+        reach("submit_order:after_send", intended.order_id)
         _taken(task, intended, taken, session, doubted=doubted)
-        return True
+        return
     task.end_chain()
-    return True
 
 
 def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
@@ -136,6 +160,15 @@ def _taken(
 ) -> None:
     """Record that the venue has the order, and go on unless somebody else has done so."""
     shared = context()
+    if (
+        not doubted
+        and not session.capabilities.late_executions  # it can be asked for all of this again
+        and in_one.filled_at_once(order, said)
+        and task.goes_on_here(Step.AWAIT_FILL, order.broker)
+    ):
+        taken = Taken(order, said, session.session_id, (time.monotonic(),))
+        task.hand_over(Step.AWAIT_FILL, order, taken)
+        return
     with shared.store.direct() as link:
         recorded = orders.acknowledged(link, order, said, session.session_id, shared.timing)
     if recorded is None:

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.store import positions
+from execution.store import in_one, positions
+from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.step import StepTask
+from tasks.unwritten import take_again
 from workers.app import app
 from workers.context import context
 
@@ -16,7 +18,15 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.UPDATE_POSITIONS.task)
 def update_positions(self: StepTask, order_id: str) -> None:
     """Bring every fill of the order that waits into its position."""
-    shared, key = context(), UUID(order_id)
+    shared, key, taken = context(), UUID(order_id), self.handed(Taken)
+    if taken is not None:
+        with shared.store.transaction() as connection:
+            finished = in_one.finish(connection, taken, shared.timing)
+        if finished is None:
+            take_again(self, taken)
+        else:
+            self.go_on(key, Step.PUBLISH_FILL_EVENT, finished.broker, finished)
+        return
     with shared.store.transaction() as connection:
         order = self.handed(Order) or load(connection, key)
         moved = order and positions.move(connection, order, shared.timing.step)

@@ -36,12 +36,15 @@ class Events(CeleryEvents):
 class Consumer(CeleryConsumer):
     """Sends gathered events after a moment, not as soon as the loop turns."""
 
+    hub: Any
+    event_dispatcher: Any
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._due = False
         super().__init__(*arguments, **options)
         self._linger_promise = promise(self._linger)
 
-    def on_send_event_buffered(self) -> None:
+    def on_send_event_buffered(self) -> None:  # type: ignore[override]
         """Called for each event, from any thread: only the loop's own thread may set a timer."""
         if self.hub and not self._due:
             self._due = True

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from execution.domain.orders import Order
 from execution.domain.reports import Execution, ReportKind
@@ -30,6 +31,14 @@ _UNAPPLIED = Prepared(
     """
 )
 
+TOLD = """currency, base_asset, multiplier, cumulative_quantity, leaves_quantity, average_price,
+    order_state"""
+TOLD_VALUES = """CAST(:currency AS text), CAST(:base_asset AS text), CAST(:multiplier AS numeric),
+    t.cumulative_quantity, t.leaves_quantity, t.average_price, t.order_state"""
+RUNNING = """jsonb_to_recordset(CAST(:running AS jsonb)) AS t(execution_id text, position integer,
+    cumulative_quantity numeric, leaves_quantity numeric, average_price numeric,
+    order_state text)"""
+
 _PLAIN = transitions.Also(
     # What was read must still be all there is: as many reports, no fill, nothing that revises one.
     guard="""
@@ -43,7 +52,7 @@ _PLAIN = transitions.Also(
         AND NOT EXISTS (SELECT FROM execution_reports r
             WHERE r.corrects = ANY(CAST(:ids AS text[])) AND r.broker = o.broker)
     """,
-    parts="""
+    parts=f"""
         applied AS (
             UPDATE execution_reports r SET applied_at = changed.updated_at
             FROM changed WHERE r.order_id = changed.order_id AND r.applied_at IS NULL
@@ -53,14 +62,9 @@ _PLAIN = transitions.Also(
         ), unfinished AS (
             INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
                 symbol, side, execution_id, quantity, price, commission, commission_currency,
-                execution_mode, executed_at, currency, base_asset, multiplier,
-                cumulative_quantity, leaves_quantity, average_price, order_state)
-            SELECT applied.*, CAST(:currency AS text), CAST(:base_asset AS text),
-                CAST(:multiplier AS numeric), t.cumulative_quantity, t.leaves_quantity,
-                t.average_price, t.order_state
-            FROM applied JOIN jsonb_to_recordset(CAST(:running AS jsonb)) AS t(execution_id text,
-                position integer, cumulative_quantity numeric, leaves_quantity numeric,
-                average_price numeric, order_state text) USING (execution_id)
+                execution_mode, executed_at, {TOLD})
+            SELECT applied.*, {TOLD_VALUES}
+            FROM applied JOIN {RUNNING} USING (execution_id)
             ORDER BY t.position
             ON CONFLICT ON CONSTRAINT fills_identity_key DO UPDATE
                 SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
@@ -93,16 +97,23 @@ def unapplied(link: Link, order: Order) -> list[Execution]:
     ]
 
 
-def _are_plain(order: Order, heard: Sequence[Execution]) -> bool:
-    """Whether an order and all that was heard of it are of the plain kind."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a statement with RUNNING and TOLD takes, and what it says of the order at each fill."""
+
+    parameters: dict[str, Any]
+    running: list[dict[str, Any]]
+
+
+def are_plain(order: Order, heard: Sequence[Execution]) -> bool:
+    """Whether an order without fills and all that was heard of it are of the plain kind."""
     return (
-        order.state is OrderState.SUBMITTED
-        and not order.filled_quantity
+        not order.filled_quantity
         and not order.unfinished
-        and 0 < order.unapplied == len(heard)
         and order.parent_order_id is None
         and order.take_profit_price is None
         and order.stop_loss_price is None
+        and len(heard) > 0
         and all(execution.kind is ReportKind.TRADE for execution in heard)
         and all(execution.symbol == order.symbol for execution in heard)
         and len({execution.execution_id for execution in heard}) == len(heard)
@@ -110,34 +121,43 @@ def _are_plain(order: Order, heard: Sequence[Execution]) -> bool:
     )
 
 
+def plan(
+    order: Order, in_order: Sequence[Execution], due: timedelta
+) -> tuple[transitions.Change, Told]:
+    """What plain executions, oldest first, make of a submitted order, and what is told of each."""
+    so_far = list(progress((execution.quantity, execution.price) for execution in in_order))
+    change = own_progress(order, so_far[-1], so_far[-1], due)
+    ids = [execution.execution_id for execution in in_order]
+    change = replace(
+        change,
+        attempt={**change.attempt, "filled_quantity": so_far[-1].filled_quantity},
+        detail={"executions": ids, **change.detail},
+    )
+    running = [told_of_fill(order, at, change.state) for at in so_far]
+    rows = [
+        {"execution_id": name, "position": position} | to_json(told)
+        for position, (name, told) in enumerate(zip(ids, running, strict=True))
+    ]
+    parameters = {
+        "currency": order.instrument.currency,
+        "base_asset": base_asset(order.instrument),
+        "multiplier": order.instrument.multiplier,
+        "running": json.dumps(rows),
+    }
+    return change, Told(parameters, running)
+
+
 def apply_plain(
     link: Link, order: Order, heard: Sequence[Execution], due: timedelta
 ) -> Order | None:
     """Make all that was heard of an order its fills; None, and nothing done, unless it is plain."""
-    if not _are_plain(order, heard):
+    if order.state is not OrderState.SUBMITTED or order.unapplied != len(heard):
+        return None
+    if not are_plain(order, heard):
         return None
     in_order = sorted(heard, key=lambda execution: execution.executed_at)
-    running = list(progress((execution.quantity, execution.price) for execution in in_order))
-    change = own_progress(order, running[-1], running[-1], due)
+    change, told = plan(order, in_order, due)
     ids = [execution.execution_id for execution in in_order]
-    change = replace(
-        change,
-        attempt={**change.attempt, "filled_quantity": running[-1].filled_quantity},
-        detail={"executions": ids, **change.detail},
-    )
-    parameters = {
-        "heard": len(heard),
-        "ids": ids,
-        "currency": order.instrument.currency,
-        "base_asset": base_asset(order.instrument),
-        "multiplier": order.instrument.multiplier,
-        "running": json.dumps(
-            [
-                {"execution_id": name, "position": position}
-                | to_json(told_of_fill(order, so_far, change.state))
-                for position, (name, so_far) in enumerate(zip(ids, running, strict=True))
-            ]
-        ),
-    }
+    parameters = {**told.parameters, "heard": len(heard), "ids": ids}
     now = transitions.apply(link, order, change, _PLAIN, parameters)
     return None if now is None else replace(now, unapplied=0)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from execution.domain.events import Event, OrderEventType
+from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.identity import venue_order_id
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
@@ -23,7 +22,7 @@ from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
 from execution.store.transitions import COLUMNS, Also, Change, apply
 
-_ORDER_COLUMNS = (
+ORDER_COLUMNS = (
     "order_id, client_order_id, symbol, asset_class, side, order_type, quantity, "
     "requested_quantity, limit_price, stop_price, trail_amount, trail_percent, "
     "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, reduce_only, "
@@ -54,8 +53,8 @@ _INSERT = Prepared(
         SELECT c.command_id FROM order_commands c JOIN request ON c.client_order_id = asked_as
         WHERE c.kind = 'CANCEL' AND c.outcome = 'PENDING'
     ), made AS (
-        INSERT INTO orders ({_ORDER_COLUMNS}, step, due_at)
-        SELECT {_ORDER_COLUMNS}, 2,
+        INSERT INTO orders ({ORDER_COLUMNS}, step, due_at)
+        SELECT {ORDER_COLUMNS}, 2,
             -- Recovery must not send on what a waiting cancel is about to end.
             CASE WHEN state = 'PENDING' AND NOT EXISTS (SELECT FROM cancels)
                 THEN clock_timestamp() + CAST(:due AS interval) END
@@ -85,16 +84,39 @@ _INSERT = Prepared(
 )
 
 
-def insert(
-    link: Link, order_id: UUID, due: timedelta, events: Sequence[Event]
-) -> tuple[Order, bool] | None:
+def insert(link: Link, order_id: UUID, due: timedelta, spec: Spec) -> tuple[Order, bool] | None:
     """Step 2: the order that step 1 made, and its first attempt. None when it is not its turn.
 
     The second value is whether a cancel of it is waiting: then nothing is due but that.
     """
-    values = {"order_id": order_id, "due": due, "events": outbox.as_json(events)}
+    events = outbox.as_json(events_of_insert(spec, order_id))
+    values = {"order_id": order_id, "due": due, "events": events}
     row = _INSERT.one(link, values)
     return None if row is None else (order_from_row(row._asdict()), row.cancelled)
+
+
+def events_of_insert(spec: Spec, order_id: UUID) -> list[Event]:
+    """What is told of a new order."""
+    order = spec.order
+    kinds = [OrderState.PENDING]
+    if order["state"] != OrderState.PENDING:
+        kinds.append(OrderState(order["state"]))
+    return [
+        order_event(
+            kind,
+            key=1,
+            at=datetime.now(UTC),
+            client_order_id=order["client_order_id"],
+            order_id=order_id,
+            symbol=order["symbol"],
+            broker=order["broker"],
+            execution_mode=order["execution_mode"],
+            state=kind,
+            reason=order["reason"],
+            step=Step.PERSIST_ORDER.label,
+        )
+        for kind in kinds
+    ]
 
 
 _SPEC = Prepared(
@@ -151,12 +173,9 @@ def back_to_gateway(link: Link, order: Order, reason: str, due: timedelta) -> bo
 _ONE_MORE_INTENT = Also(attempt="intents = intents + 1")
 
 
-def commit_intent(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
-    """Step 4, before the first byte: the intent to send, its lease and the venue's deadline.
-
-    Returns the order with `send_by` set, or None when somebody else has taken it.
-    """
-    change = Change(
+def intent(owner: UUID, timing: Timing) -> Change:
+    """What `commit_intent` makes of an order."""
+    return Change(
         OrderState.SUBMITTING,
         Step.SUBMIT_ORDER,
         due=timing.lease,
@@ -168,7 +187,14 @@ def commit_intent(link: Link, order: Order, owner: UUID, timing: Timing) -> Orde
         },
         detail={"intent": True},
     )
-    return apply(link, order, change, _ONE_MORE_INTENT)
+
+
+def commit_intent(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
+    """Step 4, before the first byte: the intent to send, its lease and the venue's deadline.
+
+    Returns the order with `send_by` set, or None when somebody else has taken it.
+    """
+    return apply(link, order, intent(owner, timing), _ONE_MORE_INTENT)
 
 
 def extend_lease(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
@@ -206,17 +232,18 @@ _ACKNOWLEDGED_WITH_EXECUTIONS = Also(
 )
 
 
-def acknowledged(
-    link: Link, order: Order, news: VenueOrder, watcher: UUID, timing: Timing
-) -> Order | None:
-    """Step 4, after: the venue holds the order. Its executions so far are recorded with it."""
-    first_word = order.attempt.reported_state is None or news.state.is_final
-    reported: dict[str, Any] = {
-        "reported_state": news.state,
-        "reported_quantity": news.filled_quantity,
-        "reported_reason": news.reason,
+def reported_by(said: VenueOrder) -> dict[str, Any]:
+    """The attempt's columns for the venue's word."""
+    return {
+        "reported_state": said.state,
+        "reported_quantity": said.filled_quantity,
+        "reported_reason": said.reason,
     }
-    change = Change(
+
+
+def acknowledgement(news: VenueOrder, watcher: UUID, timing: Timing) -> Change:
+    """What `acknowledged` makes of an order, but for the venue's word (`reported_by`)."""
+    return Change(
         OrderState.SUBMITTED,
         Step.SUBMIT_ORDER,
         completes=True,
@@ -229,6 +256,14 @@ def acknowledged(
         },
         detail={"broker_order_id": news.broker_order_id, "note": news.reason},
     )
+
+
+def acknowledged(
+    link: Link, order: Order, news: VenueOrder, watcher: UUID, timing: Timing
+) -> Order | None:
+    """Step 4, after: the venue holds the order. Its executions so far are recorded with it."""
+    first_word = order.attempt.reported_state is None or news.state.is_final
+    change, reported = acknowledgement(news, watcher, timing), reported_by(news)
     parameters = {**reported, "final": news.state.is_final}
     if not news.executions:
         now = apply(link, order, change, _ACKNOWLEDGED, parameters)
@@ -323,7 +358,12 @@ def watched(link: Link, order: Order, watcher: UUID) -> bool:
 
 def fill_heard(link: Link, order: Order, timing: Timing) -> Order | None:
     """Step 5: an execution has come; steps 6 to 8 are due."""
-    change = Change(
+    return apply(link, order, hearing(order, timing))
+
+
+def hearing(order: Order, timing: Timing) -> Change:
+    """What `fill_heard` makes of an order."""
+    return Change(
         order.state,
         Step.AWAIT_FILL,
         # An execution may also come for an order that is over, or is on its way elsewhere.
@@ -331,7 +371,6 @@ def fill_heard(link: Link, order: Order, timing: Timing) -> Order | None:
         due=timing.step if order.state.is_working else order.remaining,
         reason=order.reason,
     )
-    return apply(link, order, change)
 
 
 def executions_missing(link: Link, order: Order, due: timedelta) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -75,28 +75,63 @@ _LOCKED = {
     )
     for table in ("positions", "paper_positions")
 }
+
+
+def move_sql(table: str, last_fill: str) -> str:
+    """The part of a statement that moves a position; `last_fill` is SQL for its last fill's id."""
+    return f"""
+        UPDATE {table} p SET quantity = :p_quantity, average_price = :p_average_price,
+            realised_pnl = :p_realised_pnl, commission = :p_commission,
+            last_executed_at = :p_executed_at, last_fill_id = {last_fill},
+            updated_at = changed.updated_at
+        FROM changed WHERE (p.account, p.broker, p.symbol)
+            = (CAST(:p_account AS text), CAST(:p_broker AS text), CAST(:p_symbol AS text))
+    """
+
+
+def move_parameters(order: Order, position: Position, executed_at: datetime) -> dict[str, Any]:
+    """What `move_sql` takes."""
+    return {
+        "p_account": order.account,
+        "p_broker": order.broker,
+        "p_symbol": order.symbol,
+        "p_quantity": position.quantity,
+        "p_average_price": position.average_price,
+        "p_realised_pnl": position.realised_pnl,
+        "p_commission": position.commission,
+        "p_executed_at": executed_at,
+    }
+
+
 _MOVED = {
     table: transitions.Also(
         parts=f"""
-            moved AS (
-                UPDATE {table} p SET quantity = :p_quantity, average_price = :p_average_price,
-                    realised_pnl = :p_realised_pnl, commission = :p_commission,
-                    last_executed_at = :p_executed_at, last_fill_id = :p_fill_id,
-                    updated_at = changed.updated_at
-                FROM changed WHERE (p.account, p.broker, p.symbol)
-                    = (CAST(:p_account AS text), CAST(:p_broker AS text), CAST(:p_symbol AS text))
-            ), settled AS (
+            moved AS ({move_sql(table, ":p_fill_id")}), settled AS (
                 UPDATE fills f SET positioned_at = changed.updated_at,
                     announced_at = changed.updated_at
                 FROM changed WHERE f.fill_id = ANY(CAST(:fill_ids AS bigint[]))
-            ), announced AS (
-                {outbox.INSERT_EVENTS.replace(":events", ":announcements")}
-                WHERE EXISTS (SELECT FROM changed) ON CONFLICT (event_id) DO NOTHING
             )
         """
     )
     for table in ("positions", "paper_positions")
 }
+_HELD = {
+    table: Prepared(
+        f"""
+        SELECT quantity, average_price, realised_pnl, commission, multiplier, last_executed_at
+        FROM {table} WHERE (account, broker, symbol)
+            = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))
+        FOR UPDATE
+        """
+    )
+    for table in ("positions", "paper_positions")
+}
+
+
+def lock(connection: Connection, order: Order) -> Any:
+    """The row of the position that an order moves, locked; None when there is none yet."""
+    key = {"account": order.account, "broker": order.broker, "symbol": order.symbol}
+    return _HELD[table_of(order.broker)].one(connection, key)
 
 
 def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
@@ -112,38 +147,27 @@ def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
     first, last = fills[0], fills[-1]
     newest = (first.last_executed_at, first.last_fill_id)
     if (
-        any(fill.announced_at is not None or fill.broker != order.broker for fill in fills)
-        or len({(fill.account, fill.symbol) for fill in fills}) > 1
+        any(fill.announced_at is not None for fill in fills)
+        or {(fill.broker, fill.account, fill.symbol) for fill in fills}
+        != {(order.broker, order.account, order.symbol)}
         or (first.last_fill_id is not None and (first.executed_at, first.fill_id) <= newest)
     ):
         return None
     position = Position(first.held, first.held_at, first.realised_pnl, first.paid)
     for fill in fills:
         position = position.apply(_entry(fill), first.held_multiplier)
-    asked = Asked(
-        order.client_order_id, order.instrument.asset_class, order.requested_broker, order.strategy
-    )
+    asked = asked_of(order)
     change = transitions.Change(
         order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
     )
-    now = transitions.apply(
+    now = transitions.apply_all(
         connection,
         order,
-        change,
-        _MOVED[table],
-        {
-            "p_account": first.account,
-            "p_broker": first.broker,
-            "p_symbol": first.symbol,
-            "p_quantity": position.quantity,
-            "p_average_price": position.average_price,
-            "p_realised_pnl": position.realised_pnl,
-            "p_commission": position.commission,
-            "p_executed_at": last.executed_at,
-            "p_fill_id": last.fill_id,
-            "fill_ids": [fill.fill_id for fill in fills],
-            "announcements": outbox.as_json(_message(fill, asked) for fill in fills),
-        },
+        [(change, 0.0)],
+        also=_MOVED[table],
+        parameters=move_parameters(order, position, last.executed_at)
+        | {"p_fill_id": last.fill_id, "fill_ids": [fill.fill_id for fill in fills]},
+        more_events=[_message(fill, asked) for fill in fills],
     )
     return None if now is None else replace(now, unfinished=0)
 
@@ -268,14 +292,26 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
 
 
 def _entry(fill: Any) -> FillEntry:
+    return entry(fill, fill.base_asset)
+
+
+def entry(fill: Any, of_asset: str | None) -> FillEntry:
+    """A fill or an execution as a position takes it; `of_asset` is what a crypto pair trades."""
     commission = fill.commission or Decimal(0)
-    of_base = fill.base_asset is not None and fill.commission_currency == fill.base_asset
+    of_base = of_asset is not None and fill.commission_currency == of_asset
     return FillEntry(
         side=Side(fill.side),
         quantity=fill.quantity,
         price=fill.price,
         commission=Decimal(0) if of_base else commission,
         base_commission=commission if of_base else Decimal(0),
+    )
+
+
+def asked_of(order: Order) -> Asked:
+    """What the messages of an order's fills say of it."""
+    return Asked(
+        order.client_order_id, order.instrument.asset_class, order.requested_broker, order.strategy
     )
 
 

@@ -174,27 +174,25 @@ def refuse(link: Link, request: AcceptedRequest, reason: str, event: Event) -> b
     return row is not None
 
 
-def prepare(
-    link: Link,
-    request: AcceptedRequest,
-    spec: Mapping[str, Mapping[str, Any]],
-    instrument: Instrument,
-    due: timedelta,
-) -> Spec | None:
-    """Keep the order that step 1 made of a request. None when it is not step 1's turn."""
-    order = to_json(spec["order"]) | {"instrument": instrument_to_json(instrument)}
-    kept = Spec(order, to_json(spec["attempt"]))
+def spec_of(made: Mapping[str, Mapping[str, Any]], instrument: Instrument) -> Spec:
+    """What `execution.domain.creation.make_order` made, as it is kept."""
+    order = to_json(made["order"]) | {"instrument": instrument_to_json(instrument)}
+    return Spec(order, to_json(made["attempt"]))
+
+
+def prepare(link: Link, request: AcceptedRequest, spec: Spec, due: timedelta) -> bool:
+    """Keep the order that step 1 made of a request. False when it is not step 1's turn."""
     row = _PREPARE.one(
         link,
         {
             "request_id": request.request_id,
-            "reason": spec["order"]["reason"],
-            "state": spec["order"]["state"],
-            "spec": json.dumps({"order": kept.order, "attempt": kept.attempt}),
+            "reason": spec.order["reason"],
+            "state": spec.order["state"],
+            "spec": json.dumps({"order": spec.order, "attempt": spec.attempt}),
             "due": due,
         },
     )
-    return None if row is None else kept
+    return row is not None
 
 
 def _step_one(changes: str, told: str = "") -> Prepared:

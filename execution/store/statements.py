@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any
 
@@ -38,6 +38,13 @@ class Direct:
 Link = Connection | Direct
 
 
+def _maker(names: list[str]) -> Callable[[Iterable[Any]], Any]:
+    """Makes named tuples with the columns of one query, as psycopg2's cursor would for each anew."""
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - a query's names
+    make: Callable[[Iterable[Any]], Any] = row._make
+    return make
+
+
 class Prepared:
     """SQL with `:name` parameters, prepared by each connection that runs it.
 
@@ -49,7 +56,7 @@ class Prepared:
         self._parameters: dict[str, int] = {}
         self.sql = _PARAMETER.sub(self._place, sql)
         self._name = f"execution_{next(_numbers)}"
-        self._row: Any = None
+        self._make: Callable[[Iterable[Any]], Any] | None = None
         places = ", ".join(["%s"] * len(self._parameters))
         self._execute = f"EXECUTE {self._name} ({places})" if places else f"EXECUTE {self._name}"
 
@@ -70,11 +77,9 @@ class Prepared:
             cursor.execute(self._execute, [parameters[name] for name in self._parameters])
             if cursor.description is None:
                 return []
-            if self._row is None:
-                self._row = namedtuple(  # noqa: PYI024 - its fields are the query's
-                    "Row", [column.name for column in cursor.description]
-                )
-            return [self._row._make(row) for row in cursor.fetchall()]
+            if self._make is None:
+                self._make = _maker([column.name for column in cursor.description])
+            return [self._make(row) for row in cursor.fetchall()]
         except errors.FeatureNotSupported as error:
             # A migration changed what the statement returns; a new connection prepares it anew.
             link.invalidate()

@@ -174,6 +174,10 @@ def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any
 
 _NOTHING_ELSE = Also()
 
+HISTORY = """json_to_recordset(CAST(:history AS json))
+    AS h(ago interval, step text, state text, detail jsonb)"""
+"""Lines of an order's history; `ago` is how long before the writing each was decided."""
+
 
 def apply(
     link: Link,
@@ -188,47 +192,88 @@ def apply(
     not hold: nothing is done then, and the caller reads it again or stops. A change that gives the
     order another attempt returns the order with the old one: load it anew.
     """
-    order_set = dict(change.order) | {"state": change.state, "reason": change.reason}
-    if change.completes and change.step is not None:
-        order_set["step"] = int(change.step)
-    events = _events(order, change)
+    return apply_all(link, order, [(change, 0.0)], also=also, parameters=parameters)
+
+
+def apply_all(
+    link: Link,
+    order: Order,
+    changes: Sequence[tuple[Change, float]],
+    *,
+    also: Also = _NOTHING_ELSE,
+    parameters: Mapping[str, Any] | None = None,
+    more_events: Sequence[Event] = (),
+) -> Order | None:
+    """Make several changes at once, each with its own line of history and its own events.
+
+    With each comes how long ago it was decided, in seconds. What `apply` says holds for all of
+    them together.
+    """
+    first, events, history = order, list[Event](), list[dict[str, Any]]()
+    for change, ago in changes:
+        events += events_of(order, change)
+        history.append(
+            {
+                "ago": f"{ago:.6f} seconds",
+                "step": change.label or (change.step.label if change.step else None),
+                "state": change.state,
+                "detail": to_json(_without_none({"reason": change.reason, **change.detail})),
+            }
+        )
+        order = foreseen(order, change)
+    events += more_events
+    order_set: dict[str, Any] = {}
+    attempt_set: dict[str, Any] = {}
+    clock: dict[str, timedelta] = {}
+    for change, _ in changes:
+        order_set |= _order_set(change)
+        attempt_set |= change.attempt
+        clock |= change.clock
     values: dict[str, Any] = {
-        "order_id": order.order_id,
-        "version": order.version,
-        "attempt_id": order.attempt.attempt_id,
-        "due": change.due,
-        "step_label": change.label or (change.step.label if change.step else None),
-        "broker": order.broker,
-        "attempt_no": order.attempt.attempt_no,
-        "detail": json.dumps(to_json(_without_none({"reason": change.reason, **change.detail}))),
+        "order_id": first.order_id,
+        "version": first.version,
+        "changes": len(changes),
+        "attempt_id": first.attempt.attempt_id,
+        "due": changes[-1][0].due,
+        "broker": first.broker,
+        "attempt_no": first.attempt.attempt_no,
+        "history": json.dumps(history),
         "events": outbox.as_json(events) if events else None,
         **{f"o_{name}": value for name, value in order_set.items()},
-        **{f"a_{name}": value for name, value in change.attempt.items()},
-        **{f"c_{name}": value for name, value in change.clock.items()},
+        **{f"a_{name}": value for name, value in attempt_set.items()},
+        **{f"c_{name}": value for name, value in clock.items()},
         **(parameters or {}),
     }
-    statement = _statement(
-        tuple(order_set), tuple(change.attempt), tuple(change.clock), bool(events), also
-    )
+    statement = _statement(tuple(order_set), tuple(attempt_set), tuple(clock), bool(events), also)
     row = statement.one(link, values)
     if row is None:
         return None
-    moved = {name: row.changed_at + distance for name, distance in change.clock.items()}
-    kept = {name: value for name, value in change.attempt.items() if name in AttemptState.__slots__}
-    attempt = replace(order.attempt, **{**kept, **moved})
-    known = {name: value for name, value in order_set.items() if name in Order.__slots__}
+    moved = {name: row.changed_at + distance for name, distance in clock.items()}
     return replace(
         order,
-        **known,
-        version=order.version + 1,
         due_at=row.due_at,
         resends=0,
         updated_at=row.changed_at,
         read_at=row.changed_at,
         unapplied=order.unapplied + row.unapplied,
         unfinished=order.unfinished + row.unfinished,
-        attempt=attempt,
+        attempt=replace(order.attempt, **moved),
     )
+
+
+def _order_set(change: Change) -> dict[str, Any]:
+    columns = dict(change.order) | {"state": change.state, "reason": change.reason}
+    if change.completes and change.step is not None:
+        columns["step"] = int(change.step)
+    return columns
+
+
+def foreseen(order: Order, change: Change) -> Order:
+    """An order as a change will leave it, but for what the database's clock says."""
+    known = {name: value for name, value in _order_set(change).items() if name in Order.__slots__}
+    kept = {name: value for name, value in change.attempt.items() if name in AttemptState.__slots__}
+    attempt = replace(order.attempt, **kept)
+    return replace(order, **known, version=order.version + 1, attempt=attempt)
 
 
 @lru_cache(maxsize=256)
@@ -272,15 +317,16 @@ def _statement(
     return Prepared(
         f"""
         WITH changed AS (
-            UPDATE orders o SET version = version + 1, updated_at = clock_timestamp(),
+            UPDATE orders o SET version = version + CAST(:changes AS integer),
+                updated_at = clock_timestamp(),
                 due_at = clock_timestamp() + CAST(:due AS interval), resends = 0 {order_sql}
             WHERE order_id = CAST(:order_id AS uuid) AND version = :version {also.guard}
             RETURNING order_id, updated_at, due_at
         ), history AS (
-            INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-            SELECT order_id, CAST(:step_label AS text), CAST(:o_state AS text),
-                CAST(:broker AS text), CAST(:attempt_no AS smallint), CAST(:detail AS jsonb)
-            FROM changed
+            INSERT INTO order_events (order_id, at, step, state, broker, attempt_no, detail)
+            SELECT order_id, updated_at - h.ago, h.step, h.state, CAST(:broker AS text),
+                CAST(:attempt_no AS smallint), h.detail
+            FROM changed, {HISTORY}
         ) {"".join(f", {part}" for part in parts)}
         SELECT updated_at AS changed_at, due_at, {unapplied} AS unapplied,
             {unfinished} AS unfinished
@@ -289,7 +335,7 @@ def _statement(
     )
 
 
-def _events(order: Order, change: Change) -> list[Event]:
+def events_of(order: Order, change: Change) -> list[Event]:
     """One message for a new state, and one for each further type the change names."""
     kinds = list(change.events)
     if change.state != order.state:

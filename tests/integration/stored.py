@@ -51,8 +51,9 @@ def persisted(store: Store, broker: BrokerName = BrokerName.BINANCE, **fields: A
     with store.transaction() as connection:
         found = requests.accepted(connection, receipt.order_id)
         assert found is not None
-        assert requests.prepare(connection, found, made, instrument, TIMING.step)
-        assert orders.insert(connection, receipt.order_id, TIMING.step, [])
+        spec = requests.spec_of(made, instrument)
+        assert requests.prepare(connection, found, spec, TIMING.step)
+        assert orders.insert(connection, receipt.order_id, TIMING.step, spec)
     return reload(store, receipt.order_id)
 
 

@@ -1,0 +1,342 @@
+"""Steps that follow each other in one process and touch nothing outside are written together.
+
+A step that goes on in place may leave its change to the next one's statement. What must be on disk
+before anything outside happens still is: the request before it is acknowledged, the intent before
+the send, everything before it is published. A process that dies in between leaves the order where
+it was written last, and recovery takes it on from there; every step has its line of history.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import errors
+from sqlalchemy import Connection
+
+from execution.domain.events import FillFacts, fill_event
+from execution.domain.instruments import Instrument
+from execution.domain.lifecycle import Step
+from execution.domain.orders import AttemptState, Order
+from execution.domain.positions import Position
+from execution.domain.reports import VenueOrder
+from execution.domain.vocabulary import OrderState
+from execution.store import first_fills, orders, outbox, positions, reports, transitions
+from execution.store.executions import base_asset
+from execution.store.orders import Timing
+from execution.store.requests import AcceptedRequest, Spec
+from execution.store.statements import Link, Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An order that steps 1 to 3 have made and not written; `times` (monotonic) is when each did.
+
+    `order` is as it will be before its intent.
+    """
+
+    request: AcceptedRequest
+    spec: Spec
+    order: Order
+    times: tuple[float, ...]
+
+    def after(self, order: Order) -> Draft:
+        """The same after one more step."""
+        return replace(self, order=order, times=(*self.times, time.monotonic()))
+
+
+def drafted(
+    request: AcceptedRequest,
+    spec: Spec,
+    made: Mapping[str, Mapping[str, Any]],
+    instrument: Instrument,
+) -> Draft:
+    """Step 1's order as step 2 would insert it."""
+    columns, attempt = made["order"], made["attempt"]
+    order = Order(
+        **{name: columns[name] for name in Order.__slots__ if name in columns},
+        instrument=instrument,
+        filled_quantity=columns["quantity"] * 0,
+        average_price=None,
+        parent_order_id=None,
+        role=None,
+        version=1,
+        step=int(Step.PERSIST_ORDER),
+        due_at=None,
+        resends=0,
+        updated_at=columns["created_at"],
+        read_at=columns["created_at"],
+        unapplied=0,
+        unfinished=0,
+        attempt=AttemptState(
+            attempt_id=attempt["attempt_id"],
+            attempt_no=1,
+            venue_order_id=attempt["venue_order_id"],
+            broker_order_id=None,
+            quantity=columns["quantity"],
+            filled_quantity=columns["quantity"] * 0,
+            state=OrderState.PENDING,
+            intent_at=None,
+            send_by=None,
+            lease_owner=None,
+            lease_until=None,
+            watcher=None,
+            reported_state=None,
+            reported_quantity=None,
+            reported_reason=None,
+            created_at=columns["created_at"],
+        ),
+    )
+    return Draft(request, spec, order, (time.monotonic(),))
+
+
+_BEGIN = Prepared(
+    f"""
+    WITH request AS (
+        UPDATE order_requests r SET step = 2, due_at = NULL, resends = 0
+        WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND outcome = 'ACCEPTED'
+            -- A cancel that overtook its order must end it before it is sent.
+            AND NOT EXISTS (SELECT FROM order_commands c
+                WHERE c.client_order_id = r.client_order_id
+                AND c.kind = 'CANCEL' AND c.outcome = 'PENDING')
+        RETURNING order_id
+    ), changed AS (
+        INSERT INTO orders ({orders.ORDER_COLUMNS}, step, version, due_at)
+        SELECT {", ".join(f"n.{name.strip()}" for name in orders.ORDER_COLUMNS.split(","))},
+            {int(Step.CONNECT_GATEWAY)}, 3, clock_timestamp() + CAST(:lease AS interval)
+        FROM request, jsonb_populate_record(NULL::orders, CAST(:order AS jsonb)) n
+        RETURNING order_id, broker, environment, account, execution_mode, quantity, updated_at,
+            due_at
+    ), attempt AS (
+        INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker, environment,
+            account, execution_mode, venue_order_id, quantity, state, intent_at, intents, send_by,
+            lease_owner, lease_until)
+        SELECT CAST(:attempt_id AS uuid), order_id, 1, broker, environment, account,
+            execution_mode, CAST(:venue_order_id AS text), quantity, 'SUBMITTING', updated_at, 1,
+            updated_at + CAST(:window AS interval), CAST(:owner AS uuid),
+            updated_at + CAST(:lease AS interval)
+        FROM changed
+    ), history AS (
+        INSERT INTO order_events (order_id, at, step, state, broker, attempt_no, detail)
+        SELECT order_id, updated_at - h.ago, h.step, h.state, broker, 1, h.detail
+        FROM changed, {transitions.HISTORY}
+    ), told AS (
+        {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM changed)
+    )
+    SELECT updated_at AS changed_at, due_at FROM changed
+    """
+)
+
+
+def begin(link: Link, draft: Draft, owner: UUID, timing: Timing) -> Order | None:
+    """Steps 1 to 3 and step 4's intent in one statement; see `orders.commit_intent`.
+
+    None, and nothing done, when the request is past step 1 or a cancel waits for the order.
+    """
+    order, now = draft.order, time.monotonic()
+    columns = draft.spec.order | {"state": OrderState.SUBMITTING.value}
+    # Before it was connected it was version 1; connecting made it 2, and the intent makes it 3.
+    unsent = replace(order, version=2)
+    intent = orders.intent(owner, timing)
+    told = orders.events_of_insert(draft.spec, order.order_id)
+    told += transitions.events_of(unsent, intent)
+    route_reason = draft.spec.order["route_reason"]
+    details: list[dict[str, Any]] = [{}, {"reason": route_reason} if route_reason else {}, {}]
+    lines = [
+        {"ago": f"{now - at:.6f} seconds", "step": step.label, "state": "PENDING", "detail": detail}
+        for step, at, detail in zip(Step, draft.times, details, strict=False)
+    ]
+    lines.append(
+        {
+            "ago": "0",
+            "step": Step.SUBMIT_ORDER.label,
+            "state": OrderState.SUBMITTING,
+            "detail": intent.detail,
+        }
+    )
+    row = _BEGIN.one(
+        link,
+        {
+            "request_id": draft.request.request_id,
+            "order": json.dumps(columns),
+            "attempt_id": order.attempt.attempt_id,
+            "venue_order_id": order.attempt.venue_order_id,
+            "window": timing.submit_window,
+            "lease": timing.lease,
+            "owner": owner,
+            "history": json.dumps(lines),
+            "events": outbox.as_json(told),
+        },
+    )
+    if row is None:
+        return None
+    return replace(
+        order,
+        state=OrderState.SUBMITTING,
+        version=3,
+        due_at=row.due_at,
+        updated_at=row.changed_at,
+        read_at=row.changed_at,
+        attempt=replace(
+            order.attempt,
+            state=OrderState.SUBMITTING,
+            intent_at=row.changed_at,
+            send_by=row.changed_at + timing.submit_window,
+            lease_owner=owner,
+            lease_until=row.changed_at + timing.lease,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An order that its venue has taken and filled, which steps 4 to 6 have not written.
+
+    `order` is as it was sent; `times` (monotonic) is when each of these steps was done.
+    """
+
+    order: Order
+    said: VenueOrder
+    watcher: UUID
+    times: tuple[float, ...]
+
+    def after(self) -> Taken:
+        """The same after one more step."""
+        return replace(self, times=(*self.times, time.monotonic()))
+
+
+def filled_at_once(order: Order, said: VenueOrder) -> bool:
+    """Whether a venue's first answer is all there will be, and nothing about it is odd."""
+    return (
+        said.state is OrderState.FILLED
+        and said.filled_quantity == order.quantity
+        and not order.filled_quantity
+        and order.attempt.reported_state is None
+        and first_fills.are_plain(order, said.executions)
+    )
+
+
+_FINISH = {
+    table: transitions.Also(
+        guard="""
+            AND NOT EXISTS (SELECT FROM execution_reports r WHERE r.order_id = o.order_id)
+            AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
+        """,
+        parts=f"""
+            reported AS (
+                {
+            reports.INSERT_REPORTS.replace("attempt_id)", "attempt_id, applied_at)", 1).replace(
+                "SELECT * FROM (", "SELECT heard.*, changed.updated_at FROM changed, ("
+            )
+        }
+                RETURNING report_id, order_id, attempt_id, broker, environment, account,
+                    symbol, side, execution_id, quantity, price, commission,
+                    commission_currency, execution_mode, executed_at, applied_at
+            ), finished AS (
+                INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
+                    symbol, side, execution_id, quantity, price, commission, commission_currency,
+                    execution_mode, executed_at, announced_at, positioned_at, {first_fills.TOLD})
+                SELECT reported.*, reported.applied_at, {first_fills.TOLD_VALUES}
+                FROM reported JOIN {first_fills.RUNNING} USING (execution_id)
+                ORDER BY t.position
+                RETURNING fill_id
+            ), moved AS (
+                {positions.move_sql(table, "(SELECT max(fill_id) FROM finished)")}
+            )
+        """,
+    )
+    for table in ("positions", "paper_positions")
+}
+
+
+def finish(connection: Connection, taken: Taken, timing: Timing) -> Order | None:
+    """Steps 4 to 7, from the venue's answer to the position, in one statement.
+
+    None, and nothing done, when there is more to it: a position that does not exist yet, an
+    execution that is older than the position's last, anything heard of the order meanwhile.
+    """
+    order, said = taken.order, taken.said
+    heard = sorted(said.executions, key=lambda execution: execution.executed_at)
+    held = positions.lock(connection, order)
+    if held is None or (
+        held.last_executed_at is not None and heard[0].executed_at < held.last_executed_at
+    ):
+        return None
+    acknowledged = orders.acknowledgement(said, taken.watcher, timing)
+    acknowledged = replace(
+        acknowledged, attempt={**acknowledged.attempt, **orders.reported_by(said)}
+    )
+    submitted = transitions.foreseen(order, acknowledged)
+    heard_of = orders.hearing(submitted, timing)
+    filled, told = first_fills.plan(transitions.foreseen(submitted, heard_of), heard, timing.step)
+    moved = transitions.Change(
+        filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step, reason=filled.reason
+    )
+    position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
+    of_asset = base_asset(order.instrument)
+    for execution in heard:
+        position = position.apply(positions.entry(execution, of_asset), held.multiplier)
+    asked = positions.asked_of(order)
+    announcements = [
+        fill_event(
+            "FILL",
+            FillFacts(
+                order_id=order.order_id,
+                client_order_id=asked.client_order_id,
+                symbol=order.symbol,
+                asset_class=asked.asset_class,
+                side=order.side,
+                broker=order.broker,
+                requested_broker=asked.requested_broker,
+                environment=order.environment,
+                account=order.account,
+                execution_mode=order.execution_mode,
+                execution_id=execution.execution_id,
+                last_quantity=execution.quantity,
+                last_price=execution.price,
+                currency=order.instrument.currency,
+                multiplier=order.instrument.multiplier,
+                commission=execution.commission,
+                commission_currency=execution.commission_currency,
+                executed_at=execution.executed_at,
+                strategy=asked.strategy,
+                **so_far,
+            ),
+        )
+        for execution, so_far in zip(heard, told.running, strict=True)
+    ]
+    now = time.monotonic()
+    changes: Sequence[tuple[transitions.Change, float]] = [
+        (change, now - at)
+        for change, at in zip(
+            (acknowledged, heard_of, filled, moved), (*taken.times, now), strict=True
+        )
+    ]
+    parameters = {
+        **reports.parameters(
+            heard,
+            broker=order.broker,
+            environment=order.environment,
+            account=order.account,
+            mode=order.execution_mode,
+            order_id=order.order_id,
+            attempt_id=order.attempt.attempt_id,
+        ),
+        **told.parameters,
+        **positions.move_parameters(order, position, heard[-1].executed_at),
+    }
+    try:
+        return transitions.apply_all(
+            connection,
+            order,
+            changes,
+            also=_FINISH[positions.table_of(order.broker)],
+            parameters=parameters,
+            more_events=announcements,
+        )
+    except errors.UniqueViolation:
+        return None  # somebody has heard of such an execution: the long way looks at it
