@@ -25,7 +25,13 @@ from benchmarks.watching import LONGEST, FileWatch, FillWatch, Quotes
 from execution.client import OrderClient
 from execution.settings import load
 from execution.supervisor.process import ProcessSpec
-from execution.supervisor.services import WORKER_THREADS, beat_spec, project_root, worker_spec
+from execution.supervisor.services import (
+    QUEUES,
+    WORKER_THREADS,
+    beat_spec,
+    project_root,
+    worker_spec,
+)
 from execution.supervisor.supervisor import Supervisor
 
 SYMBOLS = ("SPY", "GBTC", "AAPL", "MSFT", "QQQ", "NVDA", "AMZN", "TSLA")
@@ -281,7 +287,9 @@ class ServiceFleet(Fleet):
         self._watch.start()
         ((self._began,),) = self.query("SELECT clock_timestamp()")
         super()._start()
-        wait_until(lambda: self._sessions() == self._pairs * (len(self._queues) - 1), "sessions")
+        served = [name for queue in self._queues for name in QUEUES.get(queue, queue).split(",")]
+        brokers = [name for name in served if name not in {"orders", "recovery"}]
+        wait_until(lambda: self._sessions() == self._pairs * len(brokers), "sessions")
 
     def _stop(self) -> None:
         super()._stop()

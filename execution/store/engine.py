@@ -25,6 +25,8 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     # Every prepared statement goes by keys; planning it five times more for its values only costs.
     "plan_cache_mode": "force_generic_plan",
+    # A plan that was made while a table was empty would go on reading all of it when it is full.
+    "enable_seqscan": "off",
 }
 
 

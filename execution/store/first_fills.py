@@ -37,7 +37,8 @@ TOLD_VALUES = """CAST(:currency AS text), CAST(:base_asset AS text), CAST(:multi
     t.cumulative_quantity, t.leaves_quantity, t.average_price, t.order_state"""
 RUNNING = """jsonb_to_recordset(CAST(:running AS jsonb)) AS t(execution_id text, position integer,
     cumulative_quantity numeric, leaves_quantity numeric, average_price numeric,
-    order_state text)"""
+    order_state text, position_quantity numeric, position_average_price numeric,
+    position_realised_pnl numeric, position_commission numeric)"""
 
 _PLAIN = transitions.Also(
     # What was read must still be all there is: as many reports, no fill, nothing that revises one.
@@ -99,10 +100,11 @@ def unapplied(link: Link, order: Order) -> list[Execution]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a statement with RUNNING and TOLD takes, and what it says of the order at each fill."""
+    """What a statement with RUNNING and TOLD takes (`rows` are RUNNING's); what each fill tells."""
 
     parameters: dict[str, Any]
     running: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
 
 
 def are_plain(order: Order, heard: Sequence[Execution]) -> bool:
@@ -144,7 +146,7 @@ def plan(
         "multiplier": order.instrument.multiplier,
         "running": json.dumps(rows),
     }
-    return change, Told(parameters, running)
+    return change, Told(parameters, running, rows)
 
 
 def apply_plain(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,6 @@ from uuid import UUID
 from psycopg2 import errors
 from sqlalchemy import Connection
 
-from execution.domain.events import FillFacts, fill_event
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.orders import AttemptState, Order
@@ -220,33 +219,53 @@ def filled_at_once(order: Order, said: VenueOrder) -> bool:
     )
 
 
-_FINISH = {
+_NOTHING_HEARD = """
+    AND NOT EXISTS (SELECT FROM execution_reports r WHERE r.order_id = o.order_id)
+    AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
+"""
+_INSERT_APPLIED = reports.INSERT_REPORTS.replace(
+    "attempt_id)", "attempt_id, applied_at)", 1
+).replace("SELECT * FROM (", "SELECT heard.*, changed.updated_at FROM changed, (")
+_REPORTED = f"""
+    reported AS (
+        {_INSERT_APPLIED}
+        RETURNING report_id, order_id, attempt_id, broker, environment, account, symbol, side,
+            execution_id, quantity, price, commission, commission_currency, execution_mode,
+            executed_at, applied_at
+    )
+"""
+
+
+def _fills(name: str, columns: str = "", values: str = "") -> str:
+    return f"""
+        {name} AS (
+            INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
+                symbol, side, execution_id, quantity, price, commission, commission_currency,
+                execution_mode, executed_at, {first_fills.TOLD} {columns})
+            SELECT r.report_id, r.order_id, r.attempt_id, r.broker, r.environment, r.account,
+                r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
+                r.commission_currency, r.execution_mode, r.executed_at,
+                {first_fills.TOLD_VALUES} {values}
+            FROM reported r JOIN {first_fills.RUNNING} USING (execution_id)
+            ORDER BY t.position
+            RETURNING fill_id
+        )
+    """
+
+
+_FILLED = transitions.Also(guard=_NOTHING_HEARD, parts=_REPORTED + ", " + _fills("unfinished"))
+_FINISHED_FILLS = _fills(
+    "finished",
+    f", announced_at, positioned_at, {positions.POSITION_COLUMNS}",
+    """, r.applied_at, r.applied_at, t.position_quantity, t.position_average_price,
+        t.position_realised_pnl, t.position_commission""",
+)
+_LAST_FILL = "(SELECT max(fill_id) FROM finished)"
+_FINISHED = {
     table: transitions.Also(
-        guard="""
-            AND NOT EXISTS (SELECT FROM execution_reports r WHERE r.order_id = o.order_id)
-            AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
-        """,
+        guard=_NOTHING_HEARD,
         parts=f"""
-            reported AS (
-                {
-            reports.INSERT_REPORTS.replace("attempt_id)", "attempt_id, applied_at)", 1).replace(
-                "SELECT * FROM (", "SELECT heard.*, changed.updated_at FROM changed, ("
-            )
-        }
-                RETURNING report_id, order_id, attempt_id, broker, environment, account,
-                    symbol, side, execution_id, quantity, price, commission,
-                    commission_currency, execution_mode, executed_at, applied_at
-            ), finished AS (
-                INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
-                    symbol, side, execution_id, quantity, price, commission, commission_currency,
-                    execution_mode, executed_at, announced_at, positioned_at, {first_fills.TOLD})
-                SELECT reported.*, reported.applied_at, {first_fills.TOLD_VALUES}
-                FROM reported JOIN {first_fills.RUNNING} USING (execution_id)
-                ORDER BY t.position
-                RETURNING fill_id
-            ), moved AS (
-                {positions.move_sql(table, "(SELECT max(fill_id) FROM finished)")}
-            )
+            {_REPORTED}, {_FINISHED_FILLS}, moved AS ({positions.move_sql(table, _LAST_FILL)})
         """,
     )
     for table in ("positions", "paper_positions")
@@ -256,66 +275,18 @@ _FINISH = {
 def finish(connection: Connection, taken: Taken, timing: Timing) -> Order | None:
     """Steps 4 to 7, from the venue's answer to the position, in one statement.
 
-    None, and nothing done, when there is more to it: a position that does not exist yet, an
-    execution that is older than the position's last, anything heard of the order meanwhile.
+    None, and nothing done, when anything was heard of the order meanwhile.
     """
     order, said = taken.order, taken.said
     heard = sorted(said.executions, key=lambda execution: execution.executed_at)
-    held = positions.lock(connection, order)
-    if held is None or (
-        held.last_executed_at is not None and heard[0].executed_at < held.last_executed_at
-    ):
-        return None
     acknowledged = orders.acknowledgement(said, taken.watcher, timing)
     acknowledged = replace(
         acknowledged, attempt={**acknowledged.attempt, **orders.reported_by(said)}
     )
     submitted = transitions.foreseen(order, acknowledged)
-    heard_of = orders.hearing(submitted, timing)
-    filled, told = first_fills.plan(transitions.foreseen(submitted, heard_of), heard, timing.step)
-    moved = transitions.Change(
-        filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step, reason=filled.reason
-    )
-    position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
-    of_asset = base_asset(order.instrument)
-    for execution in heard:
-        position = position.apply(positions.entry(execution, of_asset), held.multiplier)
-    asked = positions.asked_of(order)
-    announcements = [
-        fill_event(
-            "FILL",
-            FillFacts(
-                order_id=order.order_id,
-                client_order_id=asked.client_order_id,
-                symbol=order.symbol,
-                asset_class=asked.asset_class,
-                side=order.side,
-                broker=order.broker,
-                requested_broker=asked.requested_broker,
-                environment=order.environment,
-                account=order.account,
-                execution_mode=order.execution_mode,
-                execution_id=execution.execution_id,
-                last_quantity=execution.quantity,
-                last_price=execution.price,
-                currency=order.instrument.currency,
-                multiplier=order.instrument.multiplier,
-                commission=execution.commission,
-                commission_currency=execution.commission_currency,
-                executed_at=execution.executed_at,
-                strategy=asked.strategy,
-                **so_far,
-            ),
-        )
-        for execution, so_far in zip(heard, told.running, strict=True)
-    ]
-    now = time.monotonic()
-    changes: Sequence[tuple[transitions.Change, float]] = [
-        (change, now - at)
-        for change, at in zip(
-            (acknowledged, heard_of, filled, moved), (*taken.times, now), strict=True
-        )
-    ]
+    waited = orders.hearing(submitted, timing)
+    filled, told = first_fills.plan(transitions.foreseen(submitted, waited), heard, timing.step)
+    decided = list(zip((acknowledged, waited, filled), taken.times, strict=True))
     parameters = {
         **reports.parameters(
             heard,
@@ -327,16 +298,43 @@ def finish(connection: Connection, taken: Taken, timing: Timing) -> Order | None
             attempt_id=order.attempt.attempt_id,
         ),
         **told.parameters,
-        **positions.move_parameters(order, position, heard[-1].executed_at),
     }
+    held = positions.lock(connection, order)
     try:
+        if held is None or (held.last_executed_at or heard[0].executed_at) > heard[0].executed_at:
+            # Its place in the position is not at the end: step 7 goes the long way.
+            changes = [(change, time.monotonic() - at) for change, at in decided]
+            written = transitions.apply_all(
+                connection, order, changes, also=_FILLED, parameters=parameters
+            )
+            if written is None:
+                return None
+            positions.apply_for_order(connection, order.order_id, timing.step)
+            return transitions.load(connection, order.order_id)
+        moved = transitions.Change(
+            filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step
+        )
+        decided.append((moved, time.monotonic()))
+        position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
+        rows = []
+        for execution, row in zip(heard, told.rows, strict=True):
+            entry = positions.entry(execution, base_asset(order.instrument))
+            position = position.apply(entry, held.multiplier)
+            rows.append(row | positions.after(position))
         return transitions.apply_all(
             connection,
             order,
-            changes,
-            also=_FINISH[positions.table_of(order.broker)],
-            parameters=parameters,
-            more_events=announcements,
+            [(change, time.monotonic() - at) for change, at in decided],
+            also=_FINISHED[positions.table_of(order.broker)],
+            parameters={
+                **parameters,
+                "running": json.dumps(rows),
+                **positions.move_parameters(order, position, heard[-1].executed_at),
+            },
+            more_events=[
+                positions.message_of(order, execution, so_far)
+                for execution, so_far in zip(heard, told.running, strict=True)
+            ],
         )
     except errors.UniqueViolation:
         return None  # somebody has heard of such an execution: the long way looks at it

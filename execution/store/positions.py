@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,11 +12,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from execution.domain.decimals import plain
 from execution.domain.events import Event, FillFacts, fill_event
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.positions import FillEntry, Position, fold
-from execution.domain.reports import ReportKind
+from execution.domain.positions import FillEntry, Position
+from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import BrokerName, Side
 from execution.store import outbox, transitions
 from execution.store.statements import Prepared
@@ -30,6 +32,8 @@ class Asked:
     requested_broker: str | None
     strategy: str | None
 
+
+FILL = "FILL"
 
 _SELECT = """
     SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy
@@ -103,14 +107,48 @@ def move_parameters(order: Order, position: Position, executed_at: datetime) -> 
     }
 
 
+POSITION_COLUMNS = """position_quantity, position_average_price, position_realised_pnl,
+    position_commission"""
+AFTER = """jsonb_to_recordset(CAST(:after AS jsonb)) AS s(fill_id bigint,
+    position_quantity numeric, position_average_price numeric, position_realised_pnl numeric,
+    position_commission numeric)"""
+_SETTLE = f"""
+    UPDATE fills f SET positioned_at = clock_timestamp(),
+        announced_at = coalesce(f.announced_at, clock_timestamp()),
+        ({POSITION_COLUMNS}) = (s.position_quantity, s.position_average_price,
+            s.position_realised_pnl, s.position_commission)
+    FROM {AFTER}
+"""
+
+
+def after(position: Position) -> dict[str, Any]:
+    """A fill's columns for the position after it, as JSON."""
+    columns = {
+        "position_quantity": position.quantity,
+        "position_average_price": position.average_price,
+        "position_realised_pnl": position.realised_pnl,
+        "position_commission": position.commission,
+    }
+    return {name: plain(value) for name, value in columns.items()}
+
+
+def _after_each(
+    position: Position, fills: Iterable[Any], multiplier: Decimal
+) -> tuple[Position, str]:
+    """The position after fills in their order, and `:after` for all of them."""
+    rows = []
+    for fill in fills:
+        if fill.quantity > 0:  # one that was busted is 0
+            position = position.apply(_entry(fill), multiplier)
+        rows.append({"fill_id": fill.fill_id, **after(position)})
+    return position, json.dumps(rows)
+
+
 _MOVED = {
     table: transitions.Also(
         parts=f"""
-            moved AS ({move_sql(table, ":p_fill_id")}), settled AS (
-                UPDATE fills f SET positioned_at = changed.updated_at,
-                    announced_at = changed.updated_at
-                FROM changed WHERE f.fill_id = ANY(CAST(:fill_ids AS bigint[]))
-            )
+            moved AS ({move_sql(table, ":p_fill_id")}),
+            settled AS ({_SETTLE}, changed WHERE f.fill_id = s.fill_id)
         """
     )
     for table in ("positions", "paper_positions")
@@ -153,9 +191,11 @@ def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
         or (first.last_fill_id is not None and (first.executed_at, first.fill_id) <= newest)
     ):
         return None
-    position = Position(first.held, first.held_at, first.realised_pnl, first.paid)
-    for fill in fills:
-        position = position.apply(_entry(fill), first.held_multiplier)
+    position, settled = _after_each(
+        Position(first.held, first.held_at, first.realised_pnl, first.paid),
+        fills,
+        first.held_multiplier,
+    )
     asked = asked_of(order)
     change = transitions.Change(
         order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
@@ -166,7 +206,7 @@ def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
         [(change, 0.0)],
         also=_MOVED[table],
         parameters=move_parameters(order, position, last.executed_at)
-        | {"p_fill_id": last.fill_id, "fill_ids": [fill.fill_id for fill in fills]},
+        | {"p_fill_id": last.fill_id, "after": settled},
         more_events=[_message(fill, asked) for fill in fills],
     )
     return None if now is None else replace(now, unfinished=0)
@@ -198,16 +238,6 @@ def _apply(connection: Connection, which: str, parameters: dict[str, Any]) -> in
         _move(connection, [f for f in fills if (f.broker, f.account, f.symbol) == key])
     if fills:
         outbox.add(connection, [_message(fill, _asked(fill)) for fill in fills])
-        connection.execute(
-            text(
-                """
-                UPDATE fills SET positioned_at = clock_timestamp(),
-                    announced_at = coalesce(announced_at, clock_timestamp())
-                WHERE fill_id = ANY(:ids)
-                """
-            ),
-            {"ids": [fill.fill_id for fill in fills]},
-        )
     return len(fills)
 
 
@@ -249,26 +279,15 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
     newest = (row.last_executed_at, row.last_fill_id)
     in_order = row.last_fill_id is None or (first.executed_at, first.fill_id) > newest
     if in_order and all(fill.announced_at is None for fill in fills):
-        position = Position(row.quantity, row.average_price, row.realised_pnl, row.commission)
-        for fill in fills:
-            if fill.quantity > 0:  # one that was busted before it got here is 0
-                position = position.apply(_entry(fill), row.multiplier)
+        before = Position(row.quantity, row.average_price, row.realised_pnl, row.commission)
+        position, settled = _after_each(before, fills, row.multiplier)
         newest = (last.executed_at, last.fill_id)
     else:
-        # A late or corrected execution belongs somewhere in the middle: fold anew from the start.
-        history = connection.execute(
-            text(
-                f"""
-                {_SELECT} WHERE (f.account, f.broker, f.symbol) = (:account, :broker, :symbol)
-                AND (f.positioned_at IS NOT NULL OR f.fill_id = ANY(:ids)) AND f.quantity > 0
-                ORDER BY f.executed_at, f.fill_id
-                """
-            ),
-            key | {"ids": [fill.fill_id for fill in fills]},
-        ).all()
-        position = fold(map(_entry, history), row.multiplier)
-        if history:
-            newest = (history[-1].executed_at, history[-1].fill_id)
+        # A late or corrected execution belongs somewhere in the middle: fold anew from there.
+        before, history = _since(connection, key, fills)
+        position, settled = _after_each(before, history, row.multiplier)
+        newest = (history[-1].executed_at, history[-1].fill_id)
+    _SETTLED.run(connection, {"after": settled})
     connection.execute(
         text(
             f"""
@@ -289,6 +308,44 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
             "last_fill_id": newest[1],
         },
     )
+
+
+_SETTLED = Prepared(f"{_SETTLE} WHERE f.fill_id = s.fill_id")
+
+
+def _since(
+    connection: Connection, key: dict[str, Any], fills: Sequence[Row[Any]]
+) -> tuple[Position, Sequence[Row[Any]]]:
+    """What a position was before the first of some fills, and all its fills from that one on."""
+    first, ids = fills[0], [fill.fill_id for fill in fills]
+    place = {**key, "ids": ids, "at": first.executed_at, "id": first.fill_id}
+    mine = "(f.account, f.broker, f.symbol) = (:account, :broker, :symbol)"
+    earlier = connection.execute(
+        text(
+            f"""
+            SELECT {POSITION_COLUMNS} FROM fills f WHERE {mine}
+                AND f.executed_at <= :at AND (f.executed_at, f.fill_id) < (:at, :id)
+                AND f.positioned_at IS NOT NULL
+            ORDER BY f.executed_at DESC, f.fill_id DESC LIMIT 1
+            """
+        ),
+        place,
+    ).one_or_none()
+    before, since = Position(), ""
+    if earlier is not None and earlier.position_quantity is not None:
+        before = Position(*earlier)
+        since = "AND f.executed_at >= :at AND (f.executed_at, f.fill_id) >= (:at, :id)"
+    history = connection.execute(
+        text(
+            f"""
+            {_SELECT} WHERE {mine} {since}
+                AND (f.positioned_at IS NOT NULL OR f.fill_id = ANY(:ids))
+            ORDER BY f.executed_at, f.fill_id
+            """
+        ),
+        place,
+    ).all()
+    return before, history
 
 
 def _entry(fill: Any) -> FillEntry:
@@ -315,12 +372,40 @@ def asked_of(order: Order) -> Asked:
     )
 
 
+def message_of(order: Order, execution: Execution, so_far: Mapping[str, Any]) -> Event:
+    """The FILL of an execution of a known order; `so_far` is what it tells of the order."""
+    asked = asked_of(order)
+    facts = FillFacts(
+        order_id=order.order_id,
+        client_order_id=asked.client_order_id,
+        symbol=order.symbol,
+        asset_class=asked.asset_class,
+        side=order.side,
+        broker=order.broker,
+        requested_broker=asked.requested_broker,
+        environment=order.environment,
+        account=order.account,
+        execution_mode=order.execution_mode,
+        execution_id=execution.execution_id,
+        last_quantity=execution.quantity,
+        last_price=execution.price,
+        currency=order.instrument.currency,
+        multiplier=order.instrument.multiplier,
+        commission=execution.commission,
+        commission_currency=execution.commission_currency,
+        executed_at=execution.executed_at,
+        strategy=asked.strategy,
+        **so_far,
+    )
+    return fill_event(FILL, facts)
+
+
 def _asked(fill: Row[Any]) -> Asked:
     return Asked(fill.client_order_id, fill.asset_class, fill.requested_broker, fill.strategy)
 
 
 def _message(fill: Any, asked: Asked) -> Event:
-    kind = "FILL"
+    kind = FILL
     if fill.announced_at is not None and fill.revised != ReportKind.TRADE:
         kind = fill.revised
     facts = FillFacts(

@@ -39,7 +39,7 @@ Link = Connection | Direct
 
 
 def _maker(names: list[str]) -> Callable[[Iterable[Any]], Any]:
-    """Makes named tuples with the columns of one query, as psycopg2's cursor would for each anew."""
+    """Makes named tuples of a query's columns, as psycopg2's cursor would each time anew."""
     row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - a query's names
     make: Callable[[Iterable[Any]], Any] = row._make
     return make

@@ -72,6 +72,12 @@ sa.Index(
     postgresql_where=sa.text("applied_at IS NULL"),
 )
 
+sa.Index(
+    "execution_reports_corrects",
+    execution_reports.c.corrects,
+    postgresql_where=sa.text("corrects IS NOT NULL"),
+)
+
 sa.Index("execution_reports_order_id", execution_reports.c.order_id)
 
 fills = sa.Table(
@@ -112,6 +118,15 @@ fills = sa.Table(
     sa.Column("revisions", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("announced_at", TIME, comment="when its FILL message was written"),
     sa.Column("positioned_at", TIME),
+    *(
+        sa.Column(name, NUMBER, comment="of its position after this fill")
+        for name in (
+            "position_quantity",
+            "position_average_price",
+            "position_realised_pnl",
+            "position_commission",
+        )
+    ),
     sa.UniqueConstraint(
         "broker",
         "environment",
