@@ -39,6 +39,17 @@ _LISTEN_EVERY = 5.0
 _FIRST_LOOK, _OVERLAP = timedelta(days=1), timedelta(minutes=10)
 
 
+def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits for an event loop, without one."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    raise RuntimeError("this adapter needs its loop after all")
+
+
 class BrokerSession:
     """Owns an adapter on a daemon thread's loop; tasks reach it through `call`.
 
@@ -88,13 +99,15 @@ class BrokerSession:
             sessions.close_session(connection, self.session_id)
 
     def call(self, work: Callable[[Broker], Coroutine[Any, Any, T]], timeout: timedelta) -> T:
-        """Run an adapter's coroutine on the loop and wait for it.
+        """Run an adapter's coroutine, on the loop where it needs one, and wait for it.
 
         Raises BrokerUnavailable without an adapter, OutcomeUnknown when no answer came in time,
         and what the adapter raises.
         """
         if isinstance(self._adapter, str):
             raise BrokerUnavailable(self._adapter)
+        if not self._adapter.needs_loop:
+            return _run_here(work(self._adapter))
         future: Future[T] = asyncio.run_coroutine_threadsafe(work(self._adapter), self._loop)
         try:
             return future.result(timeout.total_seconds())

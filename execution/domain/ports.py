@@ -98,6 +98,8 @@ class Broker(Protocol):
 
     name: BrokerName
     capabilities: Capabilities
+    needs_loop: bool
+    """False: its answers to questions and orders are plain blocking work, safe on any thread."""
 
     async def connect(self) -> None:
         """Connect or verify the connection. Raises BrokerUnavailable."""

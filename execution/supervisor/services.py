@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SERVERS, MIGRATION, SERVICES = range(3)
 """The stages, in order."""
-WORKER_THREADS = {"orders": 8, "ibkr": 8, "mt4": 8, "binance": 8, "paper": 8}
+WORKER_THREADS = {"orders": 4, "ibkr": 8, "mt4": 8, "binance": 8, "paper": 4}
 """Threads of the worker of each queue."""
 QUEUES = {"orders": "orders,recovery,paper", "paper": "paper,orders"}
 """What a worker serves beside the queue it is named by. Recovery never waits behind the intake.

@@ -66,6 +66,8 @@ class LedgerAdapter:
     BrokerUnavailable.
     """
 
+    needs_loop = True
+
     def __init__(
         self,
         name: BrokerName,

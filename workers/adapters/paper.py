@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequ
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -64,6 +64,7 @@ class PaperAdapter:
 
     name = BrokerName.PAPER
     capabilities = CAPABILITIES[BrokerName.PAPER]
+    needs_loop = False
 
     def __init__(
         self,
@@ -98,11 +99,11 @@ class PaperAdapter:
     async def submit(self, attempt: Attempt) -> VenueOrder:
         now, close = self._clock(), None
         if needs_session(attempt):
-            close = await asyncio.to_thread(self._hours.close_after, attempt.instrument, now)
+            close = await _off_the_loop(self._hours.close_after, attempt.instrument, now)
         if not self._connected:
             raise BrokerUnavailable("not connected")
         with _unreachable(OutcomeUnknown):
-            return await asyncio.to_thread(self._place, attempt, now, close)
+            return await _off_the_loop(self._place, attempt, now, close)
 
     def _place(self, attempt: Attempt, now: datetime, close: datetime | None) -> VenueOrder:
         """Look at the market and put an order into the book, all on one thread."""
@@ -220,7 +221,7 @@ class PaperAdapter:
         return (await self._quotes_of({symbol})).get(symbol)
 
     async def _quotes_of(self, symbols: set[str]) -> dict[str, Quote]:
-        return await asyncio.to_thread(self._read_quotes, symbols) if symbols else {}
+        return await _off_the_loop(self._read_quotes, symbols) if symbols else {}
 
     def _read_quotes(self, symbols: set[str]) -> dict[str, Quote]:
         """Quotes, or none at all while Redis is away: orders then wait or use their reference."""
@@ -242,11 +243,20 @@ class PaperAdapter:
         """Run statements that commit by themselves on a thread. StoreUnavailable."""
         if not self._connected:
             raise BrokerUnavailable("not connected")
-        return await asyncio.to_thread(self._on_thread, work)
+        return await _off_the_loop(self._on_thread, work)
 
     def _on_thread(self, work: Callable[[Connection], T]) -> T:
         with self._store.statement() as connection:
             return work(connection)
+
+
+async def _off_the_loop(work: Callable[..., T], *arguments: Any) -> T:
+    """Do blocking work: on a thread when an event loop must not wait, else right here."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work(*arguments)
+    return await asyncio.to_thread(work, *arguments)
 
 
 @contextmanager
