@@ -17,13 +17,11 @@ from workers.context import context
 def publish_fill_event(self: StepTask, order_id: str) -> None:
     """Publish what is committed, this order's messages among it; then the order is done."""
     shared = context()
-    shared.publisher.flush()
     handed = self.handed(Order)
-    if handed is not None:
-        with shared.store.direct() as link:
-            done = orders.published(link, handed, shared.timing.step)
-        if done is not None:
-            return  # the last link, and what it changed is told already
+    if handed is None:
+        shared.publisher.flush()
+    elif shared.publisher.finish(handed):
+        return  # the last link, and what it changed is told already
     with shared.store.transaction() as connection:
         order = load(connection, UUID(order_id), lock=True)
         if order is not None and order.step == Step.UPDATE_POSITIONS:

@@ -20,8 +20,7 @@ def update_positions(self: StepTask, order_id: str) -> None:
     """Bring every fill of the order that waits into its position."""
     shared, key, taken = context(), UUID(order_id), self.handed(Taken)
     if taken is not None:
-        with shared.store.transaction() as connection:
-            finished = in_one.finish(connection, taken, shared.timing)
+        finished = _finish(taken)
         if finished is None:
             take_again(self, taken)
         else:
@@ -40,3 +39,14 @@ def update_positions(self: StepTask, order_id: str) -> None:
         self.go_on(key, Step.PUBLISH_FILL_EVENT, order.broker)
     else:
         self.end_chain()
+
+
+def _finish(taken: Taken) -> Order | None:
+    """All that steps 4 to 7 have left unwritten, in one transaction; None when that cannot be."""
+    shared = context()
+    with shared.store.brief() as link:
+        finished = in_one.finish(link, taken, shared.timing)
+    if finished is not None:
+        return finished
+    with shared.store.transaction() as connection:
+        return in_one.finish_late(connection, taken, shared.timing)

@@ -45,7 +45,7 @@ def context() -> Context:
         settings=configured,
         store=store,
         redis=client,
-        publisher=Publisher(store, client),
+        publisher=Publisher(store, client, configured.step_deadline),
         quotes=QuoteCache(client),
         mapper=mapper,
         intake=Intake(store, mapper, configured.step_deadline),

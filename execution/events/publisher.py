@@ -7,14 +7,17 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
 
 import redis
 import structlog
 
 from execution.domain.errors import EventsUnavailable, StoreUnavailable
 from execution.domain.events import FILLS
+from execution.domain.orders import Order
 from execution.domain.vocabulary import ExecutionMode
-from execution.store import outbox
+from execution.store import orders, outbox
 from execution.store.engine import Store
 from execution.store.outbox import Numbered
 
@@ -41,12 +44,17 @@ class Publisher:
 
     Calls from any thread or process may overlap: the streams' row lock puts them in order, and
     one that comes second finds its work done. Within a process one call works for all that have
-    asked by then.
+    asked by then. `due` is how long recovery gives an order that has more to come.
     """
 
-    def __init__(self, store: Store, client: redis.Redis) -> None:
+    def __init__(
+        self, store: Store, client: redis.Redis, due: timedelta = timedelta(seconds=5)
+    ) -> None:
         self._store = store
         self._redis = client
+        self._due = due
+        self._finishing: dict[UUID, Order] = {}
+        self._done: set[UUID] = set()
         self._turn = threading.Condition()
         self._asked = self._served = 0
         self._draining = False
@@ -58,22 +66,39 @@ class Publisher:
 
         Raises EventsUnavailable when Redis does not take them (they stay due), StoreUnavailable.
         """
+        self._flush(None)
+
+    def finish(self, order: Order) -> bool:
+        """`flush`, and step 8 of an order with it; False when somebody has changed the order."""
+        return self._flush(order)
+
+    def _flush(self, order: Order | None) -> bool:
         with self._turn:
             self._asked += 1
             mine = self._asked
+            if order is not None:
+                self._finishing[order.order_id] = order
             while self._draining and self._served < mine:
                 self._turn.wait()
             if self._served >= mine:
-                return
+                return self._finished(order)
             self._draining, everybody = True, self._asked
+            finishing, self._finishing = self._finishing, {}
         try:
-            self.drain()
+            self.drain(list(finishing.values()))
             with self._turn:
                 self._served = everybody
         finally:
             with self._turn:
                 self._draining = False
                 self._turn.notify_all()
+        return self._finished(order)
+
+    def _finished(self, order: Order | None) -> bool:
+        if order is None or order.order_id not in self._done:
+            return False
+        self._done.discard(order.order_id)
+        return True
 
     def soon(self) -> None:
         """Publish what is committed within a moment, without waiting for it.
@@ -107,21 +132,26 @@ class Publisher:
                 given_up = asked
                 structlog.get_logger().warning("events not published yet", error=str(error))
 
-    def drain(self) -> int:
+    def drain(self, finishing: Sequence[Order] = ()) -> int:
         """Publish until nothing waits; returns how many this call published.
 
-        Raises EventsUnavailable when Redis does not take them (they stay due), StoreUnavailable.
+        `finishing` are orders whose step 8 ends with it. Raises EventsUnavailable when Redis does
+        not take them (they stay due), StoreUnavailable.
         """
         published, more = 0, True
         while more:
-            with self._store.transaction() as connection:
-                waiting, unnumbered = outbox.number(connection)
-            if not waiting:
+            with self._store.brief() as link:
+                waiting, more = outbox.number(link)
+            if not waiting and not finishing:
                 break
-            with self._store.transaction() as connection:
-                done, left = outbox.publish_numbered(connection, self._publish)
+            with self._store.brief(durable=False) as link:
+                done, left = outbox.publish_numbered(link, self._publish)
+                more = more or left
+                if finishing and not more:
+                    finished = orders.all_published(link, finishing, self._due)
             published += done
-            more = left or unnumbered
+        if finishing:
+            self._done |= finished
         return published
 
     def _publish(self, events: Sequence[Numbered]) -> None:

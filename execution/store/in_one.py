@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.orders import AttemptState, Order
 from execution.domain.positions import Position
-from execution.domain.reports import VenueOrder
+from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.store import first_fills, orders, outbox, positions, reports, transitions
 from execution.store.executions import base_asset
@@ -113,15 +113,18 @@ _BEGIN = Prepared(
     ), attempt AS (
         INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker, environment,
             account, execution_mode, venue_order_id, quantity, state, intent_at, intents, send_by,
-            lease_owner, lease_until)
+            lease_owner, lease_until, created_at)
         SELECT CAST(:attempt_id AS uuid), order_id, 1, broker, environment, account,
             execution_mode, CAST(:venue_order_id AS text), quantity, 'SUBMITTING', updated_at, 1,
             updated_at + CAST(:window AS interval), CAST(:owner AS uuid),
-            updated_at + CAST(:lease AS interval)
+            updated_at + CAST(:lease AS interval), updated_at
         FROM changed
     ), history AS (
         INSERT INTO order_events (order_id, at, step, state, broker, attempt_no, detail)
-        SELECT order_id, updated_at - h.ago, h.step, h.state, broker, 1, h.detail
+        -- Step 1 makes the order, and knows of no attempt yet.
+        SELECT order_id, updated_at - h.ago, h.step, h.state,
+            CASE WHEN h.step <> '{Step.CREATE_ORDER.label}' THEN broker END,
+            CASE WHEN h.step <> '{Step.CREATE_ORDER.label}' THEN 1 END, h.detail
         FROM changed, {transitions.HISTORY}
     ), told AS (
         {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM changed)
@@ -187,6 +190,7 @@ def begin(link: Link, draft: Draft, owner: UUID, timing: Timing) -> Order | None
             send_by=row.changed_at + timing.submit_window,
             lease_owner=owner,
             lease_until=row.changed_at + timing.lease,
+            created_at=row.changed_at,
         ),
     )
 
@@ -272,59 +276,30 @@ _FINISHED = {
 }
 
 
-def finish(connection: Connection, taken: Taken, timing: Timing) -> Order | None:
+def finish(link: Link, taken: Taken, timing: Timing) -> Order | None:
     """Steps 4 to 7, from the venue's answer to the position, in one statement.
 
-    None, and nothing done, when anything was heard of the order meanwhile.
+    None, and nothing done, when its place in the position is not at the end, or anything was heard
+    of the order meanwhile.
     """
-    order, said = taken.order, taken.said
-    heard = sorted(said.executions, key=lambda execution: execution.executed_at)
-    acknowledged = orders.acknowledgement(said, taken.watcher, timing)
-    acknowledged = replace(
-        acknowledged, attempt={**acknowledged.attempt, **orders.reported_by(said)}
-    )
-    submitted = transitions.foreseen(order, acknowledged)
-    waited = orders.hearing(submitted, timing)
-    filled, told = first_fills.plan(transitions.foreseen(submitted, waited), heard, timing.step)
-    decided = list(zip((acknowledged, waited, filled), taken.times, strict=True))
-    parameters = {
-        **reports.parameters(
-            heard,
-            broker=order.broker,
-            environment=order.environment,
-            account=order.account,
-            mode=order.execution_mode,
-            order_id=order.order_id,
-            attempt_id=order.attempt.attempt_id,
-        ),
-        **told.parameters,
-    }
-    held = positions.lock(connection, order)
+    order, heard = taken.order, _in_order(taken)
+    held = positions.lock(link, order)
+    if held is None or (held.last_executed_at or heard[0].executed_at) > heard[0].executed_at:
+        return None
+    decided, told, parameters = _decided(taken, heard, timing)
+    filled = decided[-1][0]
+    moved = transitions.Change(filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step)
+    position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
+    rows = []
+    for execution, row in zip(heard, told.rows, strict=True):
+        entry = positions.entry(execution, base_asset(order.instrument))
+        position = position.apply(entry, held.multiplier)
+        rows.append(row | positions.after(position))
     try:
-        if held is None or (held.last_executed_at or heard[0].executed_at) > heard[0].executed_at:
-            # Its place in the position is not at the end: step 7 goes the long way.
-            changes = [(change, time.monotonic() - at) for change, at in decided]
-            written = transitions.apply_all(
-                connection, order, changes, also=_FILLED, parameters=parameters
-            )
-            if written is None:
-                return None
-            positions.apply_for_order(connection, order.order_id, timing.step)
-            return transitions.load(connection, order.order_id)
-        moved = transitions.Change(
-            filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step
-        )
-        decided.append((moved, time.monotonic()))
-        position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
-        rows = []
-        for execution, row in zip(heard, told.rows, strict=True):
-            entry = positions.entry(execution, base_asset(order.instrument))
-            position = position.apply(entry, held.multiplier)
-            rows.append(row | positions.after(position))
         return transitions.apply_all(
-            connection,
+            link,
             order,
-            [(change, time.monotonic() - at) for change, at in decided],
+            [*decided, (moved, 0.0)],
             also=_FINISHED[positions.table_of(order.broker)],
             parameters={
                 **parameters,
@@ -338,3 +313,51 @@ def finish(connection: Connection, taken: Taken, timing: Timing) -> Order | None
         )
     except errors.UniqueViolation:
         return None  # somebody has heard of such an execution: the long way looks at it
+
+
+def finish_late(connection: Connection, taken: Taken, timing: Timing) -> Order | None:
+    """The same where the position must be folded anew, or made; None as `finish` says."""
+    decided, _, parameters = _decided(taken, _in_order(taken), timing)
+    try:
+        written = transitions.apply_all(
+            connection, taken.order, decided, also=_FILLED, parameters=parameters
+        )
+    except errors.UniqueViolation:
+        return None
+    if written is None:
+        return None
+    positions.apply_for_order(connection, taken.order.order_id, timing.step)
+    return transitions.load(connection, taken.order.order_id)
+
+
+def _in_order(taken: Taken) -> list[Execution]:
+    return sorted(taken.said.executions, key=lambda execution: execution.executed_at)
+
+
+def _decided(
+    taken: Taken, heard: Sequence[Execution], timing: Timing
+) -> tuple[list[tuple[transitions.Change, float]], first_fills.Told, dict[str, Any]]:
+    """The changes of steps 4 to 6, with how long ago each was decided, and what they take."""
+    order, said = taken.order, taken.said
+    acknowledged = orders.acknowledgement(said, taken.watcher, timing)
+    acknowledged = replace(
+        acknowledged, attempt={**acknowledged.attempt, **orders.reported_by(said)}
+    )
+    submitted = transitions.foreseen(order, acknowledged)
+    waited = orders.hearing(submitted, timing)
+    filled, told = first_fills.plan(transitions.foreseen(submitted, waited), heard, timing.step)
+    now = time.monotonic()
+    decided = [
+        (change, now - at)
+        for change, at in zip((acknowledged, waited, filled), taken.times, strict=True)
+    ]
+    reported = reports.parameters(
+        heard,
+        broker=order.broker,
+        environment=order.environment,
+        account=order.account,
+        mode=order.execution_mode,
+        order_id=order.order_id,
+        attempt_id=order.attempt.attempt_id,
+    )
+    return decided, told, {**reported, **told.parameters}

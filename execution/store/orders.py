@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
-from execution.store import outbox, reports
+from execution.store import outbox, reports, transitions
 from execution.store.requests import Spec
 from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
@@ -378,14 +379,59 @@ def executions_missing(link: Link, order: Order, due: timedelta) -> None:
     postpone(link, order, due)
 
 
+_ALL_PUBLISHED = Prepared(
+    f"""
+    WITH told AS (
+        SELECT r.order_id, r.due, r.step
+        FROM jsonb_to_recordset(CAST(:orders AS jsonb))
+            AS r(order_id uuid, version integer, due interval, step smallint)
+        JOIN orders o ON o.order_id = r.order_id AND o.version = r.version
+        -- Whoever holds one of them must not hold up everybody's messages.
+        FOR UPDATE OF o SKIP LOCKED
+    ), changed AS (
+        UPDATE orders o SET version = version + 1, updated_at = clock_timestamp(), resends = 0,
+            due_at = clock_timestamp() + told.due, step = told.step
+        FROM told WHERE o.order_id = told.order_id
+        RETURNING o.order_id, o.updated_at, o.state, o.broker, o.attempt_no, o.reason
+    ), history AS (
+        INSERT INTO order_events (order_id, at, step, state, broker, attempt_no, detail)
+        SELECT order_id, updated_at, '{Step.PUBLISH_FILL_EVENT.label}', state, broker, attempt_no,
+            jsonb_strip_nulls(jsonb_build_object('reason', reason))
+        FROM changed
+    )
+    SELECT order_id FROM changed
+    """
+)
+
+
+def all_published(link: Link, done: Sequence[Order], due: timedelta) -> set[UUID]:
+    """`published` for many orders in one statement; returns for which of them it was done."""
+    changes = [(order, telling(order, due)) for order in done]
+    rows = [
+        {
+            "order_id": str(order.order_id),
+            "version": order.version,
+            "due": None if change.due is None else f"{change.due.total_seconds()} seconds",
+            "step": transitions.foreseen(order, change).step,
+        }
+        for order, change in changes
+    ]
+    return {row.order_id for row in _ALL_PUBLISHED.run(link, {"orders": json.dumps(rows)})}
+
+
 def published(link: Link, order: Order, due: timedelta) -> Order | None:
-    """Step 8: the messages are out. An order that is not final waits for more at step 5 again.
+    """Step 8: the messages are out."""
+    return apply(link, order, telling(order, due))
+
+
+def telling(order: Order, due: timedelta) -> Change:
+    """What `published` makes of an order. One that is not final waits for more at step 5 again.
 
     What came meanwhile, an execution or the venue's last word, is due there at once.
     """
     ended = order.attempt.reported_state is not None and order.attempt.reported_state.is_final
     more = order.unapplied or order.unfinished or (ended and not order.state.is_final)
-    change = Change(
+    return Change(
         order.state,
         Step.PUBLISH_FILL_EVENT,
         completes=order.state.is_final,
@@ -393,7 +439,6 @@ def published(link: Link, order: Order, due: timedelta) -> Order | None:
         reason=order.reason,
         order={} if order.state.is_final else {"step": int(Step.SUBMIT_ORDER)},
     )
-    return apply(link, order, change)
 
 
 _POSTPONE = Prepared(

@@ -106,33 +106,41 @@ _NUMBERED = Prepared(
     ORDER BY sequence LIMIT CAST(:limit AS integer)
     """
 )
+_WAITING = Prepared(
+    """
+    SELECT stream, sequence, payload FROM streams s CROSS JOIN LATERAL (
+        SELECT sequence, payload FROM events
+        WHERE events.stream = s.stream AND sequence > s.published_sequence
+        ORDER BY sequence LIMIT CAST(:batch AS integer)
+    ) e
+    ORDER BY stream, sequence
+    """
+)
 _PUBLISHED = Prepared(
-    "UPDATE streams SET published_sequence = :upto WHERE stream = CAST(:stream AS text)"
+    """
+    UPDATE streams s SET published_sequence = p.upto
+    FROM unnest(CAST(:streams AS text[]), CAST(:upto AS bigint[])) AS p(stream, upto)
+    WHERE s.stream = p.stream
+    """
 )
 
 
-def publish_numbered(
-    connection: Connection, publish: Callable[[Sequence[Numbered]], None]
-) -> tuple[int, bool]:
+def publish_numbered(link: Link, publish: Callable[[Sequence[Numbered]], None]) -> tuple[int, bool]:
     """Hand numbered events to `publish` in order, then remember how far it came.
 
     Returns how many were published and whether more wait. The streams' row lock is held
     meanwhile, so messages leave in sequence, whichever worker sends them; what is published was
     committed before. When the process dies before this commit, the same events go out again:
-    consumers know them by event_id.
+    consumers know them by event_id; so the commit need not wait for the disk.
     """
-    # Forgetting this mark only repeats messages, so its commit need not wait for the disk.
-    connection.execute(text("SET LOCAL synchronous_commit = off"))
-    done, more = 0, False
-    for stream, last, published in _LOCK.run(connection, {}):
-        if last == published:
-            continue
-        batch = replay(connection, stream, published)
-        publish(batch)
-        _PUBLISHED.run(connection, {"upto": batch[-1].sequence, "stream": stream})
-        done += len(batch)
-        more = more or batch[-1].sequence < last
-    return done, more
+    last = {mark.stream: mark.last_sequence for mark in _LOCK.run(link, {})}
+    batch = [Numbered(*row) for row in _WAITING.run(link, {"batch": BATCH})]
+    if not batch:
+        return 0, False
+    publish(batch)
+    upto = {event.stream: event.sequence for event in batch}
+    _PUBLISHED.run(link, {"streams": list(upto), "upto": list(upto.values())})
+    return len(batch), any(sequence < last[stream] for stream, sequence in upto.items())
 
 
 def replay(link: Link, stream: str, after: int, limit: int = BATCH) -> list[Numbered]:

@@ -20,7 +20,7 @@ from execution.domain.positions import FillEntry, Position
 from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import BrokerName, Side
 from execution.store import outbox, transitions
-from execution.store.statements import Prepared
+from execution.store.statements import Link, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +166,10 @@ _HELD = {
 }
 
 
-def lock(connection: Connection, order: Order) -> Any:
+def lock(link: Link, order: Order) -> Any:
     """The row of the position that an order moves, locked; None when there is none yet."""
     key = {"account": order.account, "broker": order.broker, "symbol": order.symbol}
-    return _HELD[table_of(order.broker)].one(connection, key)
+    return _HELD[table_of(order.broker)].one(link, key)
 
 
 def move(connection: Connection, order: Order, due: timedelta) -> Order | None:

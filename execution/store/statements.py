@@ -23,12 +23,21 @@ _numbers = count(1)
 
 
 class Direct:
-    """A connection of the pool on which each statement commits by itself."""
+    """A connection of the pool on which each statement commits by itself.
 
-    __slots__ = ("connection",)
+    `opening` goes with the first statement, in the same round trip: `BEGIN;` for a transaction.
+    """
 
-    def __init__(self, connection: PoolProxiedConnection) -> None:
+    __slots__ = ("connection", "opening")
+
+    def __init__(self, connection: PoolProxiedConnection, opening: str = "") -> None:
         self.connection = connection
+        self.opening = opening
+
+    def say(self, command: str) -> None:
+        """Run one command without parameters or result."""
+        cursor: Any = self.connection.cursor()
+        cursor.execute(command)
 
     def invalidate(self) -> None:
         """Let nobody use this connection again."""
@@ -74,7 +83,10 @@ class Prepared:
             if self._name not in connection.info:
                 cursor.execute(f"PREPARE {self._name} AS {self.sql}")
                 connection.info[self._name] = True
-            cursor.execute(self._execute, [parameters[name] for name in self._parameters])
+            execute = self._execute
+            if isinstance(link, Direct) and link.opening:
+                execute, link.opening = f"{link.opening} {execute}", ""
+            cursor.execute(execute, [parameters[name] for name in self._parameters])
             if cursor.description is None:
                 return []
             if self._make is None:

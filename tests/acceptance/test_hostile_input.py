@@ -106,10 +106,10 @@ def test_not_even_keyword_arguments(fleet: Fleet) -> None:
     fleet.send(**GOOD, client_order_id=good)
     fleet.await_state(good, "FILLED")
     wait_until(
-        lambda: len(
-            fleet.query("SELECT 1 FROM order_requests WHERE payload ? 'unreadable message'")
-        )
-        == len(bodies),
+        lambda: (
+            len(fleet.query("SELECT 1 FROM order_requests WHERE payload ? 'unreadable message'"))
+            == len(bodies)
+        ),
         what="all of them",
     )
 
