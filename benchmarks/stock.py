@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -63,3 +64,10 @@ def send(producer: Celery, order: str) -> None:
     """Send one chain of eight."""
     steps = [producer.signature(name, args=(order,), immutable=True) for name in TASKS]
     chain(*steps).apply_async()
+
+
+@signals.after_setup_logger.connect
+def _quiet(**_: object) -> None:
+    """Say no more of each task than our workers do: nothing."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -51,8 +51,10 @@ class StepRequest(Request):
         def on_success(self: Request, result: tuple[int, Any, float], **more: Any) -> None:
             left = _take()
             end(self, result, **more)
+            before = self
             while left is not None and not result[0]:
-                left = _InPlace(self, *left).run()
+                before = _InPlace(before, *left)
+                left = before.run()
 
         cls.on_success = on_success  # type: ignore[assignment]
 

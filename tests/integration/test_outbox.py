@@ -11,9 +11,11 @@ from uuid import uuid4
 
 import pytest
 import redis
+from sqlalchemy import text
 
 from execution.domain.errors import EventsUnavailable
 from execution.domain.events import Event, order_event
+from execution.domain.orders import Order
 from execution.events.connection import connect
 from execution.events.publisher import Publisher, message
 from execution.store import outbox
@@ -64,6 +66,90 @@ def test_many_writers_and_publishers(store: Store, servers: Servers) -> None:
 
         wait_until(all_heard, what="400 messages")
     assert heard == list(range(1, 401))
+
+
+class Counting(Publisher):
+    """Counts how often it really works, and can be held up or made to fail."""
+
+    def __init__(self, store: Store, client: redis.Redis) -> None:
+        super().__init__(store, client)
+        self.drains = 0
+        self.failing = False
+        self.free = threading.Event()
+        self.free.set()
+
+    def drain(self, finishing: Sequence[Order] = ()) -> int:
+        self.drains += 1
+        self.free.wait(10)
+        if self.failing:
+            raise EventsUnavailable("away")
+        return super().drain(finishing)
+
+
+def published(store: Store) -> int:
+    """How far the stream of orders is published."""
+    with store.statement() as connection:
+        return int(
+            connection.execute(
+                text("SELECT published_sequence FROM streams WHERE stream = 'orders'")
+            ).scalar_one()
+        )
+
+
+def test_one_works_for_all_that_wait(store: Store, servers: Servers) -> None:
+    """Of twenty flushes at once the first works, the second for all the others."""
+    with closing(connect(servers.valkey.url)) as client:
+        publisher = Counting(store, client)
+        publisher.free.clear()
+        waiting: list[int] = []
+
+        def work() -> None:
+            with store.transaction() as connection:
+                outbox.add(connection, [event()])
+            waiting.append(1)
+            publisher.flush()
+
+        threads = [threading.Thread(target=work) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(waiting) == 20, what="everybody to wait")
+        wait_until(lambda: publisher._asked == 20, what="everybody to have asked")
+        publisher.free.set()
+        for thread in threads:
+            thread.join()
+        assert publisher.drains == 2
+        assert published(store) == 20
+        publisher.flush()
+        assert publisher.drains == 3
+
+
+def test_a_failure_is_told_to_all(store: Store, servers: Servers) -> None:
+    """Nobody is told that its events are out when they are not; afterwards they go."""
+    with closing(connect(servers.valkey.url)) as client:
+        publisher = Counting(store, client)
+        publisher.failing = True
+        failed: list[int] = []
+
+        def work() -> None:
+            with store.transaction() as connection:
+                outbox.add(connection, [event()])
+            try:
+                publisher.flush()
+            except EventsUnavailable:
+                failed.append(1)
+
+        threads = [threading.Thread(target=work) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(failed) == 5
+        publisher.soon()
+        wait_until(lambda: publisher.drains >= 6, what="the background to try")
+        assert published(store) == 0
+        publisher.failing = False
+        publisher.soon()
+        wait_until(lambda: published(store) == 5, what="the background to publish")
 
 
 def test_redis_away_keeps_events_due(store: Store) -> None:
