@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -44,6 +45,10 @@ def _configure_logging(**_: object) -> None:
 @signals.worker_ready.connect
 def _say_ready(**_: object) -> None:
     """Touch the file that EXECUTION_READY_FILE names, for whoever waits for this worker."""
+    # What is loaded by now stays: looking through all of it again and again finds nothing.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     file = os.environ.get("EXECUTION_READY_FILE")
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
