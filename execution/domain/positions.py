@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 
@@ -67,14 +66,6 @@ class Position:
             realised_pnl=realised,
             commission=self.commission + fill.commission,
         )
-
-
-def fold(fills: Iterable[FillEntry], multiplier: Decimal) -> Position:
-    """The position that `fills`, in the order of their execution, add up to."""
-    position = Position()
-    for fill in fills:
-        position = position.apply(fill, multiplier)
-    return position
 
 
 @exact

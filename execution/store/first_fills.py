@@ -31,14 +31,30 @@ _UNAPPLIED = Prepared(
     """
 )
 
-TOLD = """currency, base_asset, multiplier, cumulative_quantity, leaves_quantity, average_price,
-    order_state"""
-TOLD_VALUES = """CAST(:currency AS text), CAST(:base_asset AS text), CAST(:multiplier AS numeric),
-    t.cumulative_quantity, t.leaves_quantity, t.average_price, t.order_state"""
-RUNNING = """jsonb_to_recordset(CAST(:running AS jsonb)) AS t(execution_id text, position integer,
-    cumulative_quantity numeric, leaves_quantity numeric, average_price numeric,
-    order_state text, position_quantity numeric, position_average_price numeric,
-    position_realised_pnl numeric, position_commission numeric)"""
+
+def insert_sql(source: str, columns: str = "", values: str = "") -> str:
+    """SQL that makes fills of the reports in `source`, with what each tells of the order.
+
+    `columns` are more of them, with their `values` from reports `r` and running totals `t`.
+    """
+    return f"""
+        INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
+            symbol, side, execution_id, quantity, price, commission, commission_currency,
+            execution_mode, executed_at, currency, base_asset, multiplier,
+            cumulative_quantity, leaves_quantity, average_price, order_state {columns})
+        SELECT r.report_id, r.order_id, r.attempt_id, r.broker, r.environment, r.account,
+            r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
+            r.commission_currency, r.execution_mode, r.executed_at, CAST(:currency AS text),
+            CAST(:base_asset AS text), CAST(:multiplier AS numeric), t.cumulative_quantity,
+            t.leaves_quantity, t.average_price, t.order_state {values}
+        FROM {source} r JOIN jsonb_to_recordset(CAST(:running AS jsonb)) AS t(execution_id text,
+            position integer, cumulative_quantity numeric, leaves_quantity numeric,
+            average_price numeric, order_state text, position_quantity numeric,
+            position_average_price numeric, position_realised_pnl numeric,
+            position_commission numeric) USING (execution_id)
+        ORDER BY t.position
+    """
+
 
 _PLAIN = transitions.Also(
     # What was read must still be all there is: as many reports, no fill, nothing that revises one.
@@ -61,12 +77,7 @@ _PLAIN = transitions.Also(
                 r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
                 r.commission_currency, r.execution_mode, r.executed_at
         ), unfinished AS (
-            INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
-                symbol, side, execution_id, quantity, price, commission, commission_currency,
-                execution_mode, executed_at, {TOLD})
-            SELECT applied.*, {TOLD_VALUES}
-            FROM applied JOIN {RUNNING} USING (execution_id)
-            ORDER BY t.position
+            {insert_sql("applied")}
             ON CONFLICT ON CONSTRAINT fills_identity_key DO UPDATE
                 SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
                     cumulative_quantity = excluded.cumulative_quantity,
@@ -100,7 +111,7 @@ def unapplied(link: Link, order: Order) -> list[Execution]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a statement with RUNNING and TOLD takes (`rows` are RUNNING's); what each fill tells."""
+    """What `insert_sql` takes (`rows` are its `running`), and what each fill tells of its order."""
 
     parameters: dict[str, Any]
     running: list[dict[str, Any]]

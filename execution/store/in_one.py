@@ -227,9 +227,9 @@ _NOTHING_HEARD = """
     AND NOT EXISTS (SELECT FROM execution_reports r WHERE r.order_id = o.order_id)
     AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
 """
-_INSERT_APPLIED = reports.INSERT_REPORTS.replace(
-    "attempt_id)", "attempt_id, applied_at)", 1
-).replace("SELECT * FROM (", "SELECT heard.*, changed.updated_at FROM changed, (")
+_INSERT_APPLIED = reports.insert_sql(
+    source="changed", column="applied_at", value="changed.updated_at"
+)
 _REPORTED = f"""
     reported AS (
         {_INSERT_APPLIED}
@@ -240,26 +240,12 @@ _REPORTED = f"""
 """
 
 
-def _fills(name: str, columns: str = "", values: str = "") -> str:
-    return f"""
-        {name} AS (
-            INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
-                symbol, side, execution_id, quantity, price, commission, commission_currency,
-                execution_mode, executed_at, {first_fills.TOLD} {columns})
-            SELECT r.report_id, r.order_id, r.attempt_id, r.broker, r.environment, r.account,
-                r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
-                r.commission_currency, r.execution_mode, r.executed_at,
-                {first_fills.TOLD_VALUES} {values}
-            FROM reported r JOIN {first_fills.RUNNING} USING (execution_id)
-            ORDER BY t.position
-            RETURNING fill_id
-        )
-    """
-
-
-_FILLED = transitions.Also(guard=_NOTHING_HEARD, parts=_REPORTED + ", " + _fills("unfinished"))
-_FINISHED_FILLS = _fills(
-    "finished",
+_PLAIN_FILLS = f"""
+    {_REPORTED}, unfinished AS ({first_fills.insert_sql("reported")} RETURNING fill_id)
+"""
+_FILLED = transitions.Also(guard=_NOTHING_HEARD, parts=_PLAIN_FILLS)
+_POSITIONED_FILLS = first_fills.insert_sql(
+    "reported",
     f", announced_at, positioned_at, {positions.POSITION_COLUMNS}",
     """, r.applied_at, r.applied_at, t.position_quantity, t.position_average_price,
         t.position_realised_pnl, t.position_commission""",
@@ -269,7 +255,8 @@ _FINISHED = {
     table: transitions.Also(
         guard=_NOTHING_HEARD,
         parts=f"""
-            {_REPORTED}, {_FINISHED_FILLS}, moved AS ({positions.move_sql(table, _LAST_FILL)})
+            {_REPORTED}, finished AS ({_POSITIONED_FILLS} RETURNING fill_id),
+            moved AS ({positions.move_sql(table, _LAST_FILL)})
         """,
     )
     for table in ("positions", "paper_positions")

@@ -227,7 +227,7 @@ _ACKNOWLEDGED = Also(attempt=_REPORTED)
 _ACKNOWLEDGED_WITH_EXECUTIONS = Also(
     attempt=_REPORTED,
     parts=f"""unapplied AS (
-        {reports.INSERT_REPORTS} WHERE EXISTS (SELECT FROM changed) {reports.ON_CONFLICT}
+        {reports.insert_sql()} WHERE EXISTS (SELECT FROM changed) {reports.ON_CONFLICT}
         RETURNING report_id
     )""",
 )

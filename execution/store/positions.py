@@ -109,7 +109,7 @@ def move_parameters(order: Order, position: Position, executed_at: datetime) -> 
 
 POSITION_COLUMNS = """position_quantity, position_average_price, position_realised_pnl,
     position_commission"""
-AFTER = """jsonb_to_recordset(CAST(:after AS jsonb)) AS s(fill_id bigint,
+_AFTER = """jsonb_to_recordset(CAST(:after AS jsonb)) AS s(fill_id bigint,
     position_quantity numeric, position_average_price numeric, position_realised_pnl numeric,
     position_commission numeric)"""
 _SETTLE = f"""
@@ -117,7 +117,7 @@ _SETTLE = f"""
         announced_at = coalesce(f.announced_at, clock_timestamp()),
         ({POSITION_COLUMNS}) = (s.position_quantity, s.position_average_price,
             s.position_realised_pnl, s.position_commission)
-    FROM {AFTER}
+    FROM {_AFTER}
 """
 
 
@@ -196,7 +196,9 @@ def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
         fills,
         first.held_multiplier,
     )
-    asked = asked_of(order)
+    asked = Asked(
+        order.client_order_id, order.instrument.asset_class, order.requested_broker, order.strategy
+    )
     change = transitions.Change(
         order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
     )
@@ -365,24 +367,16 @@ def entry(fill: Any, of_asset: str | None) -> FillEntry:
     )
 
 
-def asked_of(order: Order) -> Asked:
-    """What the messages of an order's fills say of it."""
-    return Asked(
-        order.client_order_id, order.instrument.asset_class, order.requested_broker, order.strategy
-    )
-
-
 def message_of(order: Order, execution: Execution, so_far: Mapping[str, Any]) -> Event:
     """The FILL of an execution of a known order; `so_far` is what it tells of the order."""
-    asked = asked_of(order)
     facts = FillFacts(
         order_id=order.order_id,
-        client_order_id=asked.client_order_id,
+        client_order_id=order.client_order_id,
         symbol=order.symbol,
-        asset_class=asked.asset_class,
+        asset_class=order.instrument.asset_class,
         side=order.side,
         broker=order.broker,
-        requested_broker=asked.requested_broker,
+        requested_broker=order.requested_broker,
         environment=order.environment,
         account=order.account,
         execution_mode=order.execution_mode,
@@ -394,7 +388,7 @@ def message_of(order: Order, execution: Execution, so_far: Mapping[str, Any]) ->
         commission=execution.commission,
         commission_currency=execution.commission_currency,
         executed_at=execution.executed_at,
-        strategy=asked.strategy,
+        strategy=order.strategy,
         **so_far,
     )
     return fill_event(FILL, facts)

@@ -50,31 +50,37 @@ def record_from_venue(
     )
 
 
-INSERT_REPORTS = """
-    INSERT INTO execution_reports (broker, environment, account, symbol, side,
-        execution_id, kind, execution_mode, quantity, price, commission,
-        commission_currency, corrects, executed_at, venue_order_id, broker_order_id,
-        order_id, attempt_id)
-    SELECT * FROM (
-        SELECT DISTINCT ON (r.symbol, r.side, r.execution_id, r.kind)
-            CAST(:report_broker AS text), CAST(:report_environment AS text),
-            coalesce(a.account, CAST(:report_account AS text)), r.symbol, r.side,
-            r.execution_id, r.kind, CAST(:report_mode AS text), r.quantity, r.price, r.commission,
-            r.commission_currency, r.corrects, r.executed_at, r.venue_order_id,
-            r.broker_order_id, coalesce(CAST(:report_order_id AS uuid), a.order_id),
-            coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id)
-        FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, symbol text,
-            side text, quantity numeric, price numeric, executed_at timestamptz, kind text,
-            venue_order_id text, broker_order_id text, commission numeric,
-            commission_currency text, corrects text)
-        LEFT JOIN LATERAL (
-            SELECT account, order_id, attempt_id FROM order_attempts
-            WHERE broker = :report_broker AND venue_order_id = r.venue_order_id
-        ) a ON true
-        ORDER BY r.symbol, r.side, r.execution_id, r.kind
-    ) AS heard
-"""
-"""Reports as `parameters` gives them, as a part of any statement."""
+def insert_sql(*, source: str = "", column: str = "", value: str = "") -> str:
+    """SQL that inserts reports as `parameters` gives them, as a part of any statement.
+
+    `column` is one more, with its `value` from `source`, another part of that statement.
+    """
+    more, read, joined = (f", {column}", f", {value}", f"{source}, ") if column else ("", "", "")
+    return f"""
+        INSERT INTO execution_reports (broker, environment, account, symbol, side,
+            execution_id, kind, execution_mode, quantity, price, commission,
+            commission_currency, corrects, executed_at, venue_order_id, broker_order_id,
+            order_id, attempt_id{more})
+        SELECT heard.*{read} FROM {joined}(
+            SELECT DISTINCT ON (r.symbol, r.side, r.execution_id, r.kind)
+                CAST(:report_broker AS text), CAST(:report_environment AS text),
+                coalesce(a.account, CAST(:report_account AS text)), r.symbol, r.side,
+                r.execution_id, r.kind, CAST(:report_mode AS text), r.quantity, r.price,
+                r.commission, r.commission_currency, r.corrects, r.executed_at, r.venue_order_id,
+                r.broker_order_id, coalesce(CAST(:report_order_id AS uuid), a.order_id),
+                coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id)
+            FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, symbol text,
+                side text, quantity numeric, price numeric, executed_at timestamptz, kind text,
+                venue_order_id text, broker_order_id text, commission numeric,
+                commission_currency text, corrects text)
+            LEFT JOIN LATERAL (
+                SELECT account, order_id, attempt_id FROM order_attempts
+                WHERE broker = :report_broker AND venue_order_id = r.venue_order_id
+            ) a ON true
+            ORDER BY r.symbol, r.side, r.execution_id, r.kind
+        ) AS heard
+    """
+
 
 # One that came without our id before is told apart by it now.
 ON_CONFLICT = """
@@ -83,7 +89,7 @@ ON_CONFLICT = """
             venue_order_id = excluded.venue_order_id, applied_at = NULL
         WHERE execution_reports.order_id IS NULL AND excluded.order_id IS NOT NULL
 """
-_INSERT = Prepared(f"{INSERT_REPORTS} {ON_CONFLICT} RETURNING report_id")
+_INSERT = Prepared(f"{insert_sql()} {ON_CONFLICT} RETURNING report_id")
 
 
 def parameters(
@@ -96,7 +102,7 @@ def parameters(
     order_id: UUID | None,
     attempt_id: UUID | None,
 ) -> dict[str, Any]:
-    """What INSERT_REPORTS takes."""
+    """What `insert_sql` takes."""
     rows = [
         {name: to_json(getattr(execution, name)) for name in Execution.__slots__}
         for execution in executions

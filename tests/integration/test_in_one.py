@@ -24,7 +24,15 @@ from execution.domain.routing import Route, Verdict
 from execution.domain.vocabulary import BrokerName, Environment, OrderState
 from execution.instructions import Instructions
 from execution.intake import Intake, new_id
-from execution.store import executions, first_fills, in_one, orders, positions, requests
+from execution.store import (
+    executions,
+    first_fills,
+    in_one,
+    orders,
+    positions,
+    reports,
+    requests,
+)
 from execution.store.engine import Store
 from execution.store.in_one import Draft, Taken
 from execution.store.transitions import load
@@ -303,6 +311,27 @@ def test_what_was_heard_meanwhile_is_not_overlooked(store: Store) -> None:
     with store.direct() as link:
         assert orders.acknowledged(link, order, replace(said, executions=()), SESSION, TIMING)
     assert finished(store, order, ("3", "100")) is None
+
+
+def test_an_execution_that_came_without_our_id(store: Store) -> None:
+    """It is known already, so the order goes the long way, which gives it its execution."""
+    order = begun(store, draft(store, "order-x", "account-x"))
+    assert order is not None
+    told = trade(order, "0", "3", "100")
+    with store.transaction() as connection:
+        assert reports.record_from_venue(
+            connection,
+            [replace(told, venue_order_id=None)],
+            broker=order.broker,
+            environment=order.environment,
+            account=order.account,
+        )
+    assert finished(store, order, ("3", "100")) is None
+    done = finished_by_steps(store, order, ("3", "100"))
+    assert done.state is OrderState.FILLED
+    assert done.filled_quantity == 3
+    with store.statement() as connection:
+        assert connection.execute(text("SELECT count(*) FROM fills")).scalar_one() == 1
 
 
 def test_odd_answers_are_not_for_the_short_way(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.positions import FillEntry, Position, fold, unrealised_pnl
+from execution.domain.positions import FillEntry, Position, unrealised_pnl
 from execution.domain.vocabulary import Side
 
 ONE = Decimal(1)
@@ -19,6 +20,14 @@ prices = st.decimals(min_value="0.00000001", max_value=1_000_000, places=8)
 fills = st.builds(FillEntry, st.sampled_from(Side), quantities, prices)
 histories = st.lists(fills, max_size=30)
 multipliers = st.sampled_from([ONE, Decimal(100), Decimal("0.1")])
+
+
+def fold(fills: Iterable[FillEntry], multiplier: Decimal) -> Position:
+    """The position that `fills`, in the order of their execution, add up to."""
+    position = Position()
+    for fill in fills:
+        position = position.apply(fill, multiplier)
+    return position
 
 
 def entry(text: str) -> FillEntry:
