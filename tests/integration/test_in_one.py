@@ -313,8 +313,13 @@ def test_what_was_heard_meanwhile_is_not_overlooked(store: Store) -> None:
     assert finished(store, order, ("3", "100")) is None
 
 
-def test_an_execution_that_came_without_our_id(store: Store) -> None:
+@pytest.mark.parametrize("held", [False, True])
+def test_an_execution_that_came_without_our_id(store: Store, held: bool) -> None:  # noqa: FBT001
     """It is known already, so the order goes the long way, which gives it its execution."""
+    if held:
+        first = begun(store, draft(store, "order-0", "account-x", side="SELL", quantity="5"))
+        assert first is not None
+        finished_by_steps(store, first, ("5", "90"))
     order = begun(store, draft(store, "order-x", "account-x"))
     assert order is not None
     told = trade(order, "0", "3", "100")
@@ -331,7 +336,7 @@ def test_an_execution_that_came_without_our_id(store: Store) -> None:
     assert done.state is OrderState.FILLED
     assert done.filled_quantity == 3
     with store.statement() as connection:
-        assert connection.execute(text("SELECT count(*) FROM fills")).scalar_one() == 1
+        assert connection.execute(text("SELECT count(*) FROM fills")).scalar_one() == 1 + held
 
 
 def test_odd_answers_are_not_for_the_short_way(store: Store) -> None:
@@ -345,6 +350,7 @@ def test_odd_answers_are_not_for_the_short_way(store: Store) -> None:
     odd = [
         said_of(order, ("2", "100")),
         said_of(order, ("4", "100")),
+        replace(said_of(order, ("4", "100")), filled_quantity=Decimal(3)),
         replace(whole, executions=()),
         replace(whole, state=OrderState.SUBMITTED),
         replace(whole, executions=whole.executions * 2),

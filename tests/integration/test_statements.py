@@ -71,6 +71,7 @@ def test_each_statement_commits_by_itself(store: Store) -> None:
 @pytest.mark.parametrize("durable", [True, False])
 def test_brief_is_all_or_nothing(store: Store, durable: bool) -> None:  # noqa: FBT001
     """Nothing of a brief transaction stays when it fails, by us or by the database."""
+    server = backend(store)
     with pytest.raises(ZeroDivisionError), store.brief(durable=durable) as link:
         _ADD.run(link, {"number": 1, "word": "a"})
         raise ZeroDivisionError
@@ -80,6 +81,7 @@ def test_brief_is_all_or_nothing(store: Store, durable: bool) -> None:  # noqa: 
     with store.brief(durable=durable):
         """Nothing was asked, so there is nothing to begin or end."""
     assert count(store) == 0
+    assert backend(store) == server  # rolled back, and of use to the next one
     with store.brief(durable=durable) as link:
         _ADD.run(link, {"number": 1, "word": "a"})
         _ADD.run(link, {"number": 2, "word": "a"})
