@@ -140,7 +140,7 @@ class Publisher:
         """
         published, more = 0, True
         while more:
-            with self._store.brief() as link:
+            with self._store.direct() as link:
                 waiting, more = outbox.number(link)
             if not waiting and not finishing:
                 break

@@ -28,6 +28,8 @@ _SESSION = {
     "plan_cache_mode": "force_generic_plan",
     # A plan that was made while a table was empty would go on reading all of it when it is full.
     "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 
 
@@ -104,7 +106,10 @@ class Store:
         with _translated():
             connection = self._engine_of(direct=True).raw_connection()
             try:
-                yield Direct(connection)
+                link = Direct(connection)
+                yield link
+                if link.ahead:
+                    link.say("")
             finally:
                 connection.close()
 
@@ -116,12 +121,15 @@ class Store:
         """
         opening = "BEGIN;" if durable else "BEGIN; SET LOCAL synchronous_commit = off;"
         with self.direct() as link:
-            link.opening = opening
+            link.ahead = opening
             try:
                 yield link
-                if not link.opening:
+                if link.ahead == opening:
+                    link.ahead = ""
+                else:
                     link.say("COMMIT")
             except BaseException:
+                link.ahead = ""
                 if link.connection.is_valid:
                     # Whatever the connection says to this, nothing must stay open on it.
                     with suppress(psycopg2.Error):

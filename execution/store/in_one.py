@@ -24,7 +24,15 @@ from execution.domain.orders import AttemptState, Order
 from execution.domain.positions import Position
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import OrderState
-from execution.store import first_fills, orders, outbox, positions, reports, transitions
+from execution.store import (
+    first_fills,
+    orders,
+    outbox,
+    positions,
+    reports,
+    requests,
+    transitions,
+)
 from execution.store.executions import base_asset
 from execution.store.orders import Timing
 from execution.store.requests import AcceptedRequest, Spec
@@ -96,11 +104,11 @@ def drafted(
 _BEGIN = Prepared(
     f"""
     WITH request AS (
-        UPDATE order_requests r SET step = 2, due_at = NULL, resends = 0
-        WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND outcome = 'ACCEPTED'
+        UPDATE order_requests SET step = 2, due_at = NULL, resends = 0
+        WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND {requests.IS_ACCEPTED}
             -- A cancel that overtook its order must end it before it is sent.
             AND NOT EXISTS (SELECT FROM order_commands c
-                WHERE c.client_order_id = r.client_order_id
+                WHERE c.client_order_id = CAST(:client_order_id AS text)
                 AND c.kind = 'CANCEL' AND c.outcome = 'PENDING')
         RETURNING order_id
     ), changed AS (
@@ -164,6 +172,7 @@ def begin(link: Link, draft: Draft, owner: UUID, timing: Timing) -> Order | None
         link,
         {
             "request_id": draft.request.request_id,
+            "client_order_id": draft.request.client_order_id,
             "order": json.dumps(columns),
             "attempt_id": order.attempt.attempt_id,
             "venue_order_id": order.attempt.venue_order_id,

@@ -58,7 +58,7 @@ def add(connection: Connection, events: Sequence[Event]) -> None:
 
 _LOCK = Prepared(
     """
-    SELECT stream, last_sequence, published_sequence FROM streams ORDER BY stream FOR UPDATE
+    SELECT stream FROM streams ORDER BY stream FOR UPDATE
     """
 )
 _NUMBER = Prepared(
@@ -78,13 +78,14 @@ _NUMBER = Prepared(
         FROM (SELECT stream, max(sequence) AS last FROM numbered GROUP BY stream) n
         WHERE s.stream = n.stream
     )
-    SELECT count(*) AS count FROM numbered
+    SELECT (SELECT count(*) FROM numbered) AS numbered,
+        (SELECT sum(last_sequence - published_sequence) FROM streams)::bigint AS before
     """
 )
 
 
 def number(link: Link) -> tuple[int, bool]:
-    """Give each committed event its place in its stream, in the caller's transaction.
+    """Give each committed event its place in its stream, in one round trip.
 
     Returns how many wait to be published now, and whether more wait to be numbered.
 
@@ -93,10 +94,9 @@ def number(link: Link) -> tuple[int, bool]:
     for every other; one drawn from a PostgreSQL sequence would leave gaps.
     """
     # In a statement of its own: the next one must see what the lock's last holder committed.
-    marks = _LOCK.run(link, {})
-    (numbered,) = _NUMBER.one(link, {"batch": BATCH})
-    waiting = sum(mark.last_sequence - mark.published_sequence for mark in marks)
-    return waiting + numbered, numbered == BATCH
+    _LOCK.ahead(link, {})
+    found = _NUMBER.one(link, {"batch": BATCH})
+    return found.before + found.numbered, found.numbered == BATCH
 
 
 _NUMBERED = Prepared(
@@ -108,7 +108,7 @@ _NUMBERED = Prepared(
 )
 _WAITING = Prepared(
     """
-    SELECT stream, sequence, payload FROM streams s CROSS JOIN LATERAL (
+    SELECT stream, sequence, payload, last_sequence FROM streams s CROSS JOIN LATERAL (
         SELECT sequence, payload FROM events
         WHERE events.stream = s.stream AND sequence > s.published_sequence
         ORDER BY sequence LIMIT CAST(:batch AS integer)
@@ -133,14 +133,16 @@ def publish_numbered(link: Link, publish: Callable[[Sequence[Numbered]], None]) 
     committed before. When the process dies before this commit, the same events go out again:
     consumers know them by event_id; so the commit need not wait for the disk.
     """
-    last = {mark.stream: mark.last_sequence for mark in _LOCK.run(link, {})}
-    batch = [Numbered(*row) for row in _WAITING.run(link, {"batch": BATCH})]
-    if not batch:
+    _LOCK.ahead(link, {})
+    waiting = _WAITING.run(link, {"batch": BATCH})
+    if not waiting:
         return 0, False
-    publish(batch)
-    upto = {event.stream: event.sequence for event in batch}
-    _PUBLISHED.run(link, {"streams": list(upto), "upto": list(upto.values())})
-    return len(batch), any(sequence < last[stream] for stream, sequence in upto.items())
+    publish([Numbered(row.stream, row.sequence, row.payload) for row in waiting])
+    newest = {row.stream: row for row in waiting}
+    upto = {stream: row.sequence for stream, row in newest.items()}
+    # Together with whatever comes next, the COMMIT if nothing else.
+    _PUBLISHED.ahead(link, {"streams": list(upto), "upto": list(upto.values())})
+    return len(waiting), any(row.sequence < row.last_sequence for row in newest.values())
 
 
 def replay(link: Link, stream: str, after: int, limit: int = BATCH) -> list[Numbered]:

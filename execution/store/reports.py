@@ -76,6 +76,7 @@ def insert_sql(*, source: str = "", column: str = "", value: str = "") -> str:
             LEFT JOIN LATERAL (
                 SELECT account, order_id, attempt_id FROM order_attempts
                 WHERE broker = :report_broker AND venue_order_id = r.venue_order_id
+                LIMIT 1  -- it is unique: this keeps a plan for few rows from reading them all
             ) a ON true
             ORDER BY r.symbol, r.side, r.execution_id, r.kind
         ) AS heard

@@ -146,6 +146,10 @@ def just_accepted(receipt: Receipt, order_id: UUID, payload: Mapping[str, Any]) 
     )
 
 
+IS_ACCEPTED = "coalesce(outcome, '') = 'ACCEPTED'"
+"""For a request found by its key: said plainly, a plan that was made while the table was empty may
+read all of a partial index of accepted ones instead."""
+
 _ACCEPTED = Prepared(
     """
     SELECT request_id, order_id, client_order_id, payload, step FROM order_requests
@@ -200,7 +204,7 @@ def _step_one(changes: str, told: str = "") -> Prepared:
         f"""
         WITH request AS (
             UPDATE order_requests SET step = 1, reason = :reason, resends = 0, {changes}
-            WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND outcome = 'ACCEPTED'
+            WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND {IS_ACCEPTED}
             RETURNING order_id
         ), history AS (
             INSERT INTO order_events (order_id, step, state, detail)

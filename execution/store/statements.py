@@ -25,19 +25,20 @@ _numbers = count(1)
 class Direct:
     """A connection of the pool on which each statement commits by itself.
 
-    `opening` goes with the first statement, in the same round trip: `BEGIN;` for a transaction.
+    `ahead` goes with the next statement, in the same round trip: `BEGIN;` for a transaction. What
+    travels together without one is a transaction of its own.
     """
 
-    __slots__ = ("connection", "opening")
+    __slots__ = ("ahead", "connection")
 
-    def __init__(self, connection: PoolProxiedConnection, opening: str = "") -> None:
+    def __init__(self, connection: PoolProxiedConnection, ahead: str = "") -> None:
         self.connection = connection
-        self.opening = opening
+        self.ahead = ahead
 
-    def say(self, command: str) -> None:
-        """Run one command without parameters or result."""
-        cursor: Any = self.connection.cursor()
-        cursor.execute(command)
+    def say(self, command: str, cursor: Any = None) -> None:
+        """Run a command that has its values, after what goes ahead of it."""
+        ahead, self.ahead = self.ahead, ""
+        (cursor or self.connection.cursor()).execute(ahead + command)
 
     def invalidate(self) -> None:
         """Let nobody use this connection again."""
@@ -79,14 +80,12 @@ class Prepared:
         """
         connection = link.connection
         try:
-            cursor: Any = connection.cursor()
-            if self._name not in connection.info:
-                cursor.execute(f"PREPARE {self._name} AS {self.sql}")
-                connection.info[self._name] = True
-            execute = self._execute
-            if isinstance(link, Direct) and link.opening:
-                execute, link.opening = f"{link.opening} {execute}", ""
-            cursor.execute(execute, [parameters[name] for name in self._parameters])
+            cursor = self._cursor(link)
+            values = [parameters[name] for name in self._parameters]
+            if isinstance(link, Direct) and link.ahead:
+                link.say(cursor.mogrify(self._execute, values).decode(), cursor)
+            else:
+                cursor.execute(self._execute, values)
             if cursor.description is None:
                 return []
             if self._make is None:
@@ -100,6 +99,22 @@ class Prepared:
             if connection.dbapi_connection is None or connection.dbapi_connection.closed:
                 link.invalidate()
             raise
+
+    def ahead(self, link: Link, parameters: Mapping[str, Any]) -> None:
+        """Run it with the next statement, in the same round trip; its rows are of no interest."""
+        if not isinstance(link, Direct):
+            self.run(link, parameters)
+            return
+        values = [parameters[name] for name in self._parameters]
+        link.ahead += self._cursor(link).mogrify(self._execute, values).decode() + ";"
+
+    def _cursor(self, link: Link) -> Any:
+        """A cursor of a connection that has this statement prepared."""
+        cursor: Any = link.connection.cursor()
+        if self._name not in link.connection.info:
+            cursor.execute(f"PREPARE {self._name} AS {self.sql}")
+            link.connection.info[self._name] = True
+        return cursor
 
     def one(self, link: Link, parameters: Mapping[str, Any]) -> Any:
         """Its single row, or None."""

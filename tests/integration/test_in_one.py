@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from sqlalchemy import text
 
 from execution.domain.commands import CommandKind
@@ -22,6 +23,7 @@ from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.routing import Route, Verdict
 from execution.domain.vocabulary import BrokerName, Environment, OrderState
+from execution.events.publisher import Publisher
 from execution.instructions import Instructions
 from execution.intake import Intake, new_id
 from execution.store import (
@@ -35,6 +37,7 @@ from execution.store import (
 )
 from execution.store.engine import Store
 from execution.store.in_one import Draft, Taken
+from execution.store.outbox import Numbered
 from execution.store.transitions import load
 
 from .stored import SESSION, START, TIMING, trade
@@ -63,6 +66,13 @@ def store(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
     yield store
     store.close()
+
+
+class Silent(Publisher):
+    """Tells nobody."""
+
+    def _publish(self, events: Sequence[Numbered]) -> None:
+        pass
 
 
 def draft(store: Store, name: str, account: str, **fields: Any) -> Draft:
@@ -376,3 +386,43 @@ def test_many_ends_at_once(store: Store) -> None:
     assert (last.step, last.due_at, last.version) == (alone.step, alone.due_at, alone.version)
     assert last.step == Step.PUBLISH_FILL_EVENT
     assert first_fills.are_plain(last, ()) is False
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) -> None:  # noqa: FBT001
+    """Statements are planned once, on empty tables: no such plan may read all of a table later."""
+    publisher = Silent(store, redis.Redis())
+
+    def rows_read(first: int, last: int) -> int:
+        before = _rows_read(store)
+        for number in range(first, last):
+            made = draft(store, f"o{number}", f"account-{number}")
+            if short:
+                order = begun(store, made)
+                assert order is not None
+                done = finished(store, order, ("3", "100"))
+            else:
+                done = finished_by_steps(store, begun_by_steps(store, made), ("3", "100"))
+            assert done is not None
+            assert publisher.finish(done)
+        return _rows_read(store) - before
+
+    rows_read(0, 5)
+    first = rows_read(5, 15)
+    rows_read(15, 100)
+    assert rows_read(100, 110) <= first * 1.2
+
+
+def _rows_read(store: Store) -> int:
+    """Rows that scans of tables and indexes have read so far, by whichever connection."""
+    for way in (store.direct, store.transaction):
+        with way() as link:
+            link.connection.cursor().execute("SELECT pg_stat_force_next_flush()")
+    with store.transaction() as connection:
+        total = connection.execute(
+            text(
+                "SELECT sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0))"
+                " FROM pg_stat_user_tables WHERE relname NOT IN ('streams', 'alembic_version')"
+            )
+        ).scalar_one()
+    return int(total)

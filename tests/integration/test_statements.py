@@ -88,6 +88,32 @@ def test_brief_is_all_or_nothing(store: Store, durable: bool) -> None:  # noqa: 
     assert count(store) == 4
 
 
+def test_what_goes_ahead_is_one_transaction_with_the_next(store: Store) -> None:
+    """It is run before the next statement, kept or given up with it, and never forgotten."""
+    with store.direct() as link:
+        _ADD.ahead(link, {"number": 1, "word": "it's 100 % %s"})
+        assert count(store) == 0
+        _ADD.run(link, {"number": 3, "word": "100 %"})
+        assert count(store) == 4
+    with pytest.raises(psycopg2.DataError), store.direct() as link:
+        _ADD.ahead(link, {"number": 5, "word": "a"})
+        _ADD.run(link, {"number": 2**40, "word": "a"})
+    assert count(store) == 4
+    with store.direct() as link:
+        _ADD.ahead(link, {"number": 5, "word": "a"})
+    assert count(store) == 6
+    with store.brief() as link:
+        _ADD.ahead(link, {"number": 7, "word": "a"})
+    assert count(store) == 8
+    with store.transaction() as connection:
+        _ADD.ahead(connection, {"number": 9, "word": "a"})
+    assert count(store) == 10
+    with pytest.raises(ZeroDivisionError), store.direct() as link:
+        _ADD.ahead(link, {"number": 11, "word": "a"})
+        raise ZeroDivisionError
+    assert count(store) == 10
+
+
 def test_a_lost_connection_is_replaced(store: Store, database_url: str) -> None:
     """The statement fails as the store being away; the next one has another connection."""
     with closing(psycopg2.connect(database_url.replace("+psycopg2", ""))) as other:

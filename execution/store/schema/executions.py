@@ -68,6 +68,7 @@ execution_reports = sa.Table(
 
 sa.Index(
     "execution_reports_unapplied",
+    execution_reports.c.order_id,
     execution_reports.c.received_at,
     postgresql_where=sa.text("applied_at IS NULL"),
 )
@@ -144,6 +145,7 @@ sa.Index("fills_order_id", fills.c.order_id)
 
 sa.Index(
     "fills_unpositioned",
+    fills.c.order_id,
     fills.c.recorded_at,
     postgresql_where=sa.text("positioned_at IS NULL"),
 )

@@ -1,0 +1,82 @@
+"""Acknowledgements go to Redis in bundles, and none is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import redis
+from kombu import Connection, Queue
+from kombu.asynchronous import Hub, get_event_loop, set_event_loop
+from kombu.message import Message
+
+from tests.fleet import Servers, wait_until
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A loop that turns when it is told to, as this process's own."""
+    before, hub = get_event_loop(), Hub()
+    set_event_loop(hub)
+    yield hub
+    set_event_loop(before)
+    hub.close()
+
+
+@pytest.fixture
+def connection(servers: Servers) -> Iterator[Connection]:
+    """A connection by our transport."""
+    with Connection(servers.valkey.url, transport="workers.transport:Transport") as connection:
+        yield connection
+
+
+def received(connection: Connection, count: int) -> list[Message]:
+    """Messages that wait to be acknowledged."""
+    queue = Queue("acknowledging", channel=connection.default_channel)
+    queue.declare()
+    producer = connection.Producer()
+    for number in range(count):
+        producer.publish(number, routing_key="acknowledging")
+    messages = [message for _ in range(count) if (message := queue.get()) is not None]
+    assert len(messages) == count
+    return messages
+
+
+def test_acknowledged_together(servers: Servers, hub: Hub, connection: Connection) -> None:
+    """Redis hears of them a moment later; the one that is not acknowledged stays."""
+    with closing(redis.Redis.from_url(servers.valkey.url)) as client:
+        first, second, third = received(connection, 3)
+        first.ack()
+        second.ack()
+        assert client.hlen("unacked") == 3
+
+        def told() -> bool:
+            hub.fire_timers()
+            return client.hlen("unacked") == 1
+
+        wait_until(told, what="the acknowledgements")
+        assert client.zrange("unacked_index", 0, -1) == [str(third.delivery_tag).encode()]
+        third.ack()
+        wait_until(lambda: bool(hub.fire_timers()) and not client.hlen("unacked"), what="the last")
+
+
+@pytest.mark.usefixtures("hub")
+def test_told_at_the_latest_when_it_closes(servers: Servers, connection: Connection) -> None:
+    """A worker that stops acknowledges what it has done, and gives back what it has not."""
+    with closing(redis.Redis.from_url(servers.valkey.url)) as client:
+        first, _ = received(connection, 2)
+        first.ack()
+        connection.close()
+        assert client.hlen("unacked") == 0
+        assert client.llen("acknowledging") == 1
+        client.delete("acknowledging")
+
+
+def test_at_once_without_a_loop(servers: Servers, connection: Connection) -> None:
+    """Who has no loop waits for nothing."""
+    assert get_event_loop() is None
+    with closing(redis.Redis.from_url(servers.valkey.url)) as client:
+        (message,) = received(connection, 1)
+        message.ack()
+        assert client.hlen("unacked") == 0
