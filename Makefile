@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DETACH ?= 0
+ORDERS ?= 2000
+MINUTES ?= 10
+ROUNDS ?= 100
 
 .DEFAULT_GOAL := help
 
@@ -35,8 +38,17 @@ test: lint ## everything that needs only Python: lint, types, all tests
 bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
 	$(BIN)/python -m benchmarks $(OPTIONS)
 
+crash-matrix: $(STAMP) ## kill, fail and hang at every fault point (OPTIONS="--only paper"; goes on where it was broken off)
+	$(BIN)/python -m tests.chaos.matrix $(OPTIONS)
+
+fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS times
+	$(BIN)/python -m tests.chaos.fencing --rounds $(ROUNDS)
+
+soak: $(STAMP) ## kill -9, cut and lose replies under load, then compare all records (ORDERS=, MINUTES=, SEED=)
+	$(BIN)/python -m tests.chaos.soak --orders $(ORDERS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
 format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test bench format
+.PHONY: help install up down lint test bench crash-matrix fencing soak format

@@ -15,7 +15,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import Execution
 from execution.domain.vocabulary import BrokerName
-from execution.faultpoints import reach
+from execution.faultpoints import reach, within
 from execution.store.transitions import load
 from workers import in_place
 from workers.chains import links_from
@@ -50,12 +50,13 @@ class StepTask(Task):  # type: ignore[type-arg]
     ignore_result = True
 
     def __call__(self, /, *arguments: Any, **named: Any) -> Any:
-        """Run the step between its two fault points."""
+        """Run the step among its fault points."""
         short = self.name.removeprefix("tasks.")
         key = arguments[0] if arguments else ""
-        reach(f"{short}:begin", key)
-        result = self.run(*arguments, **named)  # the base would hide this request from `run`
-        reach(f"{short}:end", key)
+        with within(short, key):
+            reach(f"{short}:begin", key)
+            result = self.run(*arguments, **named)  # the base would hide this request from `run`
+            reach(f"{short}:end", key)
         return result
 
     def handed(self, kind: type[T]) -> T | None:

@@ -92,11 +92,8 @@ def _send_intended(
     if intended.broker is not BrokerName.PAPER:
         shared.publisher.soon()  # a venue may take its time, and what it is asked is known now
     attempt = intended.for_venue()
-    reach("submit_order:before_send", intended.order_id)
     try:
-        taken = session.call(
-            lambda adapter: adapter.submit(attempt), shared.settings.broker_call_timeout
-        )
+        taken = session.submit(attempt)
     except BrokerRejected as refusal:
         _refused(task, intended, refusal)
     except BrokerUnavailable as error:

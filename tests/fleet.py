@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ from execution.supervisor.services import beat_spec, project_root, worker_spec
 from execution.supervisor.state import load_state
 from execution.supervisor.supervisor import Supervisor
 from execution.supervisor.valkey import EmbeddedValkey
-from tests.oracle import EventTap, judge
+from tests.oracle import EventTap, Verdict, judge
 
 # Short, so that what takes a human's patience in service takes a second here.
 TIMINGS = {
@@ -137,6 +137,10 @@ class LedgerVenue:
         """Arm a fault."""
         self.control("POST", "faults", {"kind": kind, **options})
 
+    def disarm(self) -> None:
+        """Clear every fault."""
+        self.control("DELETE", "faults")
+
     def orders(self) -> list[dict[str, Any]]:
         """Every order the venue ever took."""
         return list(self.control("GET", "ledger")["orders"])
@@ -149,8 +153,8 @@ class LedgerVenue:
 class Fleet:
     """Workers for some queues, beat and a ledger venue, under our own supervisor.
 
-    `ledger_brokers` are the brokers that the ledger venue stands in for. Faults are armed by
-    `arm_point`; see `execution.faultpoints`.
+    Of each queue in `twins` there is a second worker. `ledger_brokers` are the brokers that the
+    ledger venue stands in for. Faults are armed by `arm_point`; see `execution.faultpoints`.
     """
 
     def __init__(
@@ -160,6 +164,7 @@ class Fleet:
         home: Path,
         *,
         queues: Sequence[str] = ("orders", "binance", "paper", "ibkr"),
+        twins: Sequence[str] = (),
         ledger_brokers: str = "binance",
         beat: bool = True,
         environment: Mapping[str, str] | None = None,
@@ -173,6 +178,7 @@ class Fleet:
         self.venue = LedgerVenue(home)
         self.tap = EventTap(redis_url)
         self._queues = queues
+        self._twins = twins
         self._beat = beat
         self._environment = {
             **TIMINGS,
@@ -229,7 +235,11 @@ class Fleet:
 
     def _specs(self) -> list[ProcessSpec]:
         specs = [worker_spec(queue, self.home, self.environment) for queue in self._queues]
-        return [*specs, beat_spec(self.home, self.environment)] if self._beat else specs
+        specs += [worker_spec(queue, self.home, self.environment, 2) for queue in self._twins]
+        if self._beat:
+            specs.append(beat_spec(self.home, self.environment))
+        # What is killed again and again is back at once.
+        return [replace(spec, longest_pause=0.5) for spec in specs]
 
     def _brokers_ready(self) -> bool:
         wanted = {queue.upper() for queue in self._queues} - {"ORDERS", "IBKR", "MT4"}
@@ -308,6 +318,12 @@ class Fleet:
         (self.faults / f"{point}.new").write_text(what, encoding="utf-8")
         (self.faults / f"{point}.new").rename(self.faults / point)
 
+    def disarm_point(self, point: str) -> None:
+        """Take back a point that has not fired, or let go of what hangs at it."""
+        (self.faults / point).unlink(missing_ok=True)
+        for fired in self.faults.glob(f"{point}.fired.*"):
+            fired.unlink(missing_ok=True)
+
     def fired(self, point: str) -> bool:
         """Whether a point has fired."""
         return any(self.faults.glob(f"{point}.fired.*"))
@@ -321,6 +337,10 @@ class Fleet:
         return pid
 
     def judge(self, *, allow_open: bool = True, timeout: float = 30.0) -> None:
+        """Fail unless the oracle finds nothing wrong."""
+        self.verdict(allow_open=allow_open, timeout=timeout).assert_clean()
+
+    def verdict(self, *, allow_open: bool = True, timeout: float = 30.0) -> Verdict:
         """Let the oracle compare ledger, tables and event stream, once things have come to rest.
 
         What is wrong for a moment may be on its way; what is still wrong at the end is wrong.
@@ -334,6 +354,5 @@ class Fleet:
                 allow_open=allow_open,
             )
             if not verdict.problems or time.monotonic() > deadline:
-                break
+                return verdict
             time.sleep(0.2)
-        verdict.assert_clean()

@@ -23,6 +23,7 @@ from celery.worker import state
 from celery.worker.request import Request
 from celery.worker.state import task_reserved
 
+from execution.faultpoints import reach
 from execution.settings import current
 
 _thread = threading.local()
@@ -50,6 +51,8 @@ class StepRequest(Request):
 
         def on_success(self: Request, result: tuple[int, Any, float], **more: Any) -> None:
             left = _take()
+            # Between a step, its next message sent, and what runs after it in this place.
+            reach(f"{self.name.removeprefix('tasks.')}:done")
             end(self, result, **more)
             before = self
             while left is not None and not result[0]:
@@ -92,6 +95,8 @@ class _InPlace(Request):
             "retries": 0,
             "ignore_result": True,
             "handed": handed,
+            # Else Celery takes `handed` for a header, which a retry would have to send.
+            "headers": {},
         }
         super().__init__(
             _Message(link["options"]["queue"], payload),
@@ -126,6 +131,7 @@ class _InPlace(Request):
             accept_callback=self._accepted,
         )
         left = _take()
+        reach(f"{self.name.removeprefix('tasks.')}:done")
         self.on_success(ended[0])
         return None if ended[0][0] else left
 

@@ -26,8 +26,10 @@ from execution.domain.errors import (
 from execution.domain.ports import Attempt, Broker, Capabilities
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import BrokerName, SessionStatus
+from execution.faultpoints import reach, within
 from execution.intake import new_id
 from execution.store import breakers, orders, reports, sessions, transitions
+from workers import reconciling
 from workers.context import Context
 
 T = TypeVar("T")
@@ -36,7 +38,6 @@ _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 10.0
 _VERIFY_EVERY = 1.0
 _CHECK_EVERY = 1.0
 _LISTEN_EVERY = 5.0
-_FIRST_LOOK, _OVERLAP = timedelta(days=1), timedelta(minutes=10)
 
 
 def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -97,6 +98,17 @@ class BrokerSession:
         self._heart.join(5)
         with suppress(StoreUnavailable), self._context.store.transaction() as connection:
             sessions.close_session(connection, self.session_id)
+
+    def submit(self, attempt: Attempt) -> VenueOrder:
+        """Send an attempt, as `Broker.submit`; BrokerUnavailable before this session is ready.
+
+        A session that has not looked yet at what happened while it was away takes no new work.
+        """
+        if self._status is not SessionStatus.LIVE_READY:
+            raise BrokerUnavailable(self._detail or "not connected")
+        reach("submit_order:before_send", attempt.order_id)
+        timeout = self._context.settings.broker_call_timeout
+        return self.call(lambda adapter: adapter.submit(attempt), timeout)
 
     def call(self, work: Callable[[Broker], Coroutine[Any, Any, T]], timeout: timedelta) -> T:
         """Run an adapter's coroutine, on the loop where it needs one, and wait for it.
@@ -174,10 +186,11 @@ class BrokerSession:
             try:
                 await self._adapter.connect()
                 await self._adapter.health_check()
+                await self._reconcile(self._adapter)
                 self._is(SessionStatus.LIVE_READY, None)
                 connected = time.monotonic()
                 await self._serve(self._adapter)
-            except BrokerError as error:
+            except (BrokerError, StoreUnavailable) as error:
                 self._is(SessionStatus.DOWN, str(error))
             except Exception as error:  # noqa: BLE001 - see below
                 # An adapter's defect must not end the watching of real orders.
@@ -187,6 +200,34 @@ class BrokerSession:
                 backoff = _BACKOFF_FIRST
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _BACKOFF_MOST)
+
+    async def _reconcile(self, adapter: Broker) -> None:
+        """Take up what happened while nobody was here; until then no new work is taken.
+
+        BrokerUnavailable, StoreUnavailable: then all of it is done again after the next connect.
+        """
+        if self.broker is BrokerName.PAPER:
+            return  # its book is in our own database
+        timeout = self._context.settings.broker_call_timeout
+        at_venue = {
+            order.venue_order_id: order
+            for order in await reconciling.ask(adapter.open_orders(), timeout)
+        }
+        while True:
+            adopted = await asyncio.to_thread(self._claim)
+            for attempt in adopted:
+                said = at_venue.get(attempt.venue_order_id)
+                if said is None:  # it is over there, or was never there
+                    said = await reconciling.ask(adapter.find(attempt), timeout)
+                if said is not None:
+                    await self._take(said)
+            if len(adopted) < sessions.ADOPTED_AT_ONCE:
+                break
+        if adapter.capabilities.late_executions:
+            since = await asyncio.to_thread(reconciling.since, self._context, self.broker)
+            heard = await reconciling.ask(adapter.executions(since), timeout)
+            await asyncio.to_thread(self._record_executions, heard)
+        await reconciling.compare(self._context, self.broker, adapter, list(at_venue.values()))
 
     async def _serve(self, adapter: Broker) -> None:
         """Watch and adopt until the connection is lost. BrokerUnavailable."""
@@ -204,32 +245,29 @@ class BrokerSession:
 
     async def _check(self, adapter: Broker) -> None:
         """Ask for health even while nothing is watched. BrokerUnavailable."""
-        timeout = self._context.settings.broker_call_timeout.total_seconds()
+        timeout = self._context.settings.broker_call_timeout
         while True:
             await asyncio.sleep(_CHECK_EVERY)
-            try:
-                await asyncio.wait_for(adapter.health_check(), timeout)
-            except TimeoutError:
-                raise BrokerUnavailable(f"no answer within {timeout:.0f} s") from None
+            await reconciling.ask(adapter.health_check(), timeout)
 
     async def _listen(self, adapter: Broker) -> None:
         """Record every execution of the account, of orders that are over or not ours too.
 
         What was recorded before is known by its id, so each look overlaps the last one widely.
         """
-        since = datetime.now(UTC) - _FIRST_LOOK
+        since = datetime.now(UTC) - reconciling.OVERLAP
         while adapter.capabilities.late_executions:
             now = datetime.now(UTC)
             heard = await adapter.executions(since)
             try:
                 await asyncio.to_thread(self._record_executions, heard)
-                since = now - _OVERLAP
+                since = now - reconciling.OVERLAP
             except StoreUnavailable as error:
                 self._log.warning("executions not recorded yet", error=str(error))
             await asyncio.sleep(_LISTEN_EVERY)
 
     def _record_executions(self, heard: Sequence[Execution]) -> None:
-        with self._context.store.transaction() as connection:
+        with within("listen"), self._context.store.transaction() as connection:
             reports.record_from_venue(
                 connection,
                 heard,
@@ -260,7 +298,7 @@ class BrokerSession:
 
     def _claim(self) -> list[Attempt]:
         settings = self._context.settings
-        with self._context.store.transaction() as connection:
+        with within("adopt"), self._context.store.transaction() as connection:
             found = sessions.adopt(
                 connection, self.session_id, self.broker, settings.session_timeout
             )
@@ -288,7 +326,7 @@ class BrokerSession:
             self._last_said.pop(known, None)
 
     def _record(self, said: VenueOrder) -> None:
-        with self._context.store.transaction() as connection:
+        with within("news"), self._context.store.transaction() as connection:
             order = (
                 transitions.load_by_venue_id(connection, said.venue_order_id)
                 if said.venue_order_id

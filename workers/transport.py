@@ -11,6 +11,8 @@ import structlog
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
 
+from execution.faultpoints import reach
+
 LINGER = 0.1
 """Seconds from an acknowledgement to its sending, at most."""
 
@@ -25,8 +27,15 @@ class QoS(redis.QoS):
         self._acknowledged: list[str] = []
         super().__init__(*arguments, **options)
 
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Redis has handed a message over, and hears now that it is with us."""
+        reach("receive:before")
+        super().append(message, delivery_tag)
+        reach("receive:after")
+
     def ack(self, delivery_tag: str) -> None:
         """Called in the loop's own thread, wherever the task ran."""
+        reach("acknowledge:before")
         hub = get_event_loop()
         if hub is None:
             super().ack(delivery_tag)
@@ -48,6 +57,7 @@ class QoS(redis.QoS):
         try:
             with self.pipe_or_acquire() as pipe:
                 pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
+            reach("acknowledge:after")
         except self.channel.connection_errors as error:  # type: ignore[attr-defined]  # its own
             # They come again after the visibility timeout.
             structlog.get_logger().warning("messages not acknowledged", error=str(error))
@@ -62,6 +72,11 @@ class Channel(redis.Channel):
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's
         if asynchronous:
             return super()._create_client(asynchronous=True)  # type: ignore[misc]
+        if self.connection is None or self.connection.client is None:
+            # Of a connection that was lost: a task that ends late acknowledges on its channel, and
+            # kombu closes it once more. Without an address left, kombu would raise AttributeError,
+            # which nobody takes for a lost connection: it would end the worker.
+            raise ConnectionError("this connection to Redis is gone")
         # A channel that lost its connection makes itself a new pool.
         if self._kept is None or self._kept.connection_pool is not self.pool:
             self._kept = super()._create_client()  # type: ignore[misc]

@@ -17,6 +17,7 @@ from execution.domain.errors import EventsUnavailable, StoreUnavailable
 from execution.domain.events import FILLS
 from execution.domain.orders import Order
 from execution.domain.vocabulary import ExecutionMode
+from execution.faultpoints import reach, within
 from execution.store import orders, outbox
 from execution.store.engine import Store
 from execution.store.outbox import Numbered
@@ -127,10 +128,15 @@ class Publisher:
                 if self._served >= asked:
                     continue
             try:
-                self.flush()
+                with within("publisher"):
+                    self.flush()
             except (EventsUnavailable, StoreUnavailable) as error:
                 given_up = asked
                 structlog.get_logger().warning("events not published yet", error=str(error))
+            except Exception:  # noqa: BLE001 - see below
+                # A defect met once must not leave this process without its publisher.
+                given_up = asked
+                structlog.get_logger().exception("publishing failed")
 
     def drain(self, finishing: Sequence[Order] = ()) -> int:
         """Publish until nothing waits; returns how many this call published.
@@ -160,7 +166,9 @@ class Publisher:
             text = message(event)
             for channel in channels(event):
                 pipeline.publish(channel, text)
+        reach("publish:before")
         try:
             pipeline.execute()
         except redis.RedisError as error:
             raise EventsUnavailable(f"Redis did not take {len(events)} events: {error}") from error
+        reach("publish:after")

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from execution.domain.errors import StoreUnavailable
+from execution.faultpoints import committed, committing
 from execution.store.statements import Direct
 
 # A process that is stopped inside a transaction must not hold its locks for ever: the server ends
@@ -93,6 +94,8 @@ class Store:
         """One transaction: committed at the end, rolled back by an exception."""
         with _translated(), self.engine.begin() as connection:
             yield connection
+            committing()
+        committed()
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
@@ -121,13 +124,15 @@ class Store:
         """
         opening = "BEGIN;" if durable else "BEGIN; SET LOCAL synchronous_commit = off;"
         with self.direct() as link:
-            link.ahead = opening
+            link.begin(opening)
             try:
                 yield link
                 if link.ahead == opening:
                     link.ahead = ""
                 else:
+                    committing()
                     link.say("COMMIT")
+                    committed()
             except BaseException:
                 link.ahead = ""
                 if link.connection.is_valid:

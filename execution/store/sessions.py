@@ -14,6 +14,8 @@ from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
 from execution.store.transitions import SELECT_ORDER
 
+ADOPTED_AT_ONCE = 500
+
 
 def open_session(connection: Connection, session_id: UUID, broker: BrokerName, worker: str) -> None:
     """Announce a worker that has just started; it is DOWN until it has connected."""
@@ -99,7 +101,7 @@ def adopt(
     session_id: UUID,
     broker: BrokerName,
     timeout: timedelta,
-    limit: int = 500,
+    limit: int = ADOPTED_AT_ONCE,
 ) -> list[Order]:
     """Take over the waiting orders of a broker that nobody alive watches.
 

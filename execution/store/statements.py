@@ -17,8 +17,10 @@ from psycopg2 import errors
 from sqlalchemy import Connection, PoolProxiedConnection
 
 from execution.domain.errors import StoreUnavailable
+from execution.faultpoints import committed, committing
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+_WRITE = re.compile(r"\b(INSERT INTO|UPDATE \w+ |DELETE FROM)\b")
 _numbers = count(1)
 
 
@@ -29,11 +31,16 @@ class Direct:
     travels together without one is a transaction of its own.
     """
 
-    __slots__ = ("ahead", "connection")
+    __slots__ = ("ahead", "connection", "in_transaction")
 
-    def __init__(self, connection: PoolProxiedConnection, ahead: str = "") -> None:
+    def __init__(self, connection: PoolProxiedConnection) -> None:
         self.connection = connection
-        self.ahead = ahead
+        self.ahead = ""
+        self.in_transaction = False
+
+    def begin(self, opening: str) -> None:
+        """Let what follows be one transaction; it begins with the first statement."""
+        self.ahead, self.in_transaction = opening, True
 
     def say(self, command: str, cursor: Any = None) -> None:
         """Run a command that has its values, after what goes ahead of it."""
@@ -67,6 +74,7 @@ class Prepared:
         self.sql = _PARAMETER.sub(self._place, sql)
         self._name = f"execution_{next(_numbers)}"
         self._make: Callable[[Iterable[Any]], Any] | None = None
+        self._writes = _WRITE.search(sql) is not None
         places = ", ".join(["%s"] * len(self._parameters))
         self._execute = f"EXECUTE {self._name} ({places})" if places else f"EXECUTE {self._name}"
 
@@ -82,10 +90,15 @@ class Prepared:
         try:
             cursor = self._cursor(link)
             values = [parameters[name] for name in self._parameters]
+            commits = isinstance(link, Direct) and self._writes and not link.in_transaction
+            if commits:
+                committing()
             if isinstance(link, Direct) and link.ahead:
                 link.say(cursor.mogrify(self._execute, values).decode(), cursor)
             else:
                 cursor.execute(self._execute, values)
+            if commits:
+                committed()
             if cursor.description is None:
                 return []
             if self._make is None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.5
-LONGEST_BACKOFF = 30.0
 STEADY_AFTER = 60.0
 """Seconds a process must have run for the next backoff to begin at the first again."""
 READY_INTERVAL = 0.05
@@ -81,7 +80,7 @@ class Keeper:
                 delay = FIRST_BACKOFF
             self._settle(Status.RESTARTING, code, error)
             self._stopping.wait(delay)
-            delay = min(2 * delay, LONGEST_BACKOFF)
+            delay = min(2 * delay, self.spec.longest_pause)
 
     def _run_once(self) -> str | None:
         """Run the process from start to exit; return what kept it from starting, if anything."""

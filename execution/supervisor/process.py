@@ -32,7 +32,8 @@ class ProcessSpec:
     `ready_timeout` counts for the first start; a restarted process is left to come back, since
     the recovery of a database takes its time. `restart` False means a one-shot that must exit
     with 0 before the next stage begins.
-    `stop_signal` goes to the process alone; after `grace` its whole group is killed.
+    `stop_signal` goes to the process alone; after `grace` its whole group is killed. Pauses
+    between restarts double up to `longest_pause`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ProcessSpec:
     grace: float = 10.0
     restart: bool = True
     ready_timeout: float = 60.0
+    longest_pause: float = 30.0
 
 
 class Child:

@@ -27,11 +27,11 @@ SERVERS, MIGRATION, SERVICES = range(3)
 """The stages, in order."""
 WORKER_THREADS = {"orders": 4, "ibkr": 8, "mt4": 8, "binance": 8, "paper": 4}
 """Threads of the worker of each queue."""
-QUEUES = {"orders": "orders,recovery,paper", "paper": "paper,orders"}
+QUEUES = {"orders": "orders,recovery,paper", "paper": "paper,orders,recovery"}
 """What a worker serves beside the queue it is named by. Recovery never waits behind the intake.
 
-Paper is no connection that one worker must own, so the two that serve it take orders in as well: a
-paper order then goes its whole way in one process, and either of the two may be away.
+Paper is no connection that one worker must own, so the two that serve it take orders in and recover
+them as well: a paper order then goes its whole way in one process, and either may be away.
 """
 WORKER_GRACE = 20.0
 """Seconds a worker may take to finish what it has begun: longer than one call to a venue."""
@@ -95,13 +95,14 @@ def _celery(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "celery", "-A", "workers.app", *arguments)
 
 
-def worker_spec(queue: str, home: Path, env: Mapping[str, str]) -> ProcessSpec:
-    """Return how to run the worker of one queue, ready once it takes messages."""
-    mark = private_folder(home / "run") / f"ready-{queue}"
+def worker_spec(queue: str, home: Path, env: Mapping[str, str], number: int = 1) -> ProcessSpec:
+    """Return how to run a worker of one queue, the `number`th, ready once it takes messages."""
+    name = queue if number == 1 else f"{queue}-{number}"
+    mark = private_folder(home / "run") / f"ready-{name}"
     return ProcessSpec(
-        name=f"worker-{queue}",
+        name=f"worker-{name}",
         argv=(
-            *_celery("worker", "-Q", QUEUES.get(queue, queue), "-n", f"{queue}@%h"),
+            *_celery("worker", "-Q", QUEUES.get(queue, queue), "-n", f"{name}@%h"),
             *("-P", "threads", "-c", str(WORKER_THREADS[queue])),
             *("--without-mingle", "--without-gossip", "-E", "--loglevel", "INFO"),
         ),

@@ -51,6 +51,7 @@ class Book:
         self.balances: dict[str, Decimal] = {}
         self.orders: dict[str, Order] = {}
         self.trades: list[Trade] = []
+        self.refusals: list[dict[str, Any]] = []
         self.markets: dict[str, Market] = {}
         self.clock = clock
         self._journal = journal
@@ -66,6 +67,15 @@ class Book:
 
     def submit(self, body: Mapping[str, Any]) -> Order:
         """Accept an order and fill what can be filled. Refusal means that it is not held."""
+        try:
+            return self._submit(body)
+        except Refusal as refusal:
+            self.refusals.append(
+                {"venue_order_id": body.get("venue_order_id"), "code": refusal.code}
+            )
+            raise
+
+    def _submit(self, body: Mapping[str, Any]) -> Order:
         order = read_order(body, f"L{len(self.orders) + 1}", self.clock())
         known = self._by_client_id.get(order.venue_order_id, [])
         refuses = {"accept": False, "refuse": bool(known)}.get(

@@ -81,6 +81,7 @@ class LedgerVenue:
         return {
             "orders": [order.as_json() for order in self.book.orders.values()],
             "executions": [trade.as_json() for trade in self.book.trades],
+            "refusals": list(self.book.refusals),
         }
 
     def set_price(self, symbol: str, bid: Decimal, ask: Decimal) -> None:

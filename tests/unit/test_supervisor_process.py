@@ -218,11 +218,10 @@ def test_what_exits_is_started_again_with_backoff(
 ) -> None:
     """Each pause is twice the last, up to the longest; the count is in the state."""
     monkeypatch.setattr(keeper, "FIRST_BACKOFF", 0.05)
-    monkeypatch.setattr(keeper, "LONGEST_BACKOFF", 0.2)
     log = home / "starts"
     log.touch()
     code = f"import time; print(time.time(), file=open({str(log)!r}, 'a')); raise SystemExit(3)"
-    with Supervisor([spec(home, "flaky", code)], home) as supervisor:
+    with Supervisor([spec(home, "flaky", code, longest_pause=0.2)], home) as supervisor:
         wait_for(lambda: len(log.read_text().split()) >= 5)
         process = supervisor.state.processes[0]
         assert process.restarts >= 4

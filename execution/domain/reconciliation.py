@@ -1,0 +1,73 @@
+"""What a venue holds against what we have of it: breaks to be looked at, corrected by nobody here.
+
+Sources: the usual broker reconciliation of open orders and positions; see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from execution.domain.reports import VenueOrder, VenuePosition
+from execution.domain.vocabulary import OrderState
+
+FOREIGN_ORDER = "FOREIGN_ORDER"
+STILL_OPEN = "STILL_OPEN"
+POSITION_BREAK = "POSITION_BREAK"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One of our attempts at the venue."""
+
+    order_id: UUID
+    client_order_id: str
+    state: OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One thing that differs; `key` tells it from others of its kind at its broker."""
+
+    kind: str
+    key: str
+    message: str
+    order_id: UUID | None = None
+
+
+def compare_orders(at_venue: Iterable[VenueOrder], ours: Mapping[str, Known]) -> list[Break]:
+    """Orders that work at the venue and are none of ours, or are over here.
+
+    `ours` is by the id that we gave it there. What works here and not there is no break: its
+    watcher asks the venue what became of it.
+    """
+    breaks = []
+    for order in at_venue:
+        known = ours.get(order.venue_order_id or "")
+        what = f"{order.side} {order.quantity} {order.symbol} ({order.broker_order_id})"
+        if known is None:
+            message = f"{what} works at the venue and is no order of ours"
+            breaks.append(Break(FOREIGN_ORDER, order.broker_order_id, message))
+        elif known.state.is_final:
+            message = f"{what} works at the venue; order {known.client_order_id} is {known.state}"
+            breaks.append(Break(STILL_OPEN, order.broker_order_id, message, known.order_id))
+    return breaks
+
+
+def compare_positions(
+    at_venue: Iterable[VenuePosition], ours: Mapping[str, Decimal]
+) -> list[Break]:
+    """Symbols of which the venue says we hold another quantity than our executions add up to."""
+    held = {position.symbol: position.quantity for position in at_venue}
+    return [
+        Break(
+            POSITION_BREAK,
+            symbol,
+            f"{symbol}: the venue holds {held.get(symbol, Decimal(0))}, "
+            f"our executions add up to {ours.get(symbol, Decimal(0))}",
+        )
+        for symbol in sorted(held.keys() | ours.keys())
+        if held.get(symbol, Decimal(0)) != ours.get(symbol, Decimal(0))
+    ]

@@ -1,0 +1,104 @@
+"""What reconciliation with a venue reads of ours, and the alerts that it raises and settles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from execution.domain.reconciliation import Break, Known
+from execution.domain.vocabulary import BrokerName, OrderState
+from execution.store import alerts
+
+
+def known(connection: Connection, broker: BrokerName, ids: Iterable[str]) -> dict[str, Known]:
+    """Attempts at a broker by what we call them there."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT a.venue_order_id, a.order_id, a.state, o.client_order_id
+            FROM order_attempts a JOIN orders o USING (order_id)
+            WHERE a.venue_order_id = ANY(:ids) AND a.broker = :broker
+            """
+        ),
+        {"ids": list(ids), "broker": broker},
+    )
+    return {
+        row.venue_order_id: Known(row.order_id, row.client_order_id, OrderState(row.state))
+        for row in rows
+    }
+
+
+def positions(connection: Connection, broker: BrokerName) -> dict[str, Decimal]:
+    """Signed quantity by symbol over all accounts; zero for what was closed."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT symbol, sum(quantity) AS quantity FROM positions
+            WHERE broker = :broker GROUP BY symbol
+            """
+        ),
+        {"broker": broker},
+    )
+    return {row.symbol: row.quantity for row in rows}
+
+
+def unbooked(connection: Connection, broker: BrokerName) -> bool:
+    """Whether executions at a broker are on their way into `positions`."""
+    return bool(
+        connection.execute(
+            text(
+                """
+                SELECT EXISTS (SELECT FROM execution_reports
+                        WHERE applied_at IS NULL AND broker = :broker)
+                    OR EXISTS (SELECT FROM fills WHERE positioned_at IS NULL AND broker = :broker)
+                """
+            ),
+            {"broker": broker},
+        ).scalar_one()
+    )
+
+
+def last_served(connection: Connection, broker: BrokerName) -> datetime | None:
+    """When a worker last had a connection to a broker; None when none ever had."""
+    found: datetime | None = connection.execute(
+        text(
+            """
+            SELECT max(CASE WHEN status = 'LIVE_READY' THEN heartbeat_at ELSE since END)
+            FROM broker_sessions WHERE broker = :broker AND detail IS DISTINCT FROM 'starting'
+            """
+        ),
+        {"broker": broker},
+    ).scalar_one()
+    return found
+
+
+def record(
+    connection: Connection, broker: BrokerName, kinds: Iterable[str], breaks: Sequence[Break]
+) -> None:
+    """Raise an alert for each break, and settle those of these kinds that are gone."""
+    for found in breaks:
+        alerts.alert(
+            connection,
+            found.kind,
+            f"{broker}:{found.key}",
+            f"{broker}: {found.message}",
+            order_id=found.order_id,
+            broker=broker,
+        )
+    connection.execute(
+        text(
+            """
+            UPDATE alerts SET resolved_at = clock_timestamp()
+            WHERE broker = :broker AND kind = ANY(:kinds) AND resolved_at IS NULL
+                AND NOT key = ANY(:keys)
+            """
+        ),
+        {
+            "broker": broker,
+            "kinds": list(kinds),
+            "keys": [f"{broker}:{found.key}" for found in breaks],
+        },
+    )

@@ -1,0 +1,96 @@
+"""Ways through the lifecycle on which faults are fired, and how each must end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fleet import PRICES, Fleet
+
+FAR_BELOW = "50000"
+JUST_BELOW = "63000"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One way: the order that takes it, what happens on it, and what must come of it.
+
+    `prepare` arms the venue for so many orders; `begin` is done after an order was placed,
+    `proceed` again and again until all have come to rest. `live` is how many orders the venue must
+    hold for each of ours.
+    """
+
+    name: str
+    order: dict[str, Any]
+    ends: frozenset[str] = frozenset({"FILLED"})
+    live: int = 1
+    prepare: Callable[[Fleet, int], None] = lambda *_: None
+    begin: Callable[[Fleet, str], None] = lambda *_: None
+    proceed: Callable[[Fleet, list[str]], None] = lambda *_: None
+
+
+_LIVE = {"symbol": "BTC-USDT", "side": "BUY", "quantity": "1", "on_failure": "wait"}
+
+
+def _arm(kind: str, **options: Any) -> Callable[[Fleet, int], None]:
+    return lambda fleet, count: fleet.venue.arm(kind, on="submit", times=count, **options)
+
+
+def _fill_what_rests(fleet: Fleet, names: list[str]) -> None:
+    """Let the market come to those that rest, once all of them do."""
+    at_rest = fleet.query("SELECT state, due_at FROM orders WHERE client_order_id = ANY(%s)", names)
+    if len(at_rest) == len(names) and all(
+        row["due_at"] is None and row["state"] in {"SUBMITTED", "FILLED"} for row in at_rest
+    ):
+        fleet.venue.price("BTC-USDT", "62000", "62001")
+
+
+def _cancel_what_rests(fleet: Fleet, names: list[str]) -> None:
+    """Cancel those that rest; the same cancel again is the same cancel."""
+    resting = fleet.query(
+        """SELECT client_order_id FROM orders WHERE client_order_id = ANY(%s)
+        AND state = 'SUBMITTED' AND due_at IS NULL""",
+        names,
+    )
+    for row in resting:
+        name = row["client_order_id"]
+        fleet.client.cancel(name, f"cancel-{name}")
+
+
+FLOWS = {
+    flow.name: flow
+    for flow in (
+        Flow(
+            "paper",
+            {"symbol": "SPY", "side": "BUY", "quantity": "1", "execution_mode": "PAPER"},
+            live=0,
+        ),
+        Flow("live", _LIVE),
+        Flow("lost-reply", _LIVE, prepare=_arm("drop_reply")),
+        Flow("lost-request", _LIVE, prepare=_arm("drop_request")),
+        Flow(
+            "refused",
+            {**_LIVE, "on_failure": "paper"},
+            live=0,
+            prepare=_arm("reject", code="MIN_NOTIONAL", reason="too small"),
+        ),
+        Flow(
+            "resting",
+            {**_LIVE, "order_type": "LIMIT", "limit_price": JUST_BELOW},
+            proceed=_fill_what_rests,
+        ),
+        Flow(
+            "cancelled",
+            {**_LIVE, "order_type": "LIMIT", "limit_price": FAR_BELOW},
+            ends=frozenset({"CANCELLED"}),
+            proceed=_cancel_what_rests,
+        ),
+    )
+}
+
+
+def reset(fleet: Fleet) -> None:
+    """Markets as they were, and a venue that does nothing wrong."""
+    fleet.venue.disarm()
+    fleet.set_prices(PRICES)

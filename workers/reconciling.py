@@ -1,0 +1,112 @@
+"""Before a session takes new work: what happened at its venue while nobody was there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import structlog
+
+from execution.domain.errors import BrokerUnavailable
+from execution.domain.ports import Broker
+from execution.domain.reconciliation import (
+    FOREIGN_ORDER,
+    POSITION_BREAK,
+    STILL_OPEN,
+    Break,
+    compare_orders,
+    compare_positions,
+)
+from execution.domain.reports import VenueOrder, VenuePosition
+from execution.domain.vocabulary import BrokerName
+from execution.store import reconciling
+from workers.context import Context
+
+T = TypeVar("T")
+
+AT_LEAST = timedelta(days=1)
+"""How far back a session looks for executions when it connects, however short it was away."""
+OVERLAP = timedelta(minutes=10)
+_BOOKED_WITHIN = 2.0
+_LOOK_AGAIN = 0.3
+
+
+async def ask(question: Coroutine[Any, Any, T], within: timedelta) -> T:
+    """A venue's answer; BrokerUnavailable when it does not come in time."""
+    try:
+        return await asyncio.wait_for(question, within.total_seconds())
+    except TimeoutError:
+        raise BrokerUnavailable(f"no answer within {within.total_seconds():.0f} s") from None
+
+
+def since(context: Context, broker: BrokerName) -> datetime:
+    """From when on a venue is asked for executions: before anybody last listened there."""
+    now = datetime.now(UTC)
+    with context.store.transaction() as connection:
+        served = reconciling.last_served(connection, broker) or now
+    return min(served, now - AT_LEAST) - OVERLAP
+
+
+async def compare(
+    context: Context, broker: BrokerName, adapter: Broker, open_orders: Sequence[VenueOrder]
+) -> list[Break]:
+    """Hold open orders and positions against ours; an alert for each break. BrokerUnavailable.
+
+    Nothing is corrected: what is at the venue may be somebody's own doing, and what is wrong with
+    our books must be understood first. Executions must have been recorded before.
+    """
+    breaks = await asyncio.to_thread(_compare_orders, context, broker, open_orders)
+    kinds = [FOREIGN_ORDER, STILL_OPEN]
+    differing = await _position_breaks(context, broker, adapter)
+    if differing is not None:
+        kinds.append(POSITION_BREAK)
+        breaks += differing
+    await asyncio.to_thread(_record, context, broker, kinds, breaks)
+    return breaks
+
+
+async def _position_breaks(
+    context: Context, broker: BrokerName, adapter: Broker
+) -> list[Break] | None:
+    """What differs twice in a row with nothing on its way into the books; None while it moves."""
+    timeout = context.settings.broker_call_timeout
+    until = asyncio.get_running_loop().time() + _BOOKED_WITHIN
+    before = None
+    while True:
+        held = await ask(adapter.positions(), timeout)
+        differing, booked = await asyncio.to_thread(_compare_positions, context, broker, held)
+        if not differing or (booked and differing == before):
+            return differing
+        if asyncio.get_running_loop().time() > until:
+            return None
+        before = differing if booked else None
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+def _compare_orders(
+    context: Context, broker: BrokerName, open_orders: Sequence[VenueOrder]
+) -> list[Break]:
+    ids = [order.venue_order_id for order in open_orders if order.venue_order_id]
+    with context.store.transaction() as connection:
+        ours = reconciling.known(connection, broker, ids)
+    return compare_orders(open_orders, ours)
+
+
+def _compare_positions(
+    context: Context, broker: BrokerName, held: Sequence[VenuePosition]
+) -> tuple[list[Break], bool]:
+    with context.store.transaction() as connection:
+        booked = not reconciling.unbooked(connection, broker)
+        ours = reconciling.positions(connection, broker)
+    return compare_positions(held, ours), booked
+
+
+def _record(
+    context: Context, broker: BrokerName, kinds: Sequence[str], breaks: Sequence[Break]
+) -> None:
+    for found in breaks:
+        structlog.get_logger().warning("break", broker=broker.value, what=found.message)
+    with context.store.transaction() as connection:
+        reconciling.record(connection, broker, kinds, breaks)
