@@ -41,6 +41,9 @@ bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPT
 crash-matrix: $(STAMP) ## kill, fail and hang at every fault point (OPTIONS="--only paper"; goes on where it was broken off)
 	$(BIN)/python -m tests.chaos.matrix $(OPTIONS)
 
+planted-bugs: $(STAMP) ## put in the mistakes that lose or double orders, and name the tests that catch them
+	$(BIN)/python -m tests.chaos.planted $(OPTIONS)
+
 fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS times
 	$(BIN)/python -m tests.chaos.fencing --rounds $(ROUNDS)
 
@@ -51,4 +54,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test bench crash-matrix fencing soak format
+.PHONY: help install up down lint test bench crash-matrix fencing planted-bugs soak format

@@ -84,7 +84,7 @@ class Intake:
             body = storable(dict(payload))
         else:
             reason = None
-            body = request.canonical()
+            body = _meaning(request, instrument)
             understood = Understood(request, instrument)
         client_order_id = readable_id(payload.get("client_order_id"))
         digest = fingerprint(body)
@@ -93,6 +93,9 @@ class Intake:
             return Taken(receipt, body, understood)
         with self._store.transaction() as connection:
             known = requests.find(connection, client_order_id, digest)
+            accepted = None if known else requests.payload_under(connection, client_order_id)
+        if known is None and accepted is not None and self._means(accepted[1], digest):
+            known = accepted[0]
         if known is not None:
             return Taken(known, body, None)
         taken = (
@@ -103,6 +106,16 @@ class Intake:
         if refused is not None:
             return Taken(refused, body, None)
         return self.take(payload)
+
+    def _means(self, payload: Mapping[str, Any], digest: str) -> bool:
+        """Whether a payload that was kept means, by the rules of today, what has this digest.
+
+        It may have been kept by an earlier release, in a form that is another now.
+        """
+        try:
+            return fingerprint(_meaning(*self.understand(payload))) == digest
+        except RequestRefused:
+            return False
 
     def _record(
         self, client_order_id: str | None, body: Mapping[str, Any], digest: str, reason: str | None
@@ -130,6 +143,16 @@ class Intake:
                 event=event,
                 due=self._due,
             )
+
+
+def _meaning(request: OrderRequest, instrument: Instrument) -> dict[str, Any]:
+    """A request as it is kept and compared; what is the default for its instrument is left out."""
+    body = request.canonical()
+    if request.time_in_force is not None:
+        left_out = request.model_copy(update={"time_in_force": None})
+        if request.time_in_force is left_out.effective_time_in_force(instrument.asset_class):
+            body.pop("time_in_force")
+    return body
 
 
 def readable_id(value: object) -> str | None:

@@ -18,7 +18,6 @@ from tasks.unwritten import write_taken
 from workers.app import app
 from workers.context import context
 from workers.registry import session_of
-from workers.session import BrokerSession
 
 _AGAIN = timedelta(seconds=1)
 
@@ -57,15 +56,19 @@ def await_fill(self: StepTask, order_id: str) -> None:
     if order.attempt.reported_state is not None and order.attempt.reported_state.is_final:
         _ended_by_venue(self, order)
     else:
-        _wait(order, session_of(order.broker))
+        _wait(order)
     self.end_chain()
 
 
-def _wait(order: Order, session: BrokerSession) -> None:
-    """Leave the order to this session, which will wake this step."""
-    session.watch(order.for_venue())
-    if order.attempt.watcher == session.session_id and order.due_at is None:
+def _wait(order: Order) -> None:
+    """Leave the order to this session, which will wake this step, unless it waits already.
+
+    Where nothing is due some session watches it; should that one fall silent, another adopts it.
+    """
+    if order.due_at is None and order.attempt.watcher is not None:
         return
+    session = session_of(order.broker)
+    session.watch(order.for_venue())
     with context().store.transaction() as connection:
         orders.watched(connection, order, session.session_id)
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from celery import Celery
 from sqlalchemy import Connection
 
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.routing import fallback
-from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
+from execution.domain.vocabulary import BrokerName
 from execution.intake import new_id
-from execution.store import alerts, orders
+from execution.store import giving_up
 from workers.context import context
-
-WAIT = timedelta(seconds=5)
 
 
 def give_up(
@@ -27,45 +22,16 @@ def give_up(
     sent: bool,
     code: str | None = None,
 ) -> bool:
-    """Decide, in the caller's transaction, what follows a definite no or a send that never left.
-
-    `sent` is False where it provably never left. True when the order now stands for paper and
-    `send_reroute` is due after the commit. An order that was refused on paper, or whose producer
-    wants no paper, ends REJECTED.
-    """
-    choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    waits = choice is OnFailure.WAIT and not sent
-    if order.broker is not BrokerName.PAPER and waits:
-        if order.state is OrderState.PENDING:
-            orders.gateway_waits(connection, order, reason, WAIT)
-        else:
-            orders.back_to_gateway(connection, order, reason, WAIT)
-        _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
-        return False
-    if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:
-        orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
-        if order.reduces_risk:
-            _alert(connection, order, alerts.UNPROTECTED, f"was to reduce risk: {reason}")
-        return False
-    return orders.reroute(
+    """`giving_up.give_up`, with this process's settings; `send_reroute` is due when it is True."""
+    return giving_up.give_up(
         connection,
         order,
-        f"{order.broker}: {reason}",
-        attempt_id=new_id(),
+        reason,
         step=step,
+        sent=sent,
+        attempt_id=new_id(),
         timing=context().timing,
         code=code,
-    )
-
-
-def _alert(connection: Connection, order: Order, kind: str, what: str) -> None:
-    alerts.alert(
-        connection,
-        kind,
-        order.order_id,
-        f"order {order.client_order_id} {what}",
-        order_id=order.order_id,
-        broker=order.broker,
     )
 
 

@@ -55,6 +55,7 @@ def told(
         state=None if order is None else order.state,
         reason=reason,
         step=f"{command.kind.lower()}_order",
+        alone=True,
     )
 
 

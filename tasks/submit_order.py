@@ -13,6 +13,7 @@ from execution.domain.errors import (
     BrokerUnavailable,
     OutcomeUnknown,
     RejectionScope,
+    TooLate,
 )
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
@@ -97,7 +98,7 @@ def _send_intended(
     except BrokerRejected as refusal:
         _refused(task, intended, refusal)
     except BrokerUnavailable as error:
-        _never_left(task, intended, session, str(error))
+        _never_left(task, intended, session, error)
     except OutcomeUnknown as error:
         _in_doubt(intended, str(error), _AGAIN, counts=True)
     else:
@@ -199,11 +200,14 @@ def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
         send_reroute(task.app, order)
 
 
-def _never_left(task: StepTask, order: Order, session: BrokerSession, reason: str) -> None:
-    shared = context()
+def _never_left(
+    task: StepTask, order: Order, session: BrokerSession, error: BrokerUnavailable
+) -> None:
+    shared, reason = context(), str(error)
     rerouted = False
     with shared.store.transaction() as connection:
-        _count(connection, order, reason, counts=True)
+        # That a busy worker came too late says nothing of the venue.
+        _count(connection, order, reason, counts=not isinstance(error, TooLate))
         if session.down_for() > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, sent=False)
         else:

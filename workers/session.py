@@ -38,6 +38,7 @@ _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 10.0
 _VERIFY_EVERY = 1.0
 _CHECK_EVERY = 1.0
 _LISTEN_EVERY = 5.0
+_LISTEN_WIDELY_EVERY = 60.0
 
 
 def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -253,11 +254,14 @@ class BrokerSession:
     async def _listen(self, adapter: Broker) -> None:
         """Record every execution of the account, of orders that are over or not ours too.
 
-        What was recorded before is known by its id, so each look overlaps the last one widely.
+        What was recorded before is known by its id, so each look overlaps the last one widely, and
+        now and then goes back a day: an execution may come dated long before it is told.
         """
-        since = datetime.now(UTC) - reconciling.OVERLAP
+        since, widely = datetime.now(UTC) - reconciling.OVERLAP, time.monotonic()
         while adapter.capabilities.late_executions:
             now = datetime.now(UTC)
+            if time.monotonic() - widely > _LISTEN_WIDELY_EVERY:
+                since, widely = now - reconciling.AT_LEAST, time.monotonic()
             heard = await adapter.executions(since)
             try:
                 await asyncio.to_thread(self._record_executions, heard)

@@ -11,6 +11,7 @@ from typing import Any
 from celery.app.events import Events as CeleryEvents
 from celery.events.dispatcher import EventDispatcher
 from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu.asynchronous import set_event_loop
 from vine import promise
 
 LINGER = 0.1
@@ -43,6 +44,11 @@ class Consumer(CeleryConsumer):
         self._due = False
         super().__init__(*arguments, **options)
         self._linger_promise = promise(self._linger)
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Celery resets the hub after a lost connection, and kombu forgets it then."""
+        set_event_loop(hub)
+        super().register_with_event_loop(hub)
 
     def on_send_event_buffered(self) -> None:  # type: ignore[override]
         """Called for each event, from any thread: only the loop's own thread may set a timer."""

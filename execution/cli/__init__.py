@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from execution.cli import database, environment, examples, instructions, market, orders, service
+from execution.cli import (
+    alerts,
+    database,
+    environment,
+    examples,
+    instructions,
+    market,
+    orders,
+    recovering,
+    resolving,
+    service,
+)
 from execution.domain.errors import ExecutionError
 
 app = typer.Typer(
@@ -19,6 +30,9 @@ service.register(app, after_ready=examples.show)
 orders.register(app)
 instructions.register(app)
 market.register(app)
+alerts.register(app)
+recovering.register(app)
+resolving.register(app)
 database.register(app)
 environment.register(app)
 

@@ -137,5 +137,9 @@ def brokers(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    names = ("broker", "status", "detail", "worker", "breaker", "failures", "reason")
-    print_table("brokers", names, [[row[name] for name in names] for row in rows])
+    names: tuple[str, ...] = ("broker", "status", "since", "detail", "worker")
+    print_table("connections", names, [[row[name] for name in names] for row in rows])
+    names = ("broker", "breaker", "opened_at", "failures", "total_failures", "reason")
+    breakers = {row["broker"]: [row[name] for name in names] for row in rows}
+    columns = ("broker", "breaker", "open since", "failures in a row", "in all", "last reason")
+    print_table("circuit breakers", columns, list(breakers.values()))

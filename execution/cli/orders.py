@@ -11,7 +11,7 @@ from execution.cli.output import print_json, print_table
 from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
-from execution.store import reading
+from execution.store import reading, stamp
 from execution.store.engine import Store
 from execution.store.requests import REFUSED
 from execution.supervisor.control import connected_settings
@@ -22,6 +22,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def open_store() -> Store:
     """The database that the environment or the running service names."""
     return Store(connected_settings().require_database_url(), application_name="cli", pool_size=1)
+
+
+def open_verified_store() -> Store:
+    """The same for a command that changes something. ConfigurationError: the other environment."""
+    store = open_store()
+    with store.transaction() as connection:
+        stamp.verify(connection, connected_settings().execution_environment)
+    return store
 
 
 def register(app: typer.Typer) -> None:
@@ -174,7 +182,9 @@ def show(
         "broker",
         "execution_mode",
         "state",
+        "filled_quantity",
         "venue_order_id",
+        "error_code",
         "reason",
     )
     print_table("attempts", names, [[row[name] for name in names] for row in attempts])

@@ -54,7 +54,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.strftime("%H:%M:%S.%f")[:-3]
+        today = value.date() == datetime.now(value.tzinfo).date()
+        return value.strftime("%H:%M:%S.%f")[:-3] if today else value.strftime("%Y-%m-%d %H:%M:%S")
     shown = str(to_json(value))
     style = STATE_STYLES.get(shown)
     return f"[{style}]{shown}[/{style}]" if style else shown.replace("[", "\\[")

@@ -60,5 +60,9 @@ class BrokerUnavailable(BrokerError):
     """The request provably never left, or the venue says that it took nothing."""
 
 
+class TooLate(BrokerUnavailable):
+    """The venue took nothing since it came after `send_by`: no fault of the order or the venue."""
+
+
 class OutcomeUnknown(BrokerError):
     """The request may have arrived; only the venue can tell (ask with `find`)."""

@@ -59,9 +59,13 @@ def order_event(
     state: str | None = None,
     reason: str | None = None,
     step: str | None = None,
+    alone: bool = False,
 ) -> Event:
-    """A message of `orders`; `key` (the order's version, or the request's id) makes it unique."""
-    identity = event_id(ORDERS, order_id, kind, key)
+    """A message of `orders`; `key` (the order's version, or the request's id) makes it unique.
+
+    So does the order, unless the key is `alone`: a command's id is, whose order may not exist yet.
+    """
+    identity = event_id(ORDERS, None if alone else order_id, kind, key)
     payload = {
         "schema": SCHEMA,
         "event_id": str(identity),

@@ -47,18 +47,21 @@ def apply_orphan(
     """Apply a report of an order nobody here knows. False when it was applied before.
 
     It really happened, so it becomes a fill and moves the position; somebody must look at it.
+    False, too, for what revises a fill of ours without our id: that is left for its order.
     """
     report = connection.execute(
         text(_UNAPPLIED.format(which="report_id = :report_id AND order_id IS NULL")),
         {"report_id": report_id},
     ).one_or_none()
-    if report is None:
+    if report is None or _is_of_an_order(connection, report):
         return False
     _apply(connection, report, map_symbol(report.symbol))
     alerts.alert(
         connection,
         alerts.UNKNOWN_ORDER,
-        f"{report.broker}:{report.account}:{report.symbol}:{report.execution_id}",
+        # What becomes of an execution later is the same matter.
+        f"{report.broker}:{report.account}:{report.symbol}:"
+        f"{report.corrects or report.execution_id}",
         f"{report.broker} reports {report.side} {report.quantity} {report.symbol} at "
         f"{report.price} for an order that is not ours (execution {report.execution_id})",
         broker=report.broker,
@@ -76,6 +79,14 @@ def _apply(connection: Connection, report: Row[Any], instrument: Instrument | No
         text("UPDATE execution_reports SET applied_at = clock_timestamp() WHERE report_id = :id"),
         {"id": report.report_id},
     )
+
+
+def _is_of_an_order(connection: Connection, report: Row[Any]) -> bool:
+    """Give a revision to the order whose fill it revises, unapplied; False for all else."""
+    if report.kind == ReportKind.TRADE:
+        return False
+    where = _place(report, report.corrects or report.execution_id)
+    return connection.execute(_ADOPT, where | {"report_id": report.report_id}).rowcount > 0
 
 
 def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
@@ -107,19 +118,14 @@ def _catch_up(connection: Connection, trade: Row[Any]) -> None:
     """Apply what was heard of a fill before the fill itself was."""
     earlier = connection.execute(
         text(
-            """
-            SELECT * FROM execution_reports
-            WHERE (broker, environment, account, symbol, side)
-                = (:broker, :environment, :account, :symbol, :side)
-              AND kind <> 'TRADE' AND applied_at IS NOT NULL
+            f"""
+            SELECT * FROM execution_reports r WHERE {_SAME} AND kind <> 'TRADE'
+              AND applied_at IS NOT NULL
               AND (execution_id = :execution_id OR corrects = :execution_id)
             ORDER BY report_id
             """
         ),
-        {
-            name: getattr(trade, name)
-            for name in ("broker", "environment", "account", "symbol", "side", "execution_id")
-        },
+        _place(trade, trade.execution_id),
     ).all()
     for report in earlier:
         _revise(connection, report)
@@ -128,13 +134,32 @@ def _catch_up(connection: Connection, trade: Row[Any]) -> None:
 def _revise(connection: Connection, report: Row[Any]) -> None:
     match ReportKind(report.kind):
         case ReportKind.COMMISSION:
-            _change_fill(connection, report, report.execution_id, _COMMISSION)
-        case ReportKind.CORRECTION:
-            _change_fill(connection, report, report.corrects, _CORRECTION)
-        case ReportKind.BUST:
-            _change_fill(connection, report, report.corrects or report.execution_id, _BUST)
+            values = {
+                "commission": report.commission,
+                "commission_currency": report.commission_currency,
+                "kind": report.kind,
+            }
+            connection.execute(_COMMISSION, _place(report, report.execution_id) | values)
+        case ReportKind.CORRECTION | ReportKind.BUST:
+            _correct(connection, _place(report, report.corrects or report.execution_id))
         case ReportKind.TRADE:
             """A trade is no revision."""
+
+
+def _correct(connection: Connection, where: dict[str, Any]) -> None:
+    """Let a fill be what the last correction or bust of it says, in whatever order they came."""
+    revisions = connection.execute(_REVISIONS, where).all()
+    if not revisions:
+        return
+    last, busted = revisions[-1], revisions[-1].kind == ReportKind.BUST
+    corrections = [row for row in revisions if row.kind == ReportKind.CORRECTION]
+    values = {
+        "quantity": Decimal(0) if busted else last.quantity,
+        "price": corrections[-1].price if corrections else None,
+        "status": "BUSTED" if busted else "CORRECTED",
+        "kind": last.kind,
+    }
+    connection.execute(_CORRECTION, where | values)
 
 
 def base_asset(instrument: Instrument | None) -> str | None:
@@ -143,46 +168,71 @@ def base_asset(instrument: Instrument | None) -> str | None:
     return instrument.base_currency if instrument is not None and crypto else None
 
 
-# What a later report changes of a fill. The position is folded anew (positioned_at), because the
-# fill may lie anywhere in its history.
-_COMMISSION = "commission = :commission, commission_currency = :commission_currency"
-_CORRECTION = "quantity = :quantity, price = :price, status = 'CORRECTED'"
-_BUST = "quantity = 0, status = 'BUSTED'"
+_SAME = """(r.broker, r.environment, r.account, r.symbol, r.side)
+    = (:broker, :environment, :account, :symbol, :side)"""
+"""Whatever belongs to one execution has these in common."""
 
 
-def _change_fill(
-    connection: Connection, report: Row[Any], execution_id: str | None, changes: str
-) -> None:
-    connection.execute(
-        text(
-            f"""
-            UPDATE fills SET {changes}, positioned_at = NULL, revised = :kind,
-                revisions = revisions + 1
-            WHERE broker = :broker AND environment = :environment AND account = :account
-              AND symbol = :symbol AND side = :side AND execution_id IN (
-                -- A correction may correct a correction: follow them down to the trade.
-                WITH RECURSIVE chain AS (
-                    SELECT CAST(:execution_id AS text) AS execution_id
-                    UNION
-                    SELECT r.corrects FROM execution_reports r
-                    JOIN chain c ON c.execution_id = r.execution_id
-                    WHERE r.broker = :broker AND r.environment = :environment
-                      AND r.account = :account AND r.symbol = :symbol AND r.side = :side
-                      AND r.kind = 'CORRECTION' AND r.corrects IS NOT NULL
-                ) SELECT execution_id FROM chain)
-            """
-        ),
-        {
-            "broker": report.broker,
-            "environment": report.environment,
-            "account": report.account,
-            "symbol": report.symbol,
-            "side": report.side,
-            "execution_id": execution_id,
-            "quantity": report.quantity,
-            "price": report.price,
-            "commission": report.commission,
-            "commission_currency": report.commission_currency,
-            "kind": report.kind,
-        },
+def _place(report: Row[Any], execution_id: str | None) -> dict[str, Any]:
+    common = ("broker", "environment", "account", "symbol", "side")
+    return {name: getattr(report, name) for name in common} | {"execution_id": execution_id}
+
+
+# A correction may correct a correction, down to the trade. One that bears the id of what it
+# corrects ends the way.
+_BELOW = f"""below AS (
+        SELECT CAST(:execution_id AS text) AS execution_id
+        UNION
+        SELECT r.corrects FROM execution_reports r JOIN below b USING (execution_id)
+        WHERE {_SAME} AND r.kind = 'CORRECTION' AND r.corrects <> r.execution_id
+    )"""
+# Down to the trade, and up again to all that revises it; the last of them counts.
+_REVISIONS = text(
+    f"""
+    WITH RECURSIVE {_BELOW}, revisions AS (
+        SELECT b.execution_id AS root, 1 AS depth, r.report_id, r.execution_id, r.kind, r.quantity,
+            r.price, r.executed_at
+        FROM below b JOIN execution_reports r
+            ON r.corrects = b.execution_id
+            OR (r.corrects IS NULL AND r.execution_id = b.execution_id)
+        WHERE {_SAME} AND r.kind IN ('CORRECTION', 'BUST') AND NOT EXISTS (
+            SELECT FROM execution_reports r WHERE {_SAME} AND r.execution_id = b.execution_id
+                AND r.kind = 'CORRECTION' AND r.corrects <> r.execution_id)
+        UNION
+        SELECT v.root, v.depth + 1, r.report_id, r.execution_id, r.kind, r.quantity, r.price,
+            r.executed_at
+        FROM revisions v JOIN execution_reports r
+            ON r.corrects = v.execution_id
+            OR (r.corrects IS NULL AND r.execution_id = v.execution_id)
+        WHERE {_SAME} AND v.kind = 'CORRECTION' AND v.execution_id <> v.root
+            AND r.kind IN ('CORRECTION', 'BUST') AND r.report_id <> v.report_id
     )
+    SELECT * FROM revisions ORDER BY executed_at, depth, report_id
+    """
+)
+
+# The position is folded anew (positioned_at), because the fill may lie anywhere in its history.
+_REVISED = f"""positioned_at = NULL, revised = :kind, revisions = revisions + 1
+    WHERE {_SAME} AND execution_id IN (WITH RECURSIVE {_BELOW} SELECT execution_id FROM below)"""
+_COMMISSION = text(
+    f"""
+    UPDATE fills r SET commission = :commission, commission_currency = :commission_currency,
+        {_REVISED}
+    """
+)
+# What changes nothing, since a later one was heard first, is not told.
+_CORRECTION = text(
+    f"""
+    UPDATE fills r SET quantity = :quantity, price = coalesce(CAST(:price AS numeric), price),
+        status = :status, {_REVISED}
+        AND (quantity, price, status)
+            IS DISTINCT FROM (:quantity, coalesce(CAST(:price AS numeric), price), :status)
+    """
+)
+_ADOPT = text(
+    f"""
+    UPDATE execution_reports e SET order_id = r.order_id, attempt_id = r.attempt_id FROM fills r
+    WHERE e.report_id = :report_id AND r.order_id IS NOT NULL AND {_SAME}
+        AND r.execution_id IN (WITH RECURSIVE {_BELOW} SELECT execution_id FROM below)
+    """
+)

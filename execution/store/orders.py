@@ -535,12 +535,14 @@ def reroute(
 
 
 def note(connection: Connection, order: Order, label: str, detail: dict[str, str | None]) -> None:
-    """Add a line to an order's history without changing the order."""
+    """Add a line to an order's history without changing the order; once for each attempt."""
     connection.execute(
         text(
             """
             INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-            VALUES (:order_id, :step, :state, :broker, :attempt_no, CAST(:detail AS jsonb))
+            SELECT :order_id, :step, :state, :broker, :attempt_no, CAST(:detail AS jsonb)
+            WHERE NOT EXISTS (SELECT FROM order_events
+                WHERE order_id = :order_id AND step = :step AND attempt_no = :attempt_no)
             """
         ),
         {

@@ -153,8 +153,8 @@ def told_of_fill(order: Order, so_far: Progress, state: OrderState) -> dict[str,
     """What a fill's message says of its order: the fill's columns for it."""
     if so_far.filled_quantity >= order.quantity:
         told = OrderState.FILLED
-    elif state.is_final and state is not OrderState.FILLED:
-        told = state
+    elif not so_far.filled_quantity or (state.is_final and state is not OrderState.FILLED):
+        told = state  # all of it was taken back, or it has ended short
     else:
         told = OrderState.PARTIALLY_FILLED
     return {

@@ -121,7 +121,7 @@ def broker_overview(connection: Connection) -> Rows:
     return _all(
         connection,
         """
-        SELECT b.broker, b.state AS breaker, b.failures, b.total_failures, b.reason,
+        SELECT b.broker, b.state AS breaker, b.opened_at, b.failures, b.total_failures, b.reason,
             s.worker, s.status, s.detail, s.since, s.heartbeat_at
         FROM breakers b LEFT JOIN broker_sessions s
             ON s.broker = b.broker AND s.ended_at IS NULL
@@ -129,6 +129,21 @@ def broker_overview(connection: Connection) -> Rows:
         ORDER BY b.broker, s.started_at
         """,
         {},
+    )
+
+
+def alerts(connection: Connection, limit: int, *, settled: bool) -> Rows:
+    """What a person must look at, newest first; with `settled`, what is settled as well."""
+    return _all(
+        connection,
+        """
+        SELECT a.kind, a.at AS since, a.resolved_at, o.client_order_id, a.order_id,
+            o.state, a.broker, a.message, a.alert_id
+        FROM alerts a LEFT JOIN orders o USING (order_id)
+        WHERE a.resolved_at IS NULL OR :settled
+        ORDER BY a.at DESC, a.alert_id DESC LIMIT :limit
+        """,
+        {"limit": limit, "settled": settled},
     )
 
 

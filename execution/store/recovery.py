@@ -50,7 +50,7 @@ def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
     """Orders whose next step is overdue; each is put off until its next turn."""
     rows = connection.execute(
         text(
-            """
+            f"""
             UPDATE orders SET resends = resends + 1,
                 due_at = clock_timestamp()
                     + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
@@ -58,7 +58,11 @@ def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
                 SELECT order_id FROM orders
                 WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
                 FOR UPDATE SKIP LOCKED)
-            RETURNING order_id, broker, step
+            RETURNING order_id, broker,
+                -- Of an order in doubt, whose execution was heard of, nothing need be asked.
+                CASE WHEN state = 'UNKNOWN' AND EXISTS (SELECT FROM execution_reports r
+                        WHERE r.order_id = orders.order_id AND r.applied_at IS NULL)
+                    THEN {Step.SUBMIT_ORDER:d} ELSE step END AS step
             """
         ),
         {"deadline": deadline, "most": MAXIMUM_WAIT, "batch": BATCH},
@@ -104,17 +108,41 @@ def forgotten_executions(connection: Connection, older_than: timedelta) -> list[
     return [DueOrder(row.order_id, BrokerName(row.broker), Step.SUBMIT_ORDER) for row in rows]
 
 
-def unserved(connection: Connection, grace: timedelta) -> list[UUID]:
-    """Orders that wait, unsent, for a broker of which no worker has been heard of for `grace`."""
+_NOBODY_SERVES = """
+    NOT EXISTS (SELECT FROM broker_sessions s WHERE s.broker = o.broker
+        AND greatest(s.heartbeat_at, s.ended_at) > clock_timestamp() - :grace)
+"""
+
+
+def half_sent(connection: Connection, grace: timedelta) -> list[UUID]:
+    """Orders whose sender has been gone for `grace`, with every other worker of their broker."""
     rows = connection.execute(
         text(
+            f"""
+            SELECT o.order_id FROM orders o
+            WHERE o.due_at IS NOT NULL AND o.state = 'SUBMITTING' AND o.broker <> 'PAPER'
+              AND o.updated_at < clock_timestamp() - :grace AND {_NOBODY_SERVES}
+            ORDER BY o.due_at LIMIT :batch
             """
+        ),
+        {"grace": grace, "batch": BATCH},
+    )
+    return [row.order_id for row in rows]
+
+
+def unserved(connection: Connection, grace: timedelta) -> list[UUID]:
+    """Orders that wait, unsent, for a broker of which no worker has been heard of for `grace`.
+
+    Those that are going to wait on come last: they stay, and must not keep others from their turn.
+    """
+    rows = connection.execute(
+        text(
+            f"""
             SELECT o.order_id FROM orders o
             WHERE o.due_at IS NOT NULL AND o.state = 'PENDING' AND o.broker <> 'PAPER'
-              AND o.updated_at < clock_timestamp() - :grace
-              AND NOT EXISTS (
-                SELECT FROM broker_sessions s WHERE s.broker = o.broker
-                  AND greatest(s.heartbeat_at, s.ended_at) > clock_timestamp() - :grace)
+              AND o.updated_at < clock_timestamp() - :grace AND {_NOBODY_SERVES}
+            ORDER BY o.on_failure = 'wait' OR o.reduce_only OR o.parent_order_id IS NOT NULL,
+                o.due_at
             LIMIT :batch
             """
         ),

@@ -124,6 +124,22 @@ def find(connection: Connection, client_order_id: str | None, payload_hash: str)
     return None if row is None else _receipt(row)
 
 
+def payload_under(
+    connection: Connection, client_order_id: str | None
+) -> tuple[Receipt, Mapping[str, Any]] | None:
+    """The receipt and the payload of the request that was accepted under an id."""
+    row = connection.execute(
+        text(
+            """
+            SELECT request_id, order_id, client_order_id, outcome, reason, payload
+            FROM order_requests WHERE client_order_id = :client_order_id AND outcome = 'ACCEPTED'
+            """
+        ),
+        {"client_order_id": client_order_id},
+    ).one_or_none()
+    return None if row is None else (_receipt(row), row.payload)
+
+
 def latest(connection: Connection, client_order_id: str) -> Receipt | None:
     """The accepted request under an id, else the latest refused one."""
     row = connection.execute(

@@ -12,6 +12,7 @@ from execution.domain.errors import (
     BrokerUnavailable,
     OutcomeUnknown,
     RejectionScope,
+    TooLate,
 )
 from execution.domain.ports import Broker
 from execution.domain.vocabulary import OrderState
@@ -189,9 +190,9 @@ async def test_c212_one_failure_among_many(harness: VenueHarness, broker: Broker
 
 @needs(Ability.FENCE)
 async def test_c220_too_late(harness: VenueHarness, broker: Broker) -> None:
-    """C220: what is sent after `send_by` is refused for good."""
+    """C220: what is sent after `send_by` is not taken, which is no refusal of the order."""
     attempt = new_attempt(harness, send_by=datetime.now(UTC) - timedelta(seconds=30))
-    with pytest.raises(BrokerRejected):
+    with pytest.raises(TooLate):
         await broker.submit(attempt)
     assert await broker.find(attempt) is None
     assert (await harness.ledger()).count(attempt) == 0
@@ -211,7 +212,7 @@ async def test_c222_late_in_transit(harness: VenueHarness, broker: Broker) -> No
     await harness.arm(FaultKind.DELAY, seconds=harness.answer_seconds / 2)
     send_by = datetime.now(UTC) + timedelta(seconds=harness.answer_seconds / 4)
     attempt = new_attempt(harness, send_by=send_by)
-    with pytest.raises((BrokerRejected, OutcomeUnknown)):
+    with pytest.raises((TooLate, OutcomeUnknown)):
         await broker.submit(attempt)
     assert await harness.fired(FaultKind.DELAY) == 1
     assert (await harness.ledger()).count(attempt) == 0

@@ -172,6 +172,34 @@ def test_redis_away_keeps_events_due(store: Store) -> None:
     assert [one.sequence for one in sent] == [1]
 
 
+def test_a_number_stands_before_it_is_published(store: Store) -> None:
+    """A publisher that dies after it has published does not leave its number to another event.
+
+    The other one was written first and is committed later: numbered anew, it would come first.
+    """
+    sent: list[Numbered] = []
+
+    class Dying(Publisher):
+        """Publishes, and does not live to remember it."""
+
+        def _publish(self, events: Sequence[Numbered]) -> None:
+            sent.extend(events)
+            if len(sent) == 1:
+                raise EventsUnavailable("died")
+
+    publisher = Dying(store, redis.Redis())
+    early, late = event(), event()
+    with store.transaction() as connection:
+        outbox.add(connection, [early])
+        with store.transaction() as other:
+            outbox.add(other, [late])
+        with pytest.raises(EventsUnavailable):
+            publisher.drain()
+    publisher.drain()
+    told = {(one.sequence, one.payload["event_id"]) for one in sent}
+    assert told == {(1, str(late.event_id)), (2, str(early.event_id))}
+
+
 def test_rolled_back_is_never_numbered(store: Store) -> None:
     """An event whose change was rolled back does not exist, and leaves no gap."""
     with pytest.raises(ZeroDivisionError), store.transaction() as connection:

@@ -23,6 +23,7 @@ from execution.domain.errors import (
     EventsUnavailable,
     OutcomeUnknown,
     StoreUnavailable,
+    TooLate,
 )
 from execution.domain.instruments import Instrument
 from execution.domain.market_hours import MarketHours
@@ -433,9 +434,8 @@ def test_fenced_by_the_database_clock(venue: Venue) -> None:
         adapter = await connected(venue)
         venue.now = datetime(2020, 1, 1, tzinfo=UTC)
         attempt = limit(95, send_by=datetime.now(UTC) - timedelta(seconds=1))
-        with pytest.raises(BrokerRejected, match="came after") as refused:
+        with pytest.raises(TooLate, match="came after"):
             await adapter.submit(attempt)
-        assert refused.value.code == "LATE"
         assert await adapter.find(attempt) is None
         venue.now = datetime.now(UTC) + timedelta(days=400)
         await adapter.submit(replace(attempt, send_by=datetime.now(UTC) + timedelta(minutes=1)))

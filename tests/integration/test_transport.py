@@ -80,3 +80,14 @@ def test_at_once_without_a_loop(servers: Servers, connection: Connection) -> Non
         (message,) = received(connection, 1)
         message.ack()
         assert client.hlen("unacked") == 0
+
+
+def test_after_its_connection_was_dropped(connection: Connection) -> None:
+    """What a lost connection leaves behind fails as one, not as a defect that ends the worker."""
+    (message,) = received(connection, 1)
+    errors = connection.connection_errors
+    connection.collect()
+    with pytest.raises(errors):
+        message.ack()
+    with pytest.raises(errors):
+        message.reject()

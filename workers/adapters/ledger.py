@@ -24,6 +24,7 @@ from execution.domain.errors import (
     BrokerUnavailable,
     OutcomeUnknown,
     RejectionScope,
+    TooLate,
 )
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Capabilities, Modification
@@ -248,6 +249,8 @@ class LedgerAdapter:
         code = answer.get("code")
         if status == HTTPStatus.SERVICE_UNAVAILABLE and answer.get("taken") is False:
             raise BrokerUnavailable(f"the venue took nothing: {answer.get('reason')}")
+        if code == "too_late":
+            raise TooLate(f"the venue took nothing: {answer.get('reason')}")
         # A duplicate is no refusal: the venue says that it holds an order of this id.
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not code or code == "duplicate_order":
             raise OutcomeUnknown(f"the venue answered {status} {code}: {answer.get('reason')}")

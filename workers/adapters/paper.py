@@ -18,6 +18,7 @@ from execution.domain.errors import (
     EventsUnavailable,
     OutcomeUnknown,
     StoreUnavailable,
+    TooLate,
 )
 from execution.domain.instruments import Instrument
 from execution.domain.market_hours import MarketHours
@@ -115,7 +116,7 @@ class PaperAdapter:
         with self._store.direct() as link:
             placed = paper_book.place(link, attempt, matched)
         if placed is None:
-            raise BrokerRejected(f"came after {attempt.send_by}", code="LATE")
+            raise TooLate(f"came after {attempt.send_by}")
         return placed
 
     async def cancel(self, attempt: Attempt) -> None:

@@ -1,0 +1,172 @@
+"""The sweep: sends again what has stood still, whatever became of its message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, Self
+from uuid import UUID
+
+from execution.domain.errors import RequestRefused
+from execution.domain.instruments import Instrument
+from execution.domain.lifecycle import Step
+from execution.domain.mapping import ExchangeMapper
+from execution.domain.vocabulary import BrokerName, OrderState
+from execution.intake import new_id
+from execution.store import alerts, commands, executions, orders, positions, recovery
+from execution.store.engine import Store
+from execution.store.giving_up import give_up
+from execution.store.orders import Timing
+from execution.store.transitions import load
+
+_MOST_BATCHES = 1_000
+
+
+class Messages(Protocol):
+    """Sends messages to the queues; what is lost of them a later sweep sends again."""
+
+    def steps(self, order_id: UUID, first: Step, broker: BrokerName) -> None:
+        """Send an order's steps, from `first` on."""
+
+    def task(self, name: str, key: UUID, queue: str) -> None:
+        """Send one task, which takes the id of what it is about."""
+
+
+@dataclass(slots=True)
+class Repairs:
+    """How many of each were sent on; `orphans`, executions of no order of ours, are booked.
+
+    `doubted` are half sent and have nobody who could ask their venue: they stand in UNKNOWN now.
+    """
+
+    requests: int = 0
+    orders: int = 0
+    commands: int = 0
+    orphans: int = 0
+    rerouted: int = 0
+    doubted: int = 0
+
+    def __iadd__(self, other: Repairs) -> Self:
+        for name in Repairs.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Finds by index, in bounded batches, what is overdue; what it does again is safe to do again.
+
+    `unserved_grace` is how long a broker may be without a worker before its orders turn away.
+    """
+
+    store: Store
+    mapper: ExchangeMapper
+    timing: Timing
+    unserved_grace: timedelta
+    messages: Messages
+
+    def once(self) -> Repairs:
+        """Send on one batch of each kind."""
+        return self._batch()[0]
+
+    def to_the_end(self) -> Repairs:
+        """Go on until less than a full batch was due: what was sent on is due again only later."""
+        done, more, batches = Repairs(), True, 0
+        while more and batches < _MOST_BATCHES:
+            batch, more = self._batch()
+            done += batch
+            batches += 1
+        return done
+
+    def _batch(self) -> tuple[Repairs, bool]:
+        """What a batch did, and whether any kind of it was full, so that more may be due."""
+        deadline = self.timing.step
+        with self.store.transaction() as connection:
+            requests = recovery.due_requests(connection, deadline)
+            due = recovery.due_orders(connection, deadline)
+            due += recovery.forgotten_executions(connection, deadline)
+            instructed = commands.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
+            orphans = recovery.orphan_reports(connection)
+        for order_id, step in requests:
+            self.messages.steps(order_id, step, BrokerName.PAPER)
+        for order in due:
+            # What is due of an order that is over is an execution that came late.
+            over = order.step >= Step.PUBLISH_FILL_EVENT
+            following = Step.AWAIT_FILL if over else Step(order.step + 1)
+            self.messages.steps(order.order_id, following, order.broker)
+        for command_id, broker in instructed:
+            self.messages.task("tasks.execute_command", command_id, broker.queue)
+        for report_id in orphans:
+            self._apply_orphan(report_id)
+        rerouted, more = self._turn_away_unserved()
+        doubted = self._doubt_unserved()
+        done = Repairs(len(requests), len(due), len(instructed), len(orphans), rerouted, doubted)
+        most = max(done.requests, done.orders, done.commands, done.orphans, doubted)
+        return done, more or most >= recovery.BATCH
+
+    def _apply_orphan(self, report_id: int) -> None:
+        """An execution of no order of ours needs no broker's worker: it is booked here."""
+        with self.store.transaction() as connection:
+            executions.apply_orphan(connection, report_id, self._instrument)
+        with self.store.transaction() as connection:
+            positions.apply_orphan(connection, report_id)
+
+    def _instrument(self, symbol: str) -> Instrument | None:
+        try:
+            return self.mapper.map(symbol, on=datetime.now(UTC).date())
+        except RequestRefused:
+            return None
+
+    def _turn_away_unserved(self) -> tuple[int, bool]:
+        """Turn away from a broker that has no worker what has waited for one long enough.
+
+        Returns how many go on to paper, and whether there may be more of them.
+        """
+        count = 0
+        with self.store.transaction() as connection:
+            stranded = recovery.unserved(connection, self.unserved_grace)
+        reason = f"nobody has served its queue for {self.unserved_grace.total_seconds():.0f} s"
+        for order_id in stranded:
+            with self.store.transaction() as connection:
+                order = load(connection, order_id, lock=True)
+                if (
+                    order is None
+                    or order.state is not OrderState.PENDING
+                    or order.broker is BrokerName.PAPER
+                    or order.attempt.intent_at is not None
+                ):
+                    continue
+                rerouted = give_up(
+                    connection,
+                    order,
+                    reason,
+                    step=Step.CONNECT_GATEWAY,
+                    sent=False,
+                    attempt_id=new_id(),
+                    timing=self.timing,
+                )
+            if rerouted:
+                self.messages.task("tasks.reroute_to_paper", order_id, BrokerName.PAPER.queue)
+                count += 1
+        return count, count > 0 and len(stranded) >= recovery.BATCH
+
+    def _doubt_unserved(self) -> int:
+        """Say that an order is in doubt whose sender is gone, and who could ask for it, too."""
+        with self.store.transaction() as connection:
+            half_sent = recovery.half_sent(connection, self.unserved_grace)
+        for order_id in half_sent:
+            with self.store.transaction() as connection:
+                order = load(connection, order_id, lock=True)
+                if order is None or order.state is not OrderState.SUBMITTING:
+                    continue
+                reason = f"sent or not, and nobody serves {order.broker}"
+                if orders.in_doubt(connection, order, reason, self.timing.step):
+                    alerts.alert(
+                        connection,
+                        alerts.UNKNOWN_OUTCOME,
+                        order.order_id,
+                        f"order {order.client_order_id} at {order.broker}: {reason}",
+                        order_id=order.order_id,
+                        broker=order.broker,
+                    )
+        return len(half_sent)

@@ -1,0 +1,75 @@
+"""What becomes of an order that its broker will not, or cannot, take: on_failure decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.routing import fallback
+from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
+from execution.store import alerts, orders
+from execution.store.orders import Timing
+
+WAIT = timedelta(seconds=5)
+
+
+def give_up(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    sent: bool,
+    attempt_id: UUID,
+    timing: Timing,
+    code: str | None = None,
+) -> bool:
+    """Decide, in the caller's transaction, what follows a definite no or a send that never left.
+
+    `sent` is False where it provably never left. True when the order now stands for paper, as the
+    attempt `attempt_id`, and its message is due after the commit. An order that was refused on
+    paper, or whose producer wants no paper, ends REJECTED.
+    """
+    choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
+    waits = choice is OnFailure.WAIT and not sent
+    if order.broker is not BrokerName.PAPER and waits:
+        if order.state is OrderState.PENDING:
+            orders.gateway_waits(connection, order, reason, WAIT)
+        else:
+            orders.back_to_gateway(connection, order, reason, WAIT)
+        _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
+        return False
+    if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:
+        orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
+        unprotected(connection, order, reason)
+        return False
+    return orders.reroute(
+        connection,
+        order,
+        f"{order.broker}: {reason}",
+        attempt_id=attempt_id,
+        step=step,
+        timing=timing,
+        code=code,
+    )
+
+
+def unprotected(connection: Connection, order: Order, reason: str) -> None:
+    """Raise an alert when an order that has just been refused was to reduce risk."""
+    if order.reduces_risk:
+        _alert(connection, order, alerts.UNPROTECTED, f"was to reduce risk: {reason}")
+
+
+def _alert(connection: Connection, order: Order, kind: str, what: str) -> None:
+    alerts.alert(
+        connection,
+        kind,
+        order.order_id,
+        f"order {order.client_order_id} {what}",
+        order_id=order.order_id,
+        broker=order.broker,
+    )

@@ -1,0 +1,58 @@
+"""What a soak did and what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.oracle import Verdict
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did and what was found: `problems` is empty when all is well. Times: seconds.
+
+    `kills` are ours, by kind of process; `exits` are of processes that ended by themselves.
+    """
+
+    seed: int
+    orders: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
+    exits: Counter[str] = field(default_factory=Counter)
+    cut: int = 0
+    replies_lost: int = 0
+    producer_deaths: int = 0
+    resends: int = 0
+    catch_up: float = 0.0
+    standstill: float = 0.0
+    verdict: Verdict = field(default_factory=Verdict)
+    problems: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        verdict = self.verdict
+        return [
+            f"orders              {self.orders}",
+            f"by end state        {counted(self.ends)}; {verdict.rerouted} rerouted to paper",
+            f"kills               {self.kills.total()}: {counted(self.kills)}",
+            f"ended by themselves {self.exits.total()}: {counted(self.exits)}",
+            f"connections cut     {self.cut}",
+            f"replies lost        {self.replies_lost}",
+            f"producers died      {self.producer_deaths} times, sent {self.resends} orders again",
+            f"fills               {verdict.fills}",
+            f"events              {verdict.events}, {verdict.replayed} of them replayed",
+            f"duplicates          {verdict.duplicates}",
+            f"lost                {verdict.lost}",
+            f"stuck               {verdict.stuck}",
+            f"all at rest         {self.catch_up:.1f} s after the last fault",
+            f"longest standstill  {self.standstill:.1f} s of a market order",
+            f"seed                {self.seed}",
+            *(f"PROBLEM: {problem}" for problem in self.problems[:50]),
+            f"{len(self.problems)} problems" if self.problems else "all records agree",
+        ]
+
+
+def counted(counter: Counter[str]) -> str:
+    """As in `3 beat, 12 worker`."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(counter.items())) or "none"
