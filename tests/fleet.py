@@ -306,12 +306,16 @@ class Fleet:
 
     def set_prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         """Set the venue's markets, and the quote cache's."""
+        for symbol, (bid, ask) in prices.items():
+            self.venue.price(symbol, bid, ask)
+            self.quote(symbol, bid, ask)
+
+    def quote(self, symbol: str, bid: str, ask: str) -> None:
+        """Put a fresh quote into the cache."""
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".000000Z"
+        quote = {"bid": bid, "ask": ask, "at": now, "source": "test"}
         with closing(redis.Redis.from_url(self.redis_url)) as client:
-            for symbol, (bid, ask) in prices.items():
-                self.venue.price(symbol, bid, ask)
-                quote = {"bid": bid, "ask": ask, "at": now, "source": "test"}
-                client.hset("quotes", symbol, json.dumps(quote))
+            client.hset("quotes", symbol, json.dumps(quote))
 
     def arm_point(self, point: str, what: str) -> None:
         """Arm a fault point: `kill`, `raise` or `hang`."""

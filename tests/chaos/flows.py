@@ -16,25 +16,23 @@ JUST_BELOW = "63000"
 class Flow:
     """One way: the order that takes it, what happens on it, and what must come of it.
 
-    `prepare` arms the venue for so many orders; `begin` is done after an order was placed,
-    `proceed` again and again until all have come to rest. `live` is how many orders the venue must
-    hold for each of ours.
+    `prepare` is done before each order is placed, `proceed` again and again until all have come to
+    rest. `live` is how many orders the venue must hold for each of ours.
     """
 
     name: str
     order: dict[str, Any]
     ends: frozenset[str] = frozenset({"FILLED"})
     live: int = 1
-    prepare: Callable[[Fleet, int], None] = lambda *_: None
-    begin: Callable[[Fleet, str], None] = lambda *_: None
+    prepare: Callable[[Fleet], None] = lambda _: None
     proceed: Callable[[Fleet, list[str]], None] = lambda *_: None
 
 
 _LIVE = {"symbol": "BTC-USDT", "side": "BUY", "quantity": "1", "on_failure": "wait"}
 
 
-def _arm(kind: str, **options: Any) -> Callable[[Fleet, int], None]:
-    return lambda fleet, count: fleet.venue.arm(kind, on="submit", times=count, **options)
+def _arm(kind: str, **options: Any) -> Callable[[Fleet], None]:
+    return lambda fleet: fleet.venue.arm(kind, on="submit", **options)
 
 
 def _fill_what_rests(fleet: Fleet, names: list[str]) -> None:

@@ -27,7 +27,7 @@ from uuid import uuid4
 
 from benchmarks.servers import Servers, servers
 from tests.chaos.flows import FLOWS, Flow, reset
-from tests.fleet import Fleet, wait_until
+from tests.fleet import PRICES, Fleet, wait_until
 
 POINTS = Path(__file__).with_name("points.txt")
 PROGRESS = Path(".crash-matrix.json")
@@ -38,6 +38,7 @@ WITHIN = 60.0
 """Seconds in which every order must be at rest after its fault."""
 MODES = {"in-place": "true", "messages": "false"}
 _MORE_ORDERS = 12
+_QUOTE_EVERY = 2.0
 # Passed by workers, whichever way any order takes.
 _NOBODYS = ("acknowledge", "adopt", "listen", "publisher", "receive", "recover_orders")
 
@@ -85,7 +86,7 @@ class Matrix:
         self._fleet = fleet
         self._mode = mode
         self._totals = totals
-        self._orders = 0
+        self._orders, self._quoted = 0, time.monotonic()
         self.reached = fleet.faults / "reached"
         self.reached.mkdir(exist_ok=True)
 
@@ -93,7 +94,6 @@ class Matrix:
         """One batch: all its points armed at once, an order for each and more until all fired."""
         fleet, names = self._fleet, list[str]()
         reset(fleet)
-        flow.prepare(fleet, len(cells) + _MORE_ORDERS)
         points = [cell.point.name for cell in cells]
         for point in points:
             fleet.arm_point(point, kind)
@@ -139,7 +139,6 @@ class Matrix:
     def walk(self, flow: Flow, count: int) -> None:
         """Let orders go their way undisturbed, so that its points are passed."""
         reset(self._fleet)
-        flow.prepare(self._fleet, count)
         names = [self._place(flow) for _ in range(count)]
         wait_until(lambda: self._all_at_rest(flow, names), WITHIN, f"{flow.name} to end")
 
@@ -161,11 +160,11 @@ class Matrix:
 
     def _place(self, flow: Flow) -> str:
         name = f"{flow.name}-{uuid4().hex[:12]}"
+        flow.prepare(self._fleet)
         # A first fill in an account takes another way into its position than the next ones.
         self._orders += 1
         own = {"account": name} if self._orders % 2 else {}
         self._fleet.client.place(**flow.order, **own, client_order_id=name)
-        flow.begin(self._fleet, name)
         return name
 
     def _rows(self, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -174,6 +173,9 @@ class Matrix:
         )
 
     def _at_rest(self, flow: Flow, names: Sequence[str]) -> bool:
+        if time.monotonic() - self._quoted > _QUOTE_EVERY:
+            self._quoted = time.monotonic()
+            self._fleet.quote("SPY", *PRICES["SPY"])
         rows = self._rows(names)
         return len(rows) == len(names) and all(
             row["state"] in flow.ends and row["due_at"] is None for row in rows
