@@ -24,6 +24,8 @@ from execution.store.outbox import Numbered
 
 _LINGER = 0.02
 """Seconds from the first call of `soon` to its publishing: what comes meanwhile goes along."""
+_PATIENCE = 5.0
+"""Seconds for which one call is waited for that publishes for all."""
 
 
 def message(event: Numbered) -> str:
@@ -58,7 +60,8 @@ class Publisher:
         self._done: set[UUID] = set()
         self._turn = threading.Condition()
         self._asked = self._served = 0
-        self._draining = False
+        self._leader: object | None = None
+        self._leading_since = 0.0
         self._background: threading.Thread | None = None
         self._pid = 0
 
@@ -79,21 +82,32 @@ class Publisher:
             mine = self._asked
             if order is not None:
                 self._finishing[order.order_id] = order
-            while self._draining and self._served < mine:
-                self._turn.wait()
+            while self._leader is not None and self._served < mine and not self._leader_hangs():
+                self._turn.wait(_PATIENCE)
             if self._served >= mine:
                 return self._finished(order)
-            self._draining, everybody = True, self._asked
+            if order is not None:  # it may be in the hands of one that hangs
+                self._finishing[order.order_id] = order
+            leader = self._leader = object()
+            self._leading_since, everybody = time.monotonic(), self._asked
             finishing, self._finishing = self._finishing, {}
         try:
             self.drain(list(finishing.values()))
             with self._turn:
-                self._served = everybody
+                self._served = max(self._served, everybody)
         finally:
             with self._turn:
-                self._draining = False
+                if self._leader is leader:
+                    self._leader = None
                 self._turn.notify_all()
         return self._finished(order)
+
+    def _leader_hangs(self) -> bool:
+        """Whether who publishes for all has taken so long that another should go on beside it.
+
+        Both may publish: the streams' row lock puts them in order.
+        """
+        return time.monotonic() - self._leading_since >= _PATIENCE
 
     def _finished(self, order: Order | None) -> bool:
         if order is None or order.order_id not in self._done:

@@ -152,6 +152,45 @@ def test_a_failure_is_told_to_all(store: Store, servers: Servers) -> None:
         wait_until(lambda: published(store) == 5, what="the background to publish")
 
 
+def test_one_that_hangs_does_not_keep_the_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for another's publishing goes on beside it after a while, and in order."""
+    monkeypatch.setattr("execution.events.publisher._PATIENCE", 0.2)
+    sent: list[Numbered] = []
+    hangs, go_on = threading.Event(), threading.Event()
+
+    class Hanging(Publisher):
+        """Stands still before its first drain."""
+
+        def drain(self, finishing: Sequence[Order] = ()) -> int:
+            if not hangs.is_set():
+                hangs.set()
+                assert go_on.wait(30)
+            return super().drain(finishing)
+
+        def _publish(self, events: Sequence[Numbered]) -> None:
+            sent.extend(events)
+
+    publisher = Hanging(store, redis.Redis())
+    with store.transaction() as connection:
+        outbox.add(connection, [event(), event()])
+    first = threading.Thread(target=publisher.flush)
+    first.start()
+    assert hangs.wait(10)
+    others = [threading.Thread(target=publisher.flush) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join(10)
+    assert [one.sequence for one in sent] == [1, 2]
+    assert first.is_alive()
+    go_on.set()
+    first.join(10)
+    publisher.flush()
+    assert [one.sequence for one in sent] == [1, 2]
+
+
 def test_redis_away_keeps_events_due(store: Store) -> None:
     """What Redis does not take stays unpublished and goes out, once, when it is back."""
     with store.transaction() as connection:
