@@ -33,7 +33,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test: lint ## everything that needs only Python: lint, types, all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
 	$(BIN)/python -m benchmarks $(OPTIONS)

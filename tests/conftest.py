@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -24,6 +25,7 @@ from tests.fleet import Fleet, Servers, flush
 
 RUN = "EXECUTION_TEST_RUN"
 _FOLDER = pytest.StashKey[Path]()
+_LEFT = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,17 +42,30 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run that leaves anything behind."""
-    left = [f"process {process.pid}: {process.cmdline()}" for process in _processes()]
-    folder = session.config.stash[_FOLDER]
-    left += [f"{path}" for path in folder.iterdir() if not path.name.startswith("pytest-of-")]
+    config, folder = session.config, session.config.stash[_FOLDER]
+    part = getattr(config, "workeroutput", None)  # of a run in several processes (pytest-xdist)
+    if part is None and config.getoption("numprocesses", None):
+        left = config.stash.get(_LEFT, [])  # its parts have looked, each for what is its own
+    else:
+        left = [f"process {process.pid}: {process.cmdline()}" for process in _processes()]
+        left += [f"{path}" for path in folder.iterdir() if not path.name.startswith("pytest-of-")]
     shutil.rmtree(folder)
-    if left:
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if part is not None:
+        part["left"] = left
+    elif left:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line("")
             for line in left:
                 reporter.write_line(f"left behind: {line}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a part of the run has left behind; one that died cannot say."""
+    left = getattr(node, "workeroutput", {}).get("left", ["a part of the run that died"])
+    node.config.stash.setdefault(_LEFT, []).extend(left)
 
 
 def _processes() -> list[psutil.Process]:
