@@ -37,6 +37,10 @@ class FaultKind(StrEnum):
     """An execution is reported while the order's state does not show it yet."""
     HOLD_FILLS = "hold_fills"
     """An order that could fill does not, for `seconds` or until the fault is cleared."""
+    RATE_LIMIT = "rate_limit"
+    """The venue takes nothing and says to come back after `seconds` (HTTP: `status` 429 or 418)."""
+    MALFORMED = "malformed"
+    """The venue accepts, then answers with what nobody can parse."""
 
 
 OPERATIONS = frozenset({"submit", "cancel", "modify", "query", "any"})
@@ -48,8 +52,12 @@ _OF_SUBMITS = frozenset(
         FaultKind.DELAY_REPLY,
         FaultKind.ERROR_REPLY,
         FaultKind.REJECT,
+        FaultKind.RATE_LIMIT,
+        FaultKind.MALFORMED,
     }
 )
+# What a fault answers with over HTTP when it was not told; a refusal is never a server's error.
+_STATUS = {FaultKind.REJECT: 400, FaultKind.RATE_LIMIT: 429}
 _WITH_SECONDS = frozenset({FaultKind.DELAY, FaultKind.DELAY_REPLY})
 
 
@@ -105,6 +113,7 @@ class Faults:
         if unknown:
             raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
         fields.setdefault("on", "submit" if kind in _OF_SUBMITS else "any")
+        fields.setdefault("status", _STATUS.get(kind, 500))
         fault = Fault(fault_id=len(self._armed) + 1, kind=kind, **fields)
         _check(fault)
         self._armed.append(fault)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 import sys
 
 from aiohttp import web
@@ -14,13 +15,19 @@ _GRACE_SECONDS = 0.01
 
 
 class HttpListener:
-    """One HTTP application on one port of 127.0.0.1; the port stays the same across `shut`."""
+    """One HTTP application on one port of 127.0.0.1; the port stays the same across `shut`.
 
-    def __init__(self, app: web.Application, port: int) -> None:
+    With `tls` it speaks HTTPS and nothing else.
+    """
+
+    def __init__(
+        self, app: web.Application, port: int, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
         self._site: web.TCPSite | None = None
         self._reopening: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tls = tls
         self.port = port
 
     async def open(self) -> None:
@@ -52,7 +59,7 @@ class HttpListener:
         await self._runner.cleanup()
 
     async def _listen(self) -> None:
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls)
         await self._site.start()
         self.port = int(self._runner.addresses[0][1])
 

@@ -1,0 +1,1 @@
+"""Binance Spot as its REST clients see it: API v3, one account, prices that a test sets."""

@@ -1,0 +1,138 @@
+"""The simulated Binance put together: an exchange, its REST port and its control port."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from simulators.binance.exchange import Exchange
+from simulators.binance.interventions import intervention_routes
+from simulators.binance.ledger import ledger_execution, ledger_order
+from simulators.binance.options import VenueOptions
+from simulators.binance.port import RestPort
+from simulators.binance.symbols import find_symbol
+from simulators.control import control_app
+from simulators.faults import Fault, FaultKind, Faults
+from simulators.journal import Journal
+from simulators.serving import HttpListener
+
+# How often a fault that holds fills for some seconds is looked at.
+_TICK_SECONDS = 0.02
+
+
+def utc_now() -> datetime:
+    """The true time."""
+    return datetime.now(UTC)
+
+
+class BinanceFaults(Faults):
+    """Faults that take a symbol in either spelling."""
+
+    def arm(self, body: Mapping[str, Any]) -> Fault:
+        """See `Faults.arm`. ValueError for a symbol that does not trade here."""
+        if body.get("symbol") is None:
+            return super().arm(body)
+        return super().arm({**body, "symbol": find_symbol(body["symbol"]).dashed})
+
+
+class BinanceVenue:
+    """A running venue: `await start()`, read `port` and `control_port`, `await stop()`.
+
+    It may be started once; a restart is another BinanceVenue on the same `state` file. With `tls`
+    the REST port speaks HTTPS; the control port never does.
+    """
+
+    def __init__(
+        self,
+        options: VenueOptions | None = None,
+        *,
+        port: int = 0,
+        control_port: int = 0,
+        state: Path | None = None,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.faults = BinanceFaults()
+        self._clock = clock
+        self._offset = 0
+        self._journal = Journal(state)
+        self.exchange = Exchange(
+            options or VenueOptions(), self.faults, self._journal, self._milliseconds
+        )
+        self._public = HttpListener(RestPort(self.exchange, self._disconnect).app(), port, tls=tls)
+        self._control = HttpListener(
+            control_app(self, intervention_routes(self.exchange, self._set_offset)), control_port
+        )
+        self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        return self._public.port
+
+    @property
+    def control_port(self) -> int:
+        """Where a test pulls the strings."""
+        return self._control.port
+
+    async def start(self) -> None:
+        """Listen on both ports."""
+        await self._public.open()
+        await self._control.open()
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def stop(self) -> None:
+        """Drop every connection and stop at once; the journal is complete at any moment."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        await self._public.close()
+        await self._control.close()
+        self._journal.close()
+
+    def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        """See `simulators.control.ControlledVenue`."""
+        store = self.exchange.store
+        return {
+            "orders": [ledger_order(order) for order in store.accepted],
+            "executions": [
+                ledger_execution(trade, store.books[trade.symbol].orders[trade.order_id])
+                for trade in store.trades
+            ],
+            "refusals": list(self.exchange.refusals),
+        }
+
+    def set_price(self, symbol: str, bid: Decimal, ask: Decimal) -> None:
+        """See `simulators.control.ControlledVenue`."""
+        self.exchange.set_price(find_symbol(symbol).symbol, bid, ask)
+
+    def set_balances(self, balances: dict[str, Decimal]) -> None:
+        """See `simulators.control.ControlledVenue`."""
+        self.exchange.set_balances(balances)
+
+    def on_cleared(self, faults: Sequence[Fault]) -> None:
+        """See `simulators.control.ControlledVenue`."""
+        self.exchange.release([fault for fault in faults if fault.kind is FaultKind.HOLD_FILLS])
+
+    def _set_offset(self, milliseconds: int) -> None:
+        self._offset = milliseconds
+
+    def _milliseconds(self) -> int:
+        """The venue's own clock."""
+        return int(self._clock().timestamp() * 1000) + self._offset
+
+    async def _disconnect(self, seconds: float) -> None:
+        if seconds:
+            await self._public.shut(seconds)
+        else:
+            self._public.drop_connections()
+
+    async def _tick(self) -> None:
+        """Time alone fills what was held for some seconds."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self.exchange.pass_time()
