@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,11 @@ _SHOWN_ID = 64
 def new_id() -> UUID:
     """A fresh time-ordered id."""
     return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def today() -> date:
+    """The date that a symbol is read on."""
+    return datetime.now(UTC).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,7 @@ class Intake:
     def understand(self, payload: Mapping[str, Any]) -> tuple[OrderRequest, Instrument]:
         """The request and its instrument. RequestRefused names field, value and rule."""
         request = parse(payload)
-        today = datetime.now(UTC).date()
-        return request, self._mapper.map(request.symbol, request.asset_class, on=today)
+        return request, self._mapper.map(request.symbol, request.asset_class, on=today())
 
     def receive(self, payload: Mapping[str, Any]) -> Receipt:
         """Record a request, any JSON object whatever; returns what became of it.

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     binance_api_secret: SecretStr | None = None
     binance_testnet: bool = True
     binance_api_url: str | None = None
+    binance_poll_interval: Seconds = timedelta(seconds=3)
+    binance_absence_wait: Seconds = Field(
+        default=timedelta(seconds=20),
+        description="How long after the receive window Binance's `no such order` is believed.",
+    )
 
     ledger_broker_url: str | None = Field(
         default=None,

@@ -9,13 +9,15 @@ from execution.domain.errors import BrokerError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
-from execution.store import alerts, orders
+from execution.intake import new_id
+from execution.store import alerts, orders, replacing
 from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import Heard, StepTask
 from tasks.unwritten import write_taken
 from workers.app import app
+from workers.chains import send_from
 from workers.context import context
 from workers.registry import session_of
 
@@ -84,6 +86,9 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
     if attempt.reported_state is OrderState.FILLED:
         _ended_short(order)
         return
+    if attempt.replacement is not None:
+        _follow(task, order)
+        return
     rerouted = False
     with context().store.transaction() as connection:
         if attempt.reported_state is OrderState.REJECTED and not order.filled_quantity:
@@ -99,6 +104,15 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
             )
     if rerouted:
         send_reroute(task.app, order)
+
+
+def _follow(task: StepTask, order: Order) -> None:
+    """It was cancelled to be replaced: take the attempt that follows it on, from step 3."""
+    shared = context()
+    with shared.store.transaction() as connection:
+        follows = replacing.follow(connection, order, new_id(), shared.timing)
+    if follows:
+        send_from(task.app, order.order_id, Step.CONNECT_GATEWAY, order.broker)
 
 
 def _ended_short(order: Order) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
-from execution.domain.errors import BrokerError
+from execution.domain.creation import terms_of
+from execution.domain.errors import BrokerError, BrokerRejected, RequestRefused
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.trading_rules import fit, needs_price
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
-from execution.store import alerts, breakers, orders
+from execution.store import alerts, breakers, giving_up, orders
 from execution.store.in_one import Draft
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
@@ -33,7 +37,7 @@ def connect_gateway(self: StepTask, order_id: str) -> None:
 def _connect_draft(task: StepTask, draft: Draft) -> bool:
     """Leave an order whose way is clear to step 4, unwritten; False, and written, if it is not."""
     order = draft.order
-    if task.goes_on_here(Step.SUBMIT_ORDER, order.broker) and _examine(order)[0] is None:
+    if task.goes_on_here(Step.SUBMIT_ORDER, order.broker) and _is_clear(order):
         connected = replace(order, version=2, step=int(Step.CONNECT_GATEWAY))
         task.hand_over(Step.SUBMIT_ORDER, connected, draft.after(connected))
         return True
@@ -44,20 +48,21 @@ def _connect_draft(task: StepTask, draft: Draft) -> bool:
 def _connect(task: StepTask, order: Order) -> bool:
     if order.state is not OrderState.PENDING or order.step != Step.PERSIST_ORDER:
         return False
-    shared = context()
     problem, hopeless = _examine(order)
+    fitted: Mapping[str, Decimal] = {}
     if problem is None:
-        with shared.store.direct() as link:
-            connected = orders.gateway_connected(link, order, shared.timing)
-        if connected is None:
-            return False
-        if order.reason is not None:
-            with shared.store.transaction() as connection:
-                alerts.resolve(connection, alerts.WAITING, order.order_id)
-        task.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker, connected)
-        return True
+        try:
+            fitted = _fit(order)
+        except (BrokerRejected, RequestRefused) as refusal:
+            _refuse(order, refusal)
+            task.end_chain()
+            return True
+        except BrokerError as error:
+            problem = str(error)
+    if problem is None:
+        return _connected(task, order, fitted)
     rerouted = False
-    with shared.store.transaction() as connection:
+    with context().store.transaction() as connection:
         if hopeless:
             rerouted = give_up(connection, order, problem, step=Step.CONNECT_GATEWAY, sent=False)
         else:
@@ -66,6 +71,52 @@ def _connect(task: StepTask, order: Order) -> bool:
         send_reroute(task.app, order)
     task.end_chain()
     return True
+
+
+def _connected(task: StepTask, order: Order, fitted: Mapping[str, Decimal]) -> bool:
+    shared = context()
+    with shared.store.direct() as link:
+        connected = orders.gateway_connected(link, order, shared.timing, fitted)
+    if connected is None:
+        return False
+    if order.reason is not None:
+        with shared.store.transaction() as connection:
+            alerts.resolve(connection, alerts.WAITING, order.order_id)
+    task.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker, connected)
+    return True
+
+
+def _is_clear(order: Order) -> bool:
+    """Whether nothing stands in the way, and the venue takes the order's terms as they are."""
+    try:
+        return _examine(order)[0] is None and not _fit(order)
+    except (BrokerError, RequestRefused):
+        return False
+
+
+def _fit(order: Order) -> Mapping[str, Decimal]:
+    """Which terms the venue takes otherwise than they are.
+
+    Raises RequestRefused or BrokerRejected where it takes no such order at all, and
+    BrokerUnavailable.
+    """
+    if order.broker is BrokerName.PAPER:
+        return {}
+    session, attempt = session_of(order.broker), order.for_venue()
+    rules = session.rules(attempt.instrument)
+    if rules is None:
+        return {}
+    terms, price = terms_of(attempt), None
+    if needs_price(terms, rules):
+        price = session.price_of(attempt.instrument)
+    return fit(terms, rules, price, order.broker).differs(terms)
+
+
+def _refuse(order: Order, refusal: BrokerRejected | RequestRefused) -> None:
+    """What the venue never takes is not simulated either."""
+    code = refusal.code if isinstance(refusal, BrokerRejected) else None
+    with context().store.transaction() as connection:
+        giving_up.refuse(connection, order, str(refusal), step=Step.CONNECT_GATEWAY, code=code)
 
 
 def _examine(order: Order) -> tuple[str | None, bool]:

@@ -81,6 +81,7 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None
             now=now,
             grace=settings.lost_connection_grace,
         )
+        rules = shared.rules.get(link, route.requested_broker, instrument.symbol)
     made = make_order(
         request,
         instrument,
@@ -90,5 +91,6 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None
         environment=settings.execution_environment,
         default_account=settings.default_account,
         now=now,
+        rules=rules,
     )
     return drafted(found, requests.spec_of(made, instrument), made, instrument)

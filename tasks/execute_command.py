@@ -12,10 +12,10 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
-from execution.store import amendments, commands, orders
+from execution.store import amendments, commands, orders, replacing
 from execution.store.commands import DONE, PENDING, REFUSED, Command
 from execution.store.transitions import load_by_client_id
-from tasks.instruct import refused
+from tasks.instruct import refused as told_refused
 from tasks.step import StepTask, publish_quietly
 from workers.app import app
 from workers.chains import send_from
@@ -82,7 +82,10 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
     except BrokerError:
         said = None
     _hear(task, order, said)
-    if said is not None and said.state is OrderState.CANCELLED:
+    if order.attempt.replacement is not None:
+        # Whoever takes up its end finds this cancel, and ends the order instead of replacing it.
+        _later(command)
+    elif said is not None and said.state is OrderState.CANCELLED:
         _end(command, order, DONE, None)
     elif said is not None and said.state in {OrderState.FILLED, OrderState.EXPIRED}:
         _end(command, order, REFUSED, f"too late: the order is {said.state}")
@@ -96,7 +99,9 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
 def _modify(task: StepTask, command: Command, order: Order) -> None:
     request = parse_modify(command.payload)
     problem = why_not(order, request, sent=command.sent)
-    if command.sent:
+    if command.sent and order.attempt.replacement is not None:
+        _cancel_to_replace(task, command, order)
+    elif command.sent:
         _modify_at_venue(task, command, order, problem)
     elif problem is not None:
         _end(command, order, REFUSED, problem)
@@ -113,27 +118,66 @@ def _modify(task: StepTask, command: Command, order: Order) -> None:
 
 
 def _set_out(task: StepTask, command: Command, order: Order) -> None:
-    """Commit the intent to change, one at a time, then send it."""
+    """Commit the intent to change, one at a time, then send it: in place, or cancel and replace."""
     try:
         modifies = session_of(order.broker).capabilities.modifies
     except BrokerError:
         _later(command)
         return
-    if not modifies:
-        reason = f"{order.broker} cannot change an order: cancel it and place another"
-        _end(command, order, REFUSED, reason)
-        return
+    change = parse_modify(command.payload).modification()
+    in_place = change.names() <= modifies
     with context().store.transaction() as connection:
         if commands.another_under_way(connection, command):
             commands.postpone(connection, command.command_id, _AGAIN)
             return
-        if not amendments.modify_intended(connection, order, command.external_id):
+        intended = (
+            amendments.modify_intended(connection, order, command.external_id)
+            if in_place
+            else replacing.intended(
+                connection, order, change, command.command_id, command.external_id
+            )
+        )
+        if not intended:
             commands.postpone(connection, command.command_id, timedelta(0))
             return
         commands.mark_sent(connection, command.command_id)
         current = load_by_client_id(connection, command.client_order_id)
-    if current is not None:
+    if current is not None and in_place:
         _modify_at_venue(task, command, current, None)
+    elif current is not None:
+        _cancel_to_replace(task, command, current)
+
+
+def _cancel_to_replace(task: StepTask, command: Command, order: Order) -> None:
+    """Cancel the attempt at the venue; step 5 lets the next one follow once it is over.
+
+    An attempt that the venue does not cancel goes on as it was, and the change is refused.
+    """
+    if order.state.is_final:
+        _end(command, order, REFUSED, f"too late: the order is {order.state}")
+        return
+    attempt, timeout = order.for_venue(), context().settings.broker_call_timeout
+    refused: BrokerRejected | None = None
+    try:
+        session = session_of(order.broker)
+        try:
+            session.call(lambda adapter: adapter.cancel(attempt), timeout)
+        except BrokerRejected as refusal:
+            refused = refusal
+        said = session.call(lambda adapter: adapter.find(attempt), timeout)
+    except BrokerError:
+        _later(command)
+        return
+    _hear(task, order, said)
+    over = said is not None and said.state.is_final
+    if over or refused is None or command.resends <= _PATIENCE:
+        _later(command)
+        return
+    with context().store.transaction() as connection:
+        latest = load_by_client_id(connection, command.client_order_id, lock=True)
+        if latest is not None and replacing.withdrawn(connection, latest, refused.reason):
+            events = [told_refused(command, order, refused.reason)]
+            commands.settle(connection, command.command_id, REFUSED, refused.reason, events)
 
 
 def _modify_at_venue(task: StepTask, command: Command, order: Order, problem: str | None) -> None:
@@ -191,7 +235,7 @@ def _hear(task: StepTask, order: Order, said: VenueOrder | None) -> None:
 def _end(command: Command, order: Order, outcome: str, reason: str | None) -> None:
     events = []
     if outcome == REFUSED:
-        events.append(refused(command, order, reason))
+        events.append(told_refused(command, order, reason))
     with context().store.transaction() as connection:
         commands.settle(connection, command.command_id, outcome, reason, events)
 

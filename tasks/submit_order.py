@@ -12,6 +12,7 @@ from execution.domain.errors import (
     BrokerRejected,
     BrokerUnavailable,
     OutcomeUnknown,
+    RateLimited,
     RejectionScope,
     TooLate,
 )
@@ -20,7 +21,7 @@ from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
-from execution.store import alerts, breakers, in_one, orders
+from execution.store import alerts, breakers, giving_up, in_one, orders
 from execution.store.in_one import Draft, Taken
 from tasks.failure import give_up, send_reroute
 from tasks.step import Heard, StepTask
@@ -186,16 +187,22 @@ def _taken(
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
     shared = context()
     counts = refusal.scope is RejectionScope.VENUE or shared.settings.breaker_counts == "all"
+    rerouted = False
     with shared.store.transaction() as connection:
         _count(connection, order, refusal.reason, counts=counts)
-        rerouted = give_up(
-            connection,
-            order,
-            refusal.reason,
-            step=Step.SUBMIT_ORDER,
-            sent=True,
-            code=refusal.code,
-        )
+        if refusal.scope is RejectionScope.TERMS:
+            giving_up.refuse(
+                connection, order, refusal.reason, step=Step.SUBMIT_ORDER, code=refusal.code
+            )
+        else:
+            rerouted = give_up(
+                connection,
+                order,
+                refusal.reason,
+                step=Step.SUBMIT_ORDER,
+                sent=True,
+                code=refusal.code,
+            )
     if rerouted:
         send_reroute(task.app, order)
 
@@ -206,8 +213,9 @@ def _never_left(
     shared, reason = context(), str(error)
     rerouted = False
     with shared.store.transaction() as connection:
-        # That a busy worker came too late says nothing of the venue.
-        _count(connection, order, reason, counts=not isinstance(error, TooLate))
+        # That a busy worker came too late, or held itself back, says nothing of the venue.
+        counts = not isinstance(error, TooLate | RateLimited)
+        _count(connection, order, reason, counts=counts)
         if session.down_for() > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, sent=False)
         else:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+
+from yarl import URL
 
 from execution.domain.errors import ConfigurationError
 from execution.domain.paper.slippage import Slippage, seeded_draw
@@ -13,9 +17,11 @@ from execution.domain.ports import Broker
 from execution.domain.vocabulary import BrokerName, Environment
 from execution.market_calendar import ExchangeCalendars
 from execution.settings import Settings
+from execution.store import reconciling
 from workers.context import Context
 
 POLL_INTERVAL = timedelta(seconds=3)
+_TRADED_SECONDS = 15.0
 PAPER_POLL_INTERVAL = timedelta(milliseconds=250)
 
 
@@ -31,7 +37,7 @@ def build(broker: BrokerName, context: Context) -> Broker | str:
     ledger = context.settings.ledger_broker_url
     if ledger and broker in _stood_in_for(context.settings):
         return _ledger(broker, ledger, context.settings)
-    return _LIVE[broker](context.settings)
+    return _LIVE[broker](context)
 
 
 def _paper(context: Context) -> Broker:
@@ -85,22 +91,69 @@ def _stood_in_for(settings: Settings) -> set[BrokerName]:
         raise ConfigurationError(f"LEDGER_BROKERS: {error}") from None
 
 
-def _ibkr(settings: Settings) -> Broker | str:
-    del settings
+def _ibkr(context: Context) -> Broker | str:
+    del context
     return "no adapter yet: IBKR_HOST is not used"
 
 
-def _mt4(settings: Settings) -> Broker | str:
-    del settings
+def _mt4(context: Context) -> Broker | str:
+    del context
     return "no adapter yet: MT4_BRIDGE_URL is not used"
 
 
-def _binance(settings: Settings) -> Broker | str:
-    del settings
-    return "no adapter yet: BINANCE_API_KEY is not used"
+def _binance(context: Context) -> Broker | str:
+    settings = context.settings
+    key, secret = settings.binance_api_key, settings.binance_api_secret
+    if key is None or secret is None:
+        return "BINANCE_API_KEY and BINANCE_API_SECRET are not both set"
+    is_real = binance_is_real(settings)
+    if is_real and settings.execution_environment is Environment.PRACTICE:
+        return (
+            "BINANCE_TESTNET and BINANCE_API_URL name the real Binance, and EXECUTION_ENVIRONMENT "
+            "is practice"
+        )
+    from workers.adapters.binance.adapter import BinanceAdapter  # noqa: PLC0415
+
+    return BinanceAdapter(
+        key=key.get_secret_value(),
+        secret=secret.get_secret_value(),
+        testnet=settings.binance_testnet,
+        url=settings.binance_api_url,
+        timeout=settings.broker_call_timeout,
+        window=settings.submit_window,
+        poll_interval=settings.binance_poll_interval,
+        absence_proven_after=settings.binance_absence_wait,
+        traded=_traded(context, BrokerName.BINANCE),
+        is_real=is_real,
+    )
 
 
-_LIVE: dict[BrokerName, Callable[[Settings], Broker | str]] = {
+def binance_is_real(settings: Settings) -> bool:
+    """Whether orders sent with these settings spend money."""
+    if settings.binance_api_url is None:
+        return not settings.binance_testnet
+    host = URL(settings.binance_api_url).host or ""
+    return host not in {"127.0.0.1", "::1", "localhost", "testnet.binance.vision"}
+
+
+def _traded(context: Context, broker: BrokerName) -> Callable[[], Awaitable[set[str]]]:
+    """What may have been traded at a broker, read now and then."""
+    known, read_at = set[str](), -_TRADED_SECONDS
+
+    def read() -> set[str]:
+        with context.store.transaction() as connection:
+            return reconciling.traded(connection, broker)
+
+    async def traded() -> set[str]:
+        nonlocal known, read_at
+        if time.monotonic() - read_at > _TRADED_SECONDS:
+            known, read_at = await asyncio.to_thread(read), time.monotonic()
+        return known
+
+    return traded
+
+
+_LIVE: dict[BrokerName, Callable[[Context], Broker | str]] = {
     BrokerName.IBKR: _ibkr,
     BrokerName.MT4: _mt4,
     BrokerName.BINANCE: _binance,

@@ -17,6 +17,7 @@ from execution.intake import Intake
 from execution.settings import Settings
 from execution.store.engine import Store
 from execution.store.orders import Timing
+from execution.store.trading_rules import RulesCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Context:
     mapper: ExchangeMapper
     intake: Intake
     instructions: Instructions
+    rules: RulesCache
     timing: Timing
 
 
@@ -50,6 +52,7 @@ def context() -> Context:
         mapper=mapper,
         intake=Intake(store, mapper, configured.step_deadline),
         instructions=Instructions(store, configured.step_deadline),
+        rules=RulesCache(),
         timing=Timing(
             step=configured.step_deadline,
             submit_window=configured.submit_window,

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import text
 
-from execution.domain.errors import BrokerUnavailable
+from execution.domain.errors import BrokerUnavailable, ConfigurationError
 from execution.domain.ports import Broker
 from execution.domain.reconciliation import (
     FOREIGN_ORDER,
     POSITION_BREAK,
     STILL_OPEN,
     Break,
+    compare_holdings,
     compare_orders,
     compare_positions,
 )
-from execution.domain.reports import VenueOrder, VenuePosition
-from execution.domain.vocabulary import BrokerName
-from execution.store import reconciling
+from execution.domain.reports import Account, VenueOrder, VenuePosition
+from execution.domain.vocabulary import BrokerName, Environment
+from execution.store import reconciling, stamp
 from workers.context import Context
 
 T = TypeVar("T")
@@ -29,6 +32,7 @@ T = TypeVar("T")
 AT_LEAST = timedelta(days=1)
 """How far back a session looks for executions when it connects, however short it was away."""
 OVERLAP = timedelta(minutes=10)
+_CLOCKS_APART = timedelta(milliseconds=500)
 _BOOKED_WITHIN = 2.0
 _LOOK_AGAIN = 0.3
 
@@ -75,8 +79,14 @@ async def _position_breaks(
     until = asyncio.get_running_loop().time() + _BOOKED_WITHIN
     before = None
     while True:
-        held = await ask(adapter.positions(), timeout)
-        differing, booked = await asyncio.to_thread(_compare_positions, context, broker, held)
+        if adapter.capabilities.positions:
+            held = await ask(adapter.positions(), timeout)
+            differing, booked = await asyncio.to_thread(_compare_positions, context, broker, held)
+        else:
+            balances = (await ask(adapter.account(), timeout)).balances
+            differing, booked = await asyncio.to_thread(
+                _compare_holdings, context, broker, balances
+            )
         if not differing or (booked and differing == before):
             return differing
         if asyncio.get_running_loop().time() > until:
@@ -101,6 +111,50 @@ def _compare_positions(
         booked = not reconciling.unbooked(connection, broker)
         ours = reconciling.positions(connection, broker)
     return compare_positions(held, ours), booked
+
+
+def _compare_holdings(
+    context: Context, broker: BrokerName, held: Mapping[str, Decimal]
+) -> tuple[list[Break], bool]:
+    with context.store.transaction() as connection:
+        booked = not reconciling.unbooked(connection, broker)
+        ours = reconciling.holdings(connection, broker)
+    return compare_holdings(held, ours), booked
+
+
+async def verify(context: Context, broker: BrokerName, adapter: Broker) -> None:
+    """Make sure that this is the account, and the time, that the database's orders are of.
+
+    Raises BrokerUnavailable: a real account in practice, another account than before, or clocks so
+    far apart that the venue would not refuse what comes late.
+    """
+    account = await ask(adapter.account(), context.settings.broker_call_timeout)
+    if account.is_real and context.settings.execution_environment is Environment.PRACTICE:
+        raise BrokerUnavailable(
+            f"{broker}: account {account.account} holds real money, and EXECUTION_ENVIRONMENT is "
+            "practice"
+        )
+    apart = await asyncio.to_thread(_stamp, context, broker, account)
+    if abs(apart) > _CLOCKS_APART:
+        raise BrokerUnavailable(
+            f"this machine's clock and the database's are {apart.total_seconds():.1f} s apart"
+        )
+
+
+def _stamp(context: Context, broker: BrokerName, account: Account) -> timedelta:
+    """Stamp the database with the account; how far its clock is ahead of ours."""
+    with context.store.transaction() as connection:
+        if account.identity is not None:
+            try:
+                stamp.verify_account(connection, broker, account.identity)
+            except ConfigurationError as error:
+                raise BrokerUnavailable(str(error)) from None
+        before = datetime.now(UTC)
+        there: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        after = datetime.now(UTC)
+    if there < before:
+        return there - before
+    return max(there - after, timedelta(0))
 
 
 def _record(

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,25 +21,30 @@ import structlog
 from execution.domain.errors import (
     BrokerError,
     BrokerUnavailable,
+    CredentialsRefused,
     OutcomeUnknown,
     StoreUnavailable,
 )
+from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Broker, Capabilities
 from execution.domain.reports import Execution, VenueOrder
+from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.faultpoints import reach, within
 from execution.intake import new_id
-from execution.store import breakers, orders, reports, sessions, transitions
-from workers import reconciling
+from execution.store import breakers, orders, reports, sessions, trading_rules, transitions
+from workers import quoting, reconciling
 from workers.context import Context
 
 T = TypeVar("T")
 
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 10.0
-_VERIFY_EVERY = 1.0
+_BACKOFF_CREDENTIALS = 60.0
+_VERIFY_EVERY = 2.0
 _CHECK_EVERY = 1.0
 _LISTEN_EVERY = 5.0
 _LISTEN_WIDELY_EVERY = 60.0
+_RULES_EVERY = 3600.0
 
 
 def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -138,6 +144,19 @@ class BrokerSession:
             self.call(lambda adapter: adapter.health_check(), timeout)
             self._verified = asked
 
+    def rules(self, instrument: Instrument) -> TradingRules | None:
+        """What the venue takes of an instrument, as `Broker.rules`."""
+        timeout = self._context.settings.broker_call_timeout
+        return self.call(lambda adapter: adapter.rules(instrument), timeout)
+
+    def price_of(self, instrument: Instrument) -> Decimal | None:
+        """About what it trades at: half way of the venue's quote; None when there is none."""
+        timeout = self._context.settings.broker_call_timeout
+        try:
+            return self.call(lambda adapter: adapter.quote(instrument), timeout).mid
+        except BrokerError:
+            return None
+
     @property
     def has_adapter(self) -> bool:
         """False where credentials are missing: then no waiting will help."""
@@ -191,6 +210,10 @@ class BrokerSession:
                 self._is(SessionStatus.LIVE_READY, None)
                 connected = time.monotonic()
                 await self._serve(self._adapter)
+            except CredentialsRefused as error:
+                # Asking again and again would be taken for an attack.
+                self._is(SessionStatus.DOWN, str(error))
+                backoff = _BACKOFF_CREDENTIALS
             except (BrokerError, StoreUnavailable) as error:
                 self._is(SessionStatus.DOWN, str(error))
             except Exception as error:  # noqa: BLE001 - see below
@@ -210,6 +233,8 @@ class BrokerSession:
         if self.broker is BrokerName.PAPER:
             return  # its book is in our own database
         timeout = self._context.settings.broker_call_timeout
+        await reconciling.verify(self._context, self.broker, adapter)
+        await self._learn_rules(adapter)
         at_venue = {
             order.venue_order_id: order
             for order in await reconciling.ask(adapter.open_orders(), timeout)
@@ -238,11 +263,30 @@ class BrokerSession:
                 group.create_task(self._adopt(adapter))
                 group.create_task(self._check(adapter))
                 group.create_task(self._listen(adapter))
+                group.create_task(quoting.feed(self._context, self.broker, adapter))
+                group.create_task(self._relearn_rules(adapter))
         except ExceptionGroup as failures:
             lost, other = failures.split(BrokerError)
             if other is not None or lost is None:
                 raise
             raise BrokerUnavailable(str(lost.exceptions[0])) from lost
+
+    async def _learn_rules(self, adapter: Broker) -> None:
+        """Tell step 1 what the venue takes of each instrument. BrokerUnavailable."""
+        rules = await adapter.all_rules()
+        await asyncio.to_thread(self._record_rules, rules)
+
+    def _record_rules(self, rules: Sequence[TradingRules]) -> None:
+        with self._context.store.transaction() as connection:
+            trading_rules.record(connection, self.broker, rules)
+
+    async def _relearn_rules(self, adapter: Broker) -> None:
+        while True:
+            await asyncio.sleep(_RULES_EVERY)
+            try:
+                await self._learn_rules(adapter)
+            except StoreUnavailable as error:
+                self._log.warning("rules not recorded", error=str(error))
 
     async def _check(self, adapter: Broker) -> None:
         """Ask for health even while nothing is watched. BrokerUnavailable."""
@@ -250,6 +294,7 @@ class BrokerSession:
         while True:
             await asyncio.sleep(_CHECK_EVERY)
             await reconciling.ask(adapter.health_check(), timeout)
+            self._verified = time.monotonic()
 
     async def _listen(self, adapter: Broker) -> None:
         """Record every execution of the account, of orders that are over or not ours too.

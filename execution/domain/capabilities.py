@@ -25,6 +25,7 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         asset_classes=frozenset({AssetClass.FX}),
         absence_proven_after=timedelta(seconds=60),
         hedging=True,
+        modifies=frozenset({"limit_price", "stop_price"}),
     ),
     BrokerName.BINANCE: Capabilities(
         order_types=frozenset(
@@ -40,13 +41,17 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         asset_classes=frozenset({AssetClass.CRYPTO}),
         # The receive window (10 s) and the server's own timeout must both have passed.
         absence_proven_after=timedelta(seconds=20),
-        modifies=False,
+        modifies=frozenset(),
+        positions=False,
+        post_only=True,
+        trail_amounts=False,
     ),
     BrokerName.PAPER: Capabilities(
         order_types=_ALL_TYPES,
         times_in_force=_ALL_TIMES,
         asset_classes=frozenset(AssetClass),
         brackets=True,
+        post_only=True,
         # Nobody but us trades in our own book.
         late_executions=False,
         # The book is in our own database: what is not there was never submitted.

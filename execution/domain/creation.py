@@ -7,10 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from execution.domain.capabilities import CAPABILITIES, shortfall
+from execution.domain.errors import RequestRefused
 from execution.domain.identity import venue_order_id
 from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt
 from execution.domain.requests import OrderRequest
 from execution.domain.routing import Route, Verdict
+from execution.domain.trading_rules import Terms, TradingRules, fit
 from execution.domain.vocabulary import Environment, OrderState, TimeInForce
 
 
@@ -24,10 +27,12 @@ def make_order(
     environment: Environment,
     default_account: str,
     now: datetime,
+    rules: TradingRules | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The columns of a new order and of its first attempt: `{"order": …, "attempt": …}`.
 
-    What the broker cannot do at all is REJECTED here, with the reason, and never rerouted.
+    What the broker cannot do at all is REJECTED here, with the reason, and never rerouted. `rules`
+    are those of the broker asked for, as far as they are known; the terms are fitted to them.
     """
     tif = request.effective_time_in_force(instrument.asset_class)
     reason = (
@@ -35,6 +40,12 @@ def make_order(
         or _expired(request, now)
         or (route.reason if route.verdict is Verdict.REJECT else None)
     )
+    terms = terms_of(request)
+    if reason is None and rules is not None:
+        try:
+            terms = fit(terms, rules, None, route.requested_broker)
+        except RequestRefused as refusal:
+            reason = str(refusal)
     state = OrderState.REJECTED if reason else OrderState.PENDING
     order = {
         "order_id": order_id,
@@ -43,17 +54,18 @@ def make_order(
         "asset_class": instrument.asset_class,
         "side": request.side,
         "order_type": request.order_type,
-        "quantity": request.quantity,
+        "quantity": terms.quantity,
         "requested_quantity": request.quantity,
-        "limit_price": request.limit_price,
-        "stop_price": request.stop_price,
+        "limit_price": terms.limit_price,
+        "stop_price": terms.stop_price,
         "trail_amount": request.trail_amount,
-        "trail_percent": request.trail_percent,
+        "trail_percent": terms.trail_percent,
         "take_profit_price": request.take_profit_price,
         "stop_loss_price": request.stop_loss_price,
         "time_in_force": tif,
         "expires_at": request.expires_at,
         "outside_rth": request.outside_rth,
+        "post_only": request.post_only,
         "reduce_only": request.reduce_only,
         "reference_price": request.reference_price,
         "on_failure": request.on_failure,
@@ -72,6 +84,18 @@ def make_order(
     return {"order": order, "attempt": attempt}
 
 
+def terms_of(order: OrderRequest | Attempt) -> Terms:
+    """What of an order a venue's rules are about."""
+    return Terms(
+        side=order.side,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        trail_percent=order.trail_percent,
+    )
+
+
 def _cannot(
     request: OrderRequest, instrument: Instrument, route: Route, tif: TimeInForce
 ) -> str | None:
@@ -80,8 +104,13 @@ def _cannot(
         reason = shortfall(broker, instrument.asset_class, request.order_type, tif)
         if reason is not None:
             return reason
-        if request.is_bracket and not CAPABILITIES[broker].brackets:
+        can = CAPABILITIES[broker]
+        if request.is_bracket and not can.brackets:
             return f"take_profit_price, stop_loss_price: {broker} does not take brackets"
+        if request.post_only and not can.post_only:
+            return f"post_only: {broker} does not take such orders"
+        if request.trail_amount is not None and not can.trail_amounts:
+            return f"trail_amount: {broker} trails by trail_percent only"
     return None
 
 

@@ -30,10 +30,11 @@ class EventsUnavailable(ExecutionError):
 
 
 class RejectionScope(StrEnum):
-    """What a refusal is about: one order, or the whole venue."""
+    """What a refusal is about: one order just now, the whole venue, or what was asked as such."""
 
     ORDER = "ORDER"
     VENUE = "VENUE"
+    TERMS = "TERMS"
 
 
 class BrokerError(ExecutionError):
@@ -44,7 +45,9 @@ class BrokerRejected(BrokerError):
     """A definite no: a submit that was refused left no order; a cancel or modify changed nothing.
 
     `scope` VENUE means that the venue refuses everybody just now (closed, halted), which counts
-    toward its circuit breaker; ORDER means that this one order was at fault.
+    toward its circuit breaker; ORDER means that this one order was at fault; TERMS that the venue
+    never takes such an order (a symbol it does not list, a size below its minimum), which is
+    therefore not simulated in its place.
     """
 
     def __init__(
@@ -62,6 +65,14 @@ class BrokerUnavailable(BrokerError):
 
 class TooLate(BrokerUnavailable):
     """The venue took nothing since it came after `send_by`: no fault of the order or the venue."""
+
+
+class RateLimited(BrokerUnavailable):
+    """Nothing was sent, since it would have gone beyond the rate that the venue allows."""
+
+
+class CredentialsRefused(BrokerUnavailable):
+    """The venue took nothing since it does not accept the key: only a person can mend that."""
 
 
 class OutcomeUnknown(BrokerError):

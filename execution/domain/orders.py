@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from execution.domain.instruments import Instrument
@@ -22,7 +24,11 @@ from execution.domain.vocabulary import (
 
 @dataclass(frozen=True, slots=True)
 class AttemptState:
-    """How the current attempt stands. Times are aware UTC, of the database's clock."""
+    """How the current attempt stands. Times are aware UTC, of the database's clock.
+
+    `replacement` holds the terms under which a new attempt follows, once this one is over at the
+    venue (see `execution.store.replacing`).
+    """
 
     attempt_id: UUID
     attempt_no: int
@@ -39,6 +45,7 @@ class AttemptState:
     reported_state: OrderState | None
     reported_quantity: Decimal | None
     reported_reason: str | None
+    replacement: Mapping[str, Any] | None
     created_at: datetime
 
 
@@ -64,6 +71,7 @@ class Order:
     trail_percent: Decimal | None
     expires_at: datetime | None
     outside_rth: bool
+    post_only: bool
     reduce_only: bool
     reference_price: Decimal | None
     on_failure: OnFailure
@@ -127,6 +135,7 @@ class Order:
             trail_percent=self.trail_percent,
             expires_at=self.expires_at,
             outside_rth=self.outside_rth,
+            post_only=self.post_only,
             reduce_only=self.reduce_only,
             reference_price=self.reference_price,
             broker_order_id=self.attempt.broker_order_id,

@@ -16,7 +16,11 @@ from uuid import UUID
 
 from execution.domain.instruments import Instrument
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import AssetClass, BrokerName, OrderType, Side, TimeInForce
+
+ALL_TERMS = frozenset({"quantity", "limit_price", "stop_price"})
+"""What a modify may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Attempt:
     trail_percent: Decimal | None = None
     expires_at: datetime | None = None
     outside_rth: bool = False
+    post_only: bool = False
     reduce_only: bool = False
     reference_price: Decimal | None = None
     broker_order_id: str | None = None
@@ -68,15 +73,22 @@ class Modification:
     stop_price: Decimal | None = None
     send_by: datetime | None = None
 
+    def names(self) -> frozenset[str]:
+        """Which terms it changes."""
+        return frozenset(name for name in ALL_TERMS if getattr(self, name) is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a broker can do at all; step 1 refuses the rest by it.
 
     `absence_proven_after` is how long after `send_by` the venue's "no such order" is proof.
-    `hedging` venues hold opposite positions side by side, netting ones do not. `brackets` says
-    that children may follow an order there, `late_executions` that the venue may report executions
-    of orders that are over or not ours.
+    `hedging` venues hold opposite positions side by side, netting ones do not. `modifies` names
+    what of a working order changes in place; anything else is a cancel and a new attempt for
+    what is left. `brackets` says that children may follow an order there, `late_executions` that
+    the venue may report executions of orders that are over or not ours, `positions` that it holds
+    positions by symbol (a spot venue has balances by currency instead). `post_only` orders rest or
+    are refused; without `trail_amounts` trails are in percent only.
     """
 
     order_types: frozenset[OrderType]
@@ -84,9 +96,12 @@ class Capabilities:
     asset_classes: frozenset[AssetClass]
     absence_proven_after: timedelta
     hedging: bool = False
-    modifies: bool = True
+    modifies: frozenset[str] = ALL_TERMS
     brackets: bool = False
     late_executions: bool = True
+    positions: bool = True
+    post_only: bool = False
+    trail_amounts: bool = True
 
 
 class Broker(Protocol):
@@ -100,6 +115,18 @@ class Broker(Protocol):
     capabilities: Capabilities
     needs_loop: bool
     """False: its answers to questions and orders are plain blocking work, safe on any thread."""
+
+    async def all_rules(self) -> Sequence[TradingRules]:
+        """The rules of every instrument that the venue tells of at once; empty where it does not.
+
+        Raises BrokerUnavailable.
+        """
+
+    async def rules(self, instrument: Instrument) -> TradingRules | None:
+        """What the venue takes of an instrument; None where it has no rules.
+
+        Raises BrokerRejected (scope TERMS) for what it does not list, or BrokerUnavailable.
+        """
 
     async def connect(self) -> None:
         """Connect or verify the connection. Raises BrokerUnavailable."""
@@ -146,3 +173,9 @@ class Broker(Protocol):
 
     async def quote(self, instrument: Instrument) -> Quote:
         """Best bid and ask now. BrokerUnavailable when the venue has none."""
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        """Those of several, as few requests as it takes; what has no market is left out.
+
+        A venue that is no source of quotes for others gives none.
+        """

@@ -56,6 +56,23 @@ def compare_orders(at_venue: Iterable[VenueOrder], ours: Mapping[str, Known]) ->
     return breaks
 
 
+def compare_holdings(at_venue: Mapping[str, Decimal], ours: Mapping[str, Decimal]) -> list[Break]:
+    """Currencies of which a spot account holds less than our trades alone have brought.
+
+    It may hold more: what was there before, or was paid in. What was only spent proves nothing.
+    """
+    return [
+        Break(
+            POSITION_BREAK,
+            currency,
+            f"{currency}: the venue holds {at_venue.get(currency, Decimal(0))}, "
+            f"our executions alone have brought {ours[currency]}",
+        )
+        for currency in sorted(ours)
+        if ours[currency] > 0 and at_venue.get(currency, Decimal(0)) < ours[currency]
+    ]
+
+
 def compare_positions(
     at_venue: Iterable[VenuePosition], ours: Mapping[str, Decimal]
 ) -> list[Break]:

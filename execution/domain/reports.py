@@ -86,8 +86,12 @@ class VenuePosition:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The venue's account: its name, whether money in it is real, and balances by currency."""
+    """The venue's account: its name, whether money in it is real, and balances by currency.
+
+    `identity` is what the venue itself tells accounts apart by; None where there is only one.
+    """
 
     account: str
     is_real: bool
     balances: dict[str, Decimal]
+    identity: str | None = None

@@ -79,7 +79,8 @@ class OrderRequest(BaseModel):
     """A request as `tasks.place_order` takes it; see the README's table of arguments.
 
     Quantities are shares, contracts or units of the base currency; prices are in the instrument's
-    currency; `trail_percent` is in percent. Numbers are positive, below 1e15, with 18 decimals.
+    currency; `trail_percent` is in percent. `post_only` asks for a LIMIT order that rests or is
+    refused, but never takes. Numbers are positive, below 1e15, with 18 decimals.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
@@ -102,6 +103,7 @@ class OrderRequest(BaseModel):
     strategy: Label | None = None
     reference_price: Number | None = None
     outside_rth: Annotated[bool, Field(strict=True)] = False
+    post_only: Annotated[bool, Field(strict=True)] = False
     reduce_only: Annotated[bool, Field(strict=True)] = False
     execution_mode: ExecutionMode | None = None
     on_failure: OnFailure = OnFailure.PAPER
@@ -143,6 +145,11 @@ class OrderRequest(BaseModel):
             raise PydanticCustomError(surplus[0], f"not allowed for order_type {self.order_type}")
         if (self.time_in_force is TimeInForce.GTD) != (self.expires_at is not None):
             raise PydanticCustomError("expires_at", "required for time_in_force GTD, and only then")
+        if self.post_only and (
+            self.order_type is not OrderType.LIMIT
+            or self.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
+        ):
+            raise PydanticCustomError("post_only", "is for LIMIT orders that may rest")
         return self
 
     @model_validator(mode="after")

@@ -40,12 +40,16 @@ def state_after(
     state: OrderState,
     quantity: Decimal,
     filled: Decimal,
+    *,
+    own: Decimal,
     reported_state: OrderState | None,
     reported_quantity: Decimal | None,
+    replaced: bool = False,
 ) -> OrderState:
-    """The order's state once `filled` of `quantity` is recorded.
+    """The order's state once `filled` of `quantity` is recorded, `own` of it by this attempt.
 
-    `reported_*` is what the venue last said of the attempt that is current. A cancelled order
+    `reported_*` is what the venue last said of the attempt that is current; `replaced` says that
+    another attempt follows this one, whose end is then not the order's. A cancelled order
     whose cancel came too late for the last execution is FILLED; one that stays short of its
     quantity keeps its final state, and one that was FILLED until an execution was busted is
     CANCELLED for the rest: what the venue has ended it does not take up again. A final word of the
@@ -61,7 +65,8 @@ def state_after(
         reported_state is not None
         and reported_state.is_final
         and reported_state is not OrderState.FILLED
-        and reported_quantity == filled
+        and reported_quantity == own
+        and not replaced
     ):
         return reported_state
     return OrderState.PARTIALLY_FILLED if filled else OrderState.SUBMITTED

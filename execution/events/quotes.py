@@ -1,8 +1,9 @@
-"""The quote cache: the last quote of each symbol, in one Redis hash."""
+"""The quote cache: the last quote of each symbol in one Redis hash, and which are wanted."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +18,8 @@ from execution.domain.events import timestamp
 from execution.domain.reports import Quote
 
 KEY = "quotes"
+WANTED = "quotes:wanted"
+_WANTED_SECONDS = 60.0
 
 
 class QuoteCache:
@@ -59,6 +62,31 @@ class QuoteCache:
         return _quotes(
             {name: value for name, value in zip(names, values, strict=True) if value is not None}
         )
+
+    def want(self, symbols: Iterable[str]) -> None:
+        """Ask the venues' own workers to keep quotes of some symbols coming for a while."""
+        now = time.time()
+        wanted = dict.fromkeys(symbols, now)
+        if not wanted:
+            return
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.zadd(WANTED, cast("Mapping[Any, Any]", wanted))
+                pipe.zremrangebyscore(WANTED, "-inf", now - _WANTED_SECONDS)
+                pipe.execute()
+        except redis.RedisError as error:
+            raise EventsUnavailable(f"quotes were not asked for: {error}") from error
+
+    def wanted(self) -> list[str]:
+        """The symbols that somebody has wanted within the last minute."""
+        try:
+            found = cast(
+                "list[bytes]",
+                self._redis.zrangebyscore(WANTED, time.time() - _WANTED_SECONDS, "+inf"),
+            )
+        except redis.RedisError as error:
+            raise EventsUnavailable(f"what is wanted was not read: {error}") from error
+        return [name.decode("utf-8", "replace") for name in found]
 
     def all(self) -> dict[str, Quote]:
         """The last quote of every symbol."""

@@ -35,6 +35,9 @@ def give_up(
     paper, or whose producer wants no paper, ends REJECTED.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
+    if order.attempt.attempt_no > 1 and order.broker is not BrokerName.PAPER:
+        # An earlier attempt was live: the rest must not be simulated beside it.
+        choice = OnFailure.WAIT
     waits = choice is OnFailure.WAIT and not sent
     if order.broker is not BrokerName.PAPER and waits:
         if order.state is OrderState.PENDING:
@@ -44,8 +47,7 @@ def give_up(
         _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
         return False
     if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:
-        orders.settle(connection, order, OrderState.REJECTED, reason, step=step, code=code)
-        unprotected(connection, order, reason)
+        refuse(connection, order, reason, step=step, code=code)
         return False
     return orders.reroute(
         connection,
@@ -56,6 +58,17 @@ def give_up(
         timing=timing,
         code=code,
     )
+
+
+def refuse(
+    connection: Connection, order: Order, reason: str, *, step: Step, code: str | None = None
+) -> None:
+    """End an order that no venue will take: REJECTED, or CANCELLED for the rest of a filled one."""
+    state = OrderState.CANCELLED if order.filled_quantity else OrderState.REJECTED
+    orders.settle(connection, order, state, reason, step=step, code=code)
+    unprotected(connection, order, reason)
+    if order.attempt.attempt_no > 1 and order.broker is not BrokerName.PAPER:
+        _alert(connection, order, alerts.REPLACEMENT_REFUSED, f"was changed, and refused: {reason}")
 
 
 def unprotected(connection: Connection, order: Order, reason: str) -> None:

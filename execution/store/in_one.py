@@ -95,6 +95,7 @@ def drafted(
             reported_state=None,
             reported_quantity=None,
             reported_reason=None,
+            replacement=None,
             created_at=columns["created_at"],
         ),
     )
@@ -335,7 +336,7 @@ def _decided(
 ) -> tuple[list[tuple[transitions.Change, float]], first_fills.Told, dict[str, Any]]:
     """The changes of steps 4 to 6, with how long ago each was decided, and what they take."""
     order, said = taken.order, taken.said
-    acknowledged = orders.acknowledgement(said, taken.watcher, timing)
+    acknowledged = orders.acknowledgement(order, said, taken.watcher, timing)
     acknowledged = replace(
         acknowledged, attempt={**acknowledged.attempt, **orders.reported_by(said)}
     )

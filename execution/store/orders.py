@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -26,9 +28,9 @@ from execution.store.transitions import COLUMNS, Also, Change, apply
 ORDER_COLUMNS = (
     "order_id, client_order_id, symbol, asset_class, side, order_type, quantity, "
     "requested_quantity, limit_price, stop_price, trail_amount, trail_percent, "
-    "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, reduce_only, "
-    "reference_price, on_failure, instrument, environment, account, requested_broker, broker, "
-    "execution_mode, state, reason, route_reason, strategy, created_at"
+    "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, post_only, "
+    "reduce_only, reference_price, on_failure, instrument, environment, account, "
+    "requested_broker, broker, execution_mode, state, reason, route_reason, strategy, created_at"
 )
 
 
@@ -59,7 +61,9 @@ _INSERT = Prepared(
             -- Recovery must not send on what a waiting cancel is about to end.
             CASE WHEN state = 'PENDING' AND NOT EXISTS (SELECT FROM cancels)
                 THEN clock_timestamp() + CAST(:due AS interval) END
-        FROM request, jsonb_populate_record(NULL::orders, request.spec -> 'order')
+        FROM request, jsonb_populate_record(
+            -- What an earlier release prepared does not know of every column.
+            jsonb_populate_record(NULL::orders, '{{"post_only": false}}'), request.spec -> 'order')
         RETURNING *
     ), attempt AS (
         INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker,
@@ -134,13 +138,26 @@ def spec(link: Link, order_id: UUID) -> Spec | None:
     return None if row is None else Spec(**row.spec)
 
 
-def gateway_connected(link: Link, order: Order, timing: Timing) -> Order | None:
-    """Step 3: the connection was verified."""
-    return apply(
-        link,
-        order,
-        Change(OrderState.PENDING, Step.CONNECT_GATEWAY, completes=True, due=timing.step),
+def gateway_connected(
+    link: Link, order: Order, timing: Timing, fitted: Mapping[str, Decimal] = MappingProxyType({})
+) -> Order | None:
+    """Step 3: the connection was verified, and what is `fitted` are the venue's terms now."""
+    terms = dict(fitted)
+    attempt: dict[str, Any] = {}
+    if "quantity" in terms:
+        attempt["quantity"] = terms["quantity"]
+        # What an earlier attempt filled stays part of the whole.
+        terms["quantity"] += order.quantity - order.attempt.quantity
+    change = Change(
+        OrderState.PENDING,
+        Step.CONNECT_GATEWAY,
+        completes=True,
+        due=timing.step,
+        order=terms,
+        attempt=attempt,
+        detail={"fitted": fitted} if fitted else {},
     )
+    return apply(link, order, change)
 
 
 def gateway_waits(link: Link, order: Order, reason: str, due: timedelta) -> bool:
@@ -242,10 +259,11 @@ def reported_by(said: VenueOrder) -> dict[str, Any]:
     }
 
 
-def acknowledgement(news: VenueOrder, watcher: UUID, timing: Timing) -> Change:
+def acknowledgement(order: Order, news: VenueOrder, watcher: UUID, timing: Timing) -> Change:
     """What `acknowledged` makes of an order, but for the venue's word (`reported_by`)."""
     return Change(
-        OrderState.SUBMITTED,
+        # What an earlier attempt filled stays filled.
+        OrderState.PARTIALLY_FILLED if order.filled_quantity else OrderState.SUBMITTED,
         Step.SUBMIT_ORDER,
         completes=True,
         due=timing.step,
@@ -264,7 +282,7 @@ def acknowledged(
 ) -> Order | None:
     """Step 4, after: the venue holds the order. Its executions so far are recorded with it."""
     first_word = order.attempt.reported_state is None or news.state.is_final
-    change, reported = acknowledgement(news, watcher, timing), reported_by(news)
+    change, reported = acknowledgement(order, news, watcher, timing), reported_by(news)
     parameters = {**reported, "final": news.state.is_final}
     if not news.executions:
         now = apply(link, order, change, _ACKNOWLEDGED, parameters)

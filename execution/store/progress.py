@@ -13,6 +13,7 @@ from execution.domain.decimals import exact
 from execution.domain.events import OrderEventType
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.reports import ReportKind
 from execution.domain.settlement import Progress, progress, state_after, total
 from execution.domain.vocabulary import ExecutionMode, OrderState
 from execution.store import alerts, brackets, transitions
@@ -45,7 +46,12 @@ def advance(
         change = own_progress(order, filled, own, due)
     else:
         change = _foreign_progress(order, filled)
-    events = _unexpected(connection, order, filled, change.state, own=current)
+    traded_before = any(
+        row.kind == ReportKind.TRADE and row.attempt_id != order.attempt.attempt_id
+        for row in reports
+    )
+    own_only = current and not traded_before
+    events = _unexpected(connection, order, filled, change.state, own=own_only)
     if order.state in {OrderState.SUBMITTING, OrderState.UNKNOWN}:
         alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
     transitions.apply(connection, order, transitions.with_events(change, events, reports))
@@ -62,8 +68,10 @@ def own_progress(
         order.state,
         order.quantity,
         filled.filled_quantity,
-        order.attempt.reported_state,
-        order.attempt.reported_quantity,
+        own=own.filled_quantity,
+        reported_state=order.attempt.reported_state,
+        reported_quantity=order.attempt.reported_quantity,
+        replaced=order.attempt.replacement is not None,
     )
     attempt_state = order.attempt.state
     if not order.state.is_final or order.state is OrderState.FILLED:
@@ -203,5 +211,5 @@ def _unexpected(
     elif order.state.is_final and order.state is not OrderState.FILLED:
         alert(alerts.LATE_FILL, f"was {order.state} when an execution came")
     elif not own:
-        alert(alerts.LATE_FILL, "was filled by a broker that had refused it")
+        alert(alerts.LATE_FILL, "was filled by an earlier attempt, which had been given up")
     return ()

@@ -45,6 +45,49 @@ def positions(connection: Connection, broker: BrokerName) -> dict[str, Decimal]:
     return {row.symbol: row.quantity for row in rows}
 
 
+def traded(connection: Connection, broker: BrokerName) -> set[str]:
+    """Symbols that we have traded at a broker, or may trade at any moment."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT symbol FROM positions WHERE broker = :broker
+            UNION SELECT o.symbol FROM order_attempts a JOIN orders o USING (order_id)
+                WHERE a.broker = :broker AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+            UNION SELECT symbol FROM orders WHERE due_at IS NOT NULL AND broker = :broker
+            """
+        ),
+        {"broker": broker},
+    )
+    return {row.symbol for row in rows}
+
+
+def holdings(connection: Connection, broker: BrokerName) -> dict[str, Decimal]:
+    """What trades at a spot venue have made of each currency: bought less paid less commission.
+
+    Negative for what was spent of what was there before.
+    """
+    rows = connection.execute(
+        text(
+            """
+            WITH moved AS (
+                SELECT base_asset AS asset,
+                    CASE side WHEN 'BUY' THEN quantity ELSE -quantity END AS amount
+                FROM fills WHERE broker = :broker AND base_asset IS NOT NULL
+                UNION ALL
+                SELECT currency, CASE side WHEN 'BUY' THEN -1 ELSE 1 END * quantity * price
+                FROM fills WHERE broker = :broker AND currency IS NOT NULL
+                UNION ALL
+                SELECT commission_currency, -commission FROM fills
+                WHERE broker = :broker AND commission IS NOT NULL
+            )
+            SELECT asset, sum(amount) AS amount FROM moved GROUP BY asset
+            """
+        ),
+        {"broker": broker},
+    )
+    return {row.asset: row.amount for row in rows}
+
+
 def unbooked(connection: Connection, broker: BrokerName) -> bool:
     """Whether executions at a broker are on their way into `positions`."""
     return bool(

@@ -73,6 +73,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         reported_state=OrderState(row["a_reported_state"]) if row["a_reported_state"] else None,
         reported_quantity=row["a_reported_quantity"],
         reported_reason=row["a_reported_reason"],
+        replacement=row["a_replacement"],
         created_at=row["a_created_at"],
     )
     return Order(
@@ -89,6 +90,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         trail_percent=row["trail_percent"],
         expires_at=row["expires_at"],
         outside_rth=row["outside_rth"],
+        post_only=row["post_only"],
         reduce_only=row["reduce_only"],
         reference_price=row["reference_price"],
         on_failure=OnFailure(row["on_failure"]),

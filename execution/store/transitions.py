@@ -34,6 +34,7 @@ _ORDER_COLUMNS = (
     "trail_percent",
     "expires_at",
     "outside_rth",
+    "post_only",
     "reduce_only",
     "reference_price",
     "on_failure",
@@ -74,6 +75,7 @@ _ATTEMPT_COLUMNS = (
     "reported_state",
     "reported_quantity",
     "reported_reason",
+    "replacement",
     "created_at",
 )
 

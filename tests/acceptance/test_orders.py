@@ -15,7 +15,7 @@ import redis
 from celery import Celery
 
 from execution.client import OrderClient
-from tests.fleet import Fleet, wait_until
+from tests.fleet import TIMINGS, Fleet, wait_until
 
 STEPS = [
     "create_order",
@@ -231,6 +231,12 @@ def test_a_lost_request_is_sent_again_only_after_proof(fleet: Fleet) -> None:
     held = [o for o in fleet.venue.orders() if o["venue_order_id"] == attempt["venue_order_id"]]
     assert len(held) == 1
     assert attempt["intents"] == 2
+    # Until the venue would have refused it, the first might still have been on its way.
+    first, second = fleet.query(
+        "SELECT at FROM order_events WHERE order_id = %s AND detail ? 'intent' ORDER BY at",
+        order["order_id"],
+    )
+    assert (second["at"] - first["at"]).total_seconds() >= float(TIMINGS["SUBMIT_WINDOW"])
 
 
 BAD = [

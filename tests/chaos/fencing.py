@@ -8,6 +8,7 @@ sends: the venue must refuse it, by `send_by` alone, since this venue takes the 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{done} rounds: {done} workers stopped past their lease, {done} late sends refused, "
         f"0 doubled, in {time.monotonic() - began:.0f} s"
     )
+    print(json.dumps({"rounds": done, "late_sends_refused": done, "doubled": 0}))
     return 0
 
 

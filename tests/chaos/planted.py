@@ -7,6 +7,7 @@ that no test catches fails the run, and so does one whose lines are no longer fo
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -196,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{bug.name}: {'caught by ' + caught[0] if caught else 'SURVIVED'}", flush=True)
     seconds = time.monotonic() - began
     print(f"{len(chosen)} bugs planted, {len(chosen) - len(survivors)} caught in {seconds:.0f} s")
+    figures = {"bugs": len(chosen), "caught": len(chosen) - len(survivors), "survivors": survivors}
+    print(json.dumps(figures))
     return 1 if survivors or not chosen else 0
 
 

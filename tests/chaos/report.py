@@ -52,6 +52,25 @@ class Report:
             f"{len(self.problems)} problems" if self.problems else "all records agree",
         ]
 
+    def figures(self) -> dict[str, int | float]:
+        """For machines."""
+        verdict = self.verdict
+        return {
+            "orders": self.orders,
+            "kills": self.kills.total(),
+            "connections_cut": self.cut,
+            "replies_lost": self.replies_lost,
+            "producer_deaths": self.producer_deaths,
+            "fills": verdict.fills,
+            "events": verdict.events,
+            "duplicates": verdict.duplicates,
+            "lost": verdict.lost,
+            "stuck": verdict.stuck,
+            "catch_up_seconds": round(self.catch_up, 1),
+            "problems": len(self.problems),
+            "seed": self.seed,
+        }
+
 
 def counted(counter: Counter[str]) -> str:
     """As in `3 beat, 12 worker`."""

@@ -8,6 +8,7 @@ the producers' logs, the venue's ledger, the tables and the event stream must sa
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -383,6 +384,7 @@ def main() -> None:
         else:
             soak.postgres.destroy()
             shutil.rmtree(home)
+    _print(json.dumps(report.figures()))
     sys.exit(keep)
 
 

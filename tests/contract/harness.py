@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import uuid4
 
+from execution.domain.errors import RejectionScope
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Broker
 from execution.domain.vocabulary import BrokerName, OrderState, OrderType, Side, TimeInForce
@@ -46,6 +47,18 @@ class Ability(StrEnum):
     """The venue nets opposite positions."""
     SHORTING = "shorting"
     """The venue sells what it does not hold."""
+    POSITIONS = "positions"
+    """The venue holds positions by symbol (a spot account holds balances)."""
+    MODIFIES = "modifies"
+    """The venue changes an order in place."""
+    STOPS_WORK_ON = "stops_work_on"
+    """What a stop does not find at once when it triggers works on."""
+    CORRECTIONS = "corrections"
+    """The harness can make the venue correct and bust executions."""
+    SAYS_IT_TOOK_NOTHING = "says_it_took_nothing"
+    """An overloaded venue says that it took nothing, and means it."""
+    REASONS = "reasons"
+    """The venue tells why it has ended an order."""
     BALANCES = "balances"
     """The harness can set what the account holds."""
     RESENDS = "resends"
@@ -91,6 +104,8 @@ class VenueHarness(Protocol):
     """A quantity that is easy to trade; cases use multiples of it."""
     exact_quantities: ClassVar[Sequence[Decimal]]
     """Quantities that the venue takes to the last digit, the awkward ones."""
+    balances: ClassVar[Mapping[str, str]]
+    """Balances that the venue keeps to the last digit."""
     answer_seconds: ClassVar[float]
     """How long an impatient adapter waits for an answer."""
 
@@ -120,6 +135,9 @@ class VenueHarness(Protocol):
 
     async def arm(self, kind: FaultKind, **options: Any) -> None:
         """Arm a fault; options as in `simulators.faults.Fault`."""
+
+    def refusal(self, scope: RejectionScope) -> dict[str, str]:
+        """Options of a REJECT that this venue means so: code, reason, and scope if it tells one."""
 
     async def clear(self) -> None:
         """Disarm every fault, and let go of what they hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import aiohttp
 
+from execution.domain.errors import RejectionScope
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Broker
 from execution.domain.vocabulary import (
@@ -51,6 +52,10 @@ class LedgerHarness:
         Decimal("1E-8"),
         Decimal("12345678901234.10"),
     )
+    balances: ClassVar[Mapping[str, str]] = {
+        "USD": "1000.50",
+        "BTC": "0.123456789012345678",
+    }
     answer_seconds: ClassVar[float] = 0.3
 
     def __init__(self, folder: Path) -> None:
@@ -95,6 +100,9 @@ class LedgerHarness:
 
     async def arm(self, kind: FaultKind, **options: Any) -> None:
         await self._control("POST", "faults", {"kind": kind.value, **options})
+
+    def refusal(self, scope: RejectionScope) -> dict[str, str]:
+        return {"code": "-2010", "reason": "not today", "scope": scope.value}
 
     async def clear(self) -> None:
         await self._control("DELETE", "faults")

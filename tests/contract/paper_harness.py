@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from sqlalchemy import text
 
 from execution.domain.capabilities import CAPABILITIES
+from execution.domain.errors import RejectionScope
 from execution.domain.instruments import Instrument
 from execution.domain.paper.slippage import Slippage
 from execution.domain.paper.trading import PaperRules
@@ -43,6 +44,9 @@ class _Quotes:
     def get(self, symbols: Sequence[str]) -> dict[str, Quote]:
         return {symbol: self.known[symbol] for symbol in symbols if symbol in self.known}
 
+    def want(self, symbols: Iterable[str]) -> None:
+        """Nobody feeds them but the case."""
+
 
 @dataclass(frozen=True, slots=True)
 class _AtTheTouch(Slippage):
@@ -66,6 +70,10 @@ class PaperHarness:
             Ability.NETTING,
             Ability.SHORTING,
             Ability.RESENDS,
+            Ability.POSITIONS,
+            Ability.MODIFIES,
+            Ability.STOPS_WORK_ON,
+            Ability.REASONS,
         }
     )
     order_types: ClassVar[frozenset[OrderType]] = CAPABILITIES[BrokerName.PAPER].order_types
@@ -81,6 +89,10 @@ class PaperHarness:
         Decimal("1E-8"),
         Decimal("12345678901234.10"),
     )
+    balances: ClassVar[Mapping[str, str]] = {
+        "USD": "1000.50",
+        "BTC": "0.123456789012345678",
+    }
     answer_seconds: ClassVar[float] = 0.3
     database_url: ClassVar[str]
 
@@ -131,6 +143,9 @@ class PaperHarness:
 
     async def arm(self, kind: FaultKind, **options: Any) -> None:
         raise AssertionError("paper has no faults")
+
+    def refusal(self, scope: RejectionScope) -> dict[str, str]:
+        return {"code": "-2010", "reason": "not today", "scope": scope.value}
 
     async def clear(self) -> None:
         """There is nothing armed."""

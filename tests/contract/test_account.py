@@ -14,6 +14,7 @@ from simulators.faults import FaultKind
 from .harness import Ability, VenueHarness, needs, new_attempt, resting
 
 
+@needs(Ability.POSITIONS)
 async def test_c701_position(harness: VenueHarness, broker: Broker) -> None:
     """C701: what was bought is held, at what was paid."""
     await broker.submit(new_attempt(harness, quantity=2 * harness.lot))
@@ -51,6 +52,7 @@ async def test_c704_average(harness: VenueHarness, broker: Broker) -> None:
     assert position.average_price in {None, Decimal(102)}
 
 
+@needs(Ability.POSITIONS)
 async def test_c705_resting_holds_nothing(harness: VenueHarness, broker: Broker) -> None:
     """C705: an order that rests is no position."""
     await broker.submit(resting(harness))
@@ -67,10 +69,10 @@ async def test_c706_account(harness: VenueHarness, broker: Broker) -> None:
 @needs(Ability.BALANCES)
 async def test_c707_balances(harness: VenueHarness, broker: Broker) -> None:
     """C707: balances come by currency, to the last digit."""
-    await harness.set_balances({"USD": "1000.50", "BTC": "0.123456789012345678"})
+    await harness.set_balances(dict(harness.balances))
     balances = (await broker.account()).balances
-    assert balances["USD"] == Decimal("1000.50")
-    assert balances["BTC"] == Decimal("0.123456789012345678")
+    for currency, amount in harness.balances.items():
+        assert balances[currency] == Decimal(amount)
 
 
 async def test_c708_quote(harness: VenueHarness, broker: Broker) -> None:

@@ -21,16 +21,17 @@ from simulators.faults import FaultKind
 from .harness import Ability, VenueHarness, eventually, needs, new_attempt
 
 
-@pytest.mark.parametrize("scope", list(RejectionScope))
+@pytest.mark.parametrize("scope", [RejectionScope.ORDER, RejectionScope.VENUE])
 @needs(FaultKind.REJECT)
 async def test_c201_rejected(harness: VenueHarness, broker: Broker, scope: RejectionScope) -> None:
     """C201: a refusal is BrokerRejected with reason, code and scope, and nothing is held."""
-    await harness.arm(FaultKind.REJECT, code="-2010", reason="not today", scope=scope.value)
+    refusal = harness.refusal(scope)
+    await harness.arm(FaultKind.REJECT, **refusal)
     attempt = new_attempt(harness)
-    with pytest.raises(BrokerRejected, match="not today") as caught:
+    with pytest.raises(BrokerRejected, match=refusal["reason"]) as caught:
         await broker.submit(attempt)
     assert caught.value.scope is scope
-    assert caught.value.code == "-2010"
+    assert caught.value.code == refusal["code"]
     assert (await harness.ledger()).count(attempt) == 0
     assert await broker.find(attempt) is None
 
@@ -111,7 +112,7 @@ async def test_c207_internal_error(harness: VenueHarness, broker: Broker, status
     assert (await harness.ledger()).count(attempt) == 1
 
 
-@needs(FaultKind.UNAVAILABLE)
+@needs(FaultKind.UNAVAILABLE, Ability.SAYS_IT_TOOK_NOTHING)
 async def test_c208_says_it_took_nothing(harness: VenueHarness, broker: Broker) -> None:
     """C208: a venue that says it took nothing is BrokerUnavailable, and holds nothing."""
     await harness.arm(FaultKind.UNAVAILABLE)

@@ -59,7 +59,7 @@ async def test_c803_cancel_a_stop(harness: VenueHarness, broker: Broker) -> None
     assert (found.state, found.executions) == (OrderState.CANCELLED, ())
 
 
-@needs(OrderType.STOP)
+@needs(OrderType.STOP, Ability.MODIFIES)
 async def test_c804_move_a_stop(harness: VenueHarness, broker: Broker) -> None:
     """C804: a stop that is moved trades at its new price."""
     attempt = new_attempt(harness, order_type=OrderType.STOP, stop_price=Decimal(110))
@@ -171,7 +171,7 @@ async def test_c809_stop_expires(harness: VenueHarness, broker: Broker) -> None:
     assert not found.executions
 
 
-@needs(OrderType.STOP, Ability.LIQUIDITY)
+@needs(OrderType.STOP, Ability.LIQUIDITY, Ability.STOPS_WORK_ON)
 async def test_c810_stop_in_a_thin_market(harness: VenueHarness, broker: Broker) -> None:
     """C810: what a stop cannot fill when it is reached works on, below its stop too."""
     attempt = new_attempt(

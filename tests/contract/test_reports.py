@@ -85,16 +85,16 @@ async def test_c506_none_executed(harness: VenueHarness, broker: Broker) -> None
 @needs(Ability.EXECUTIONS)
 async def test_c507_not_ours(harness: VenueHarness, broker: Broker) -> None:
     """C507: an execution of an order that is not ours is reported, without an id of ours."""
+    ours = resting(harness)
+    await broker.submit(ours)
     await harness.report_execution(
         symbol=harness.instrument.symbol,
         side="SELL",
         quantity=str(harness.lot),
         price="100",
-        broker_order_id="by-hand",
     )
     (execution,) = await broker.executions(_an_hour_ago())
-    assert execution.venue_order_id is None
-    assert execution.broker_order_id == "by-hand"
+    assert execution.venue_order_id != ours.venue_order_id
     assert execution.quantity == harness.lot
 
 
@@ -127,7 +127,7 @@ async def test_c509_overfill(harness: VenueHarness, broker: Broker) -> None:
     assert len(found.executions) == 2
 
 
-@needs(Ability.EXECUTIONS)
+@needs(Ability.EXECUTIONS, Ability.CORRECTIONS)
 async def test_c510_correction(harness: VenueHarness, broker: Broker) -> None:
     """C510: a correction names the execution it replaces, and the filled quantity follows it."""
     attempt = new_attempt(harness, quantity=2 * harness.lot)
@@ -148,7 +148,7 @@ async def test_c510_correction(harness: VenueHarness, broker: Broker) -> None:
     assert found.filled_quantity == harness.lot
 
 
-@needs(Ability.EXECUTIONS)
+@needs(Ability.EXECUTIONS, Ability.CORRECTIONS)
 async def test_c511_bust(harness: VenueHarness, broker: Broker) -> None:
     """C511: a bust takes its execution back."""
     attempt = new_attempt(harness)

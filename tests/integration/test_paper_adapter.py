@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -91,12 +91,17 @@ class Venue:
     known: dict[str, Quote] = field(default_factory=dict)
     quotes_away: bool = False
     asked: list[datetime] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)
 
     def get(self, symbols: Sequence[str]) -> dict[str, Quote]:
         """The quotes."""
         if self.quotes_away:
             raise EventsUnavailable("gone")
         return {symbol: self.known[symbol] for symbol in symbols if symbol in self.known}
+
+    def want(self, symbols: Iterable[str]) -> None:
+        """Remember what was asked for."""
+        self.wanted += symbols
 
     def close_after(self, instrument: Instrument, moment: datetime) -> datetime:
         """One close a day at 21:00 UTC."""

@@ -27,7 +27,14 @@ def after(
 ) -> OrderState:
     """The state of an order for ten once `filled` is recorded."""
     reported = None if said_filled is None else Decimal(said_filled)
-    return state_after(state, Decimal(10), Decimal(filled), said, reported)
+    return state_after(
+        state,
+        Decimal(10),
+        Decimal(filled),
+        own=Decimal(filled),
+        reported_state=said,
+        reported_quantity=reported,
+    )
 
 
 def test_progress_after_each_fill() -> None:
@@ -72,7 +79,12 @@ def test_total_keeps_all_digits_a_request_may_have() -> None:
     """An order of 33 digits that is filled whole is filled whole."""
     quantity = Decimal("123456789012345.123456789012345678")
     filled = total([(quantity, Decimal(1))]).filled_quantity
-    assert state_after(S.SUBMITTED, quantity, filled, None, None) is S.FILLED
+    assert (
+        state_after(
+            S.SUBMITTED, quantity, filled, own=filled, reported_state=None, reported_quantity=None
+        )
+        is S.FILLED
+    )
 
 
 @pytest.mark.parametrize("state", OrderState)

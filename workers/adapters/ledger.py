@@ -36,6 +36,7 @@ from execution.domain.reports import (
     VenueOrder,
     VenuePosition,
 )
+from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import (
     AssetClass,
     BrokerName,
@@ -120,6 +121,17 @@ class LedgerAdapter:
         time = _answered(lambda answer: _time(answer["time"]), await self._ask("health"))
         if not asked - CLOCK_TOLERANCE <= time <= self._clock() + CLOCK_TOLERANCE:
             raise BrokerUnavailable(f"the venue's clock says {time}, ours {self._clock()}")
+
+    async def all_rules(self) -> Sequence[TradingRules]:
+        return ()
+
+    async def rules(self, instrument: Instrument) -> TradingRules | None:
+        del instrument
+        return None
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        del instruments
+        return ()
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
         return await self._change(_submission(attempt), "orders")

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,11 +31,12 @@ from execution.domain.errors import (
 from execution.domain.instruments import Instrument
 from execution.domain.market_hours import MarketHours
 from execution.domain.paper.amending import amend
-from execution.domain.paper.matching import match
+from execution.domain.paper.matching import match, would_take
 from execution.domain.paper.order import PaperOrder, accept, needs_session
 from execution.domain.paper.trading import Matched, PaperRules, one_of_each_group
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import paper_book
 from execution.store.engine import Store
@@ -40,6 +49,9 @@ class QuoteSource(Protocol):
 
     def get(self, symbols: Sequence[str]) -> dict[str, Quote]:
         """The last quotes. EventsUnavailable."""
+
+    def want(self, symbols: Iterable[str]) -> None:
+        """Ask for new ones. EventsUnavailable."""
 
 
 @dataclass(slots=True)
@@ -97,6 +109,17 @@ class PaperAdapter:
     async def health_check(self) -> None:
         await self._ask(lambda connection: paper_book.find(connection, []))
 
+    async def all_rules(self) -> Sequence[TradingRules]:
+        return ()
+
+    async def rules(self, instrument: Instrument) -> TradingRules | None:
+        del instrument
+        return None
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        del instruments
+        return ()
+
     async def submit(self, attempt: Attempt) -> VenueOrder:
         now, close = self._clock(), None
         if needs_session(attempt):
@@ -110,6 +133,8 @@ class PaperAdapter:
         """Look at the market and put an order into the book, all on one thread."""
         symbol = attempt.instrument.symbol
         quote = self._read_quotes({symbol}).get(symbol)
+        if attempt.post_only and would_take(attempt, quote, now, self._rules):
+            raise BrokerRejected("post_only: it would take at once", code="POST_ONLY")
         matched = match(accept(attempt, now, close), quote, now, self._rules)
         if matched.order.state is OrderState.REJECTED:
             raise BrokerRejected(matched.order.reason or "rejected", code="NO_PRICE")
@@ -227,9 +252,18 @@ class PaperAdapter:
     def _read_quotes(self, symbols: set[str]) -> dict[str, Quote]:
         """Quotes, or none at all while Redis is away: orders then wait or use their reference."""
         try:
-            return self._quotes.get(sorted(symbols))
+            found = self._quotes.get(sorted(symbols))
+            self._want(symbols, found)
         except EventsUnavailable:
             return {}
+        return found
+
+    def _want(self, symbols: set[str], found: Mapping[str, Quote]) -> None:
+        """Ask for new quotes well before the last ones are too old."""
+        fresh = self._clock() - self._rules.quote_max_age / 2
+        self._quotes.want(
+            symbol for symbol in symbols if symbol not in found or found[symbol].at < fresh
+        )
 
     async def _ask(self, query: Callable[[Connection], T]) -> T:
         with _unreachable(BrokerUnavailable):

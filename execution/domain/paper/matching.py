@@ -6,7 +6,9 @@ from datetime import datetime
 
 from execution.domain.paper import triggers
 from execution.domain.paper.order import PaperOrder
+from execution.domain.paper.slippage import is_marketable
 from execution.domain.paper.trading import Matched, PaperRules, end, trade, trade_at_close
+from execution.domain.ports import Attempt
 from execution.domain.reports import Quote
 from execution.domain.vocabulary import OrderState, OrderType, TimeInForce
 
@@ -33,6 +35,12 @@ def match(order: PaperOrder, quote: Quote | None, now: datetime, rules: PaperRul
     if fresh is not None:
         return trade(order, fresh, now, rules)
     return _match_unquoted(order, quote, now, rules)
+
+
+def would_take(attempt: Attempt, quote: Quote | None, now: datetime, rules: PaperRules) -> bool:
+    """Whether a LIMIT order would trade at once instead of resting."""
+    fresh = quote is not None and _is_sound(quote) and now - quote.at < rules.quote_max_age
+    return fresh and quote is not None and is_marketable(attempt.side, attempt.limit_price, quote)
 
 
 def _match_on_close(

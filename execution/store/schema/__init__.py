@@ -3,7 +3,13 @@
 from execution.store.schema.brokers import alerts, breakers, broker_sessions, environment_stamp
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
-from execution.store.schema.market import paper_executions, paper_orders, quotes
+from execution.store.schema.market import (
+    candles,
+    paper_executions,
+    paper_orders,
+    quotes,
+    trading_rules,
+)
 from execution.store.schema.orders import (
     order_attempts,
     order_commands,
@@ -17,6 +23,7 @@ __all__ = [
     "alerts",
     "breakers",
     "broker_sessions",
+    "candles",
     "environment_stamp",
     "events",
     "execution_reports",
@@ -33,4 +40,5 @@ __all__ = [
     "positions",
     "quotes",
     "streams",
+    "trading_rules",
 ]

@@ -1,11 +1,11 @@
-"""The paper venue's own book, and quotes."""
+"""The paper venue's own book, quotes, candles, and what venues take of an instrument."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from execution.store.schema.columns import NUMBER, TIME, UUID_, metadata
+from execution.store.schema.columns import NOW, NUMBER, TIME, UUID_, metadata
 
 paper_orders = sa.Table(
     "paper_orders",
@@ -84,3 +84,27 @@ quotes = sa.Table(
 )
 
 sa.Index("quotes_symbol_at", quotes.c.symbol, quotes.c.at)
+
+candles = sa.Table(
+    "candles",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("interval", sa.Text, primary_key=True),
+    sa.Column("opened_at", TIME, primary_key=True),
+    sa.Column("open", NUMBER, nullable=False),
+    sa.Column("high", NUMBER, nullable=False),
+    sa.Column("low", NUMBER, nullable=False),
+    sa.Column("close", NUMBER, nullable=False),
+    sa.Column("volume", NUMBER, nullable=False),
+    sa.Column("fetched_at", TIME, nullable=False, server_default=NOW),
+)
+
+trading_rules = sa.Table(
+    "trading_rules",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("rules", JSONB, nullable=False),
+    sa.Column("updated_at", TIME, nullable=False, server_default=NOW),
+)

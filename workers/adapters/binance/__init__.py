@@ -1,0 +1,1 @@
+"""The Binance adapter: spot orders through ccxt, polled."""

@@ -1,0 +1,260 @@
+"""`BinanceAdapter`: the `Broker` port over Binance spot, through ccxt, on the worker's one loop.
+
+Orders go out with a timestamp and receive window that end at `send_by`, so that the venue itself
+refuses a late one. What is waited for is polled, one by one while it is little, else by one
+snapshot of open orders and a closer look at what left it or changed. Spot holds balances, not
+positions, and a symbol's trades tell the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+
+from execution.domain.capabilities import CAPABILITIES
+from execution.domain.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    CredentialsRefused,
+)
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt, Modification
+from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import BrokerName
+from workers.adapters.binance import client as clients
+from workers.adapters.binance.budget import Budget
+from workers.adapters.binance.history import History
+from workers.adapters.binance.polling import Polling
+from workers.adapters.binance.venue import Venue
+from workers.adapters.binance.wire import Json, milliseconds
+
+_RULES_SECONDS = 3600.0
+_CLOCK_SECONDS = 30.0
+_SIGNED_SECONDS = 60.0
+_WEIGHT, _ORDERS = "REQUEST_WEIGHT", "ORDERS"
+_BEFORE = timedelta(minutes=1)
+
+
+class BinanceAdapter:
+    """Implements `execution.domain.ports.Broker` for a Binance spot account.
+
+    `url` takes the place of Binance's address, `testnet` chooses its test network. `window` is from
+    the intent of an order to its `send_by`. `absence_proven_after` is how long after that "no such
+    order" is proof. `traded` gives our symbols that may have been traded, read anew whenever
+    executions are asked for. `connector` is for tests with an address of their own.
+    """
+
+    name = BrokerName.BINANCE
+    needs_loop = True
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        secret: str,
+        testnet: bool,
+        url: str | None,
+        timeout: timedelta,
+        window: timedelta,
+        poll_interval: timedelta,
+        absence_proven_after: timedelta,
+        traded: Callable[[], Awaitable[Iterable[str]]],
+        is_real: bool,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+    ) -> None:
+        self.capabilities = replace(
+            CAPABILITIES[BrokerName.BINANCE], absence_proven_after=absence_proven_after
+        )
+        self._key, self._secret = key, secret
+        self._testnet, self._url = testnet, url
+        self._timeout, self._window = timeout, window
+        self._poll_interval = poll_interval
+        self._traded = traded
+        self._is_real = is_real
+        self._connector = connector
+        self._seen: set[str] = set()
+        self._open: tuple[Venue, History] | None = None
+        self._loaded = self._clocked = self._signed = 0.0
+
+    async def connect(self) -> None:
+        """Open on the running loop: clock, markets, and the account with its permission to trade.
+
+        Raises CredentialsRefused for a key that Binance does not accept, or that may not trade.
+        """
+        opened = self._open is None
+        if self._open is None:
+            budget = Budget()
+            client = clients.make(
+                key=self._key,
+                secret=self._secret,
+                testnet=self._testnet,
+                url=self._url,
+                timeout_seconds=self._timeout.total_seconds(),
+                budget=budget,
+                connector=self._connector() if self._connector else None,
+            )
+            venue = Venue(client, self.name.value)
+            self._open = (venue, History(venue, self._symbols))
+        venue = self._venue()
+        try:
+            await venue.set_clock()
+            await self._load(venue)
+            _check_may_trade(await venue.account())
+            self._clocked = self._signed = time.monotonic()
+        except BaseException:
+            if opened:
+                await self.close()
+            raise
+
+    async def close(self) -> None:
+        if self._open is not None:
+            (venue, _), self._open = self._open, None
+            await clients.close(venue.client)
+
+    async def health_check(self) -> None:
+        """Ask the time, and once a minute what only an accepted key is told."""
+        venue, now = self._venue(), time.monotonic()
+        if now - self._clocked > _CLOCK_SECONDS or now - self._signed > _SIGNED_SECONDS:
+            await venue.set_clock()
+            self._clocked = now
+        else:
+            await venue.market_data(lambda client: client.public_get_ping())
+        if now - self._signed > _SIGNED_SECONDS:
+            await venue.account()
+            self._signed = now
+
+    async def all_rules(self) -> Sequence[TradingRules]:
+        venue = self._venue()
+        if time.monotonic() - self._loaded > _RULES_SECONDS:
+            await self._load(venue, again=True)
+        return venue.all_rules()
+
+    async def rules(self, instrument: Instrument) -> TradingRules | None:
+        venue = self._venue()
+        venue.market(instrument)
+        return venue.rules(instrument.symbol)
+
+    async def submit(self, attempt: Attempt) -> VenueOrder:
+        self._seen.add(attempt.instrument.symbol)
+        return await self._venue().place(attempt, self._window)
+
+    async def cancel(self, attempt: Attempt) -> None:
+        await self._venue().cancel(attempt)
+
+    async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
+        """Nothing of a Binance order changes in place: it is cancelled, and another placed."""
+        del attempt, change
+        raise BrokerRejected("Binance changes no order in place", code="MODIFY")
+
+    async def find(self, attempt: Attempt) -> VenueOrder | None:
+        """The order with its trades so far.
+
+        "No such order" is believed only when neither the list of all orders shows it, nor there is
+        a trade whose order that list does not show.
+        """
+        venue, symbol = self._venue(), attempt.instrument.symbol
+        self._seen.add(symbol)
+        found = await venue.order(attempt)
+        if found is None:
+            found = await self._look_everywhere(venue, attempt)
+        if found is None:
+            return None
+        trades = await venue.trades(symbol, orderId=int(found.broker_order_id))
+        return replace(found, executions=tuple(trades))
+
+    async def _look_everywhere(self, venue: Venue, attempt: Attempt) -> VenueOrder | None:
+        symbol = attempt.instrument.symbol
+        since = attempt.send_by or attempt.created_at
+        if since is None or not venue.lists(symbol):
+            return None
+        start = milliseconds(since - self._window - _BEFORE)
+        orders = await venue.orders(symbol, startTime=start)
+        orders += await venue.open_orders([symbol])
+        for order in orders:
+            if order.venue_order_id == attempt.venue_order_id:
+                return order
+        shown = {order.broker_order_id for order in orders}
+        for trade in await venue.trades(symbol, startTime=start):
+            if trade.broker_order_id not in shown and trade.venue_order_id is None:
+                raise BrokerUnavailable(
+                    f"Binance tells trade {trade.execution_id} of {symbol}, of an order that it "
+                    "does not show"
+                )
+        return None
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        return await self._venue().open_orders()
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        _, history = self._opened()
+        return await history.executions(since)
+
+    async def watch(
+        self, waiting: Callable[[], Sequence[Attempt]]
+    ) -> AsyncGenerator[VenueOrder, None]:
+        venue, history = self._opened()
+        polling = Polling(venue, history)
+        while True:
+            attempts = waiting()
+            self._seen |= {attempt.instrument.symbol for attempt in attempts}
+            async for news in polling.round(attempts):
+                yield news
+            await asyncio.sleep(self._poll_interval.total_seconds())
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """None: a spot account holds balances (`account`)."""
+        return ()
+
+    async def account(self) -> Account:
+        """Named by its uid; balances with what is locked in orders."""
+        answer = await self._venue().account()
+        try:
+            balances = {
+                str(item["asset"]): Decimal(item["free"]) + Decimal(item["locked"])
+                for item in answer["balances"]
+            }
+            name = str(answer["uid"])
+        except (LookupError, TypeError, ArithmeticError) as error:
+            raise BrokerUnavailable(f"Binance's account makes no sense: {error!r}") from error
+        return Account(name, self._is_real, balances, identity=name)
+
+    async def quote(self, instrument: Instrument) -> Quote:
+        return await self._venue().quote(instrument)
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        return await self._venue().quotes([instrument.symbol for instrument in instruments])
+
+    @property
+    def venue(self) -> Venue:
+        """For market data. BrokerUnavailable when not connected."""
+        return self._venue()
+
+    async def _symbols(self) -> set[str]:
+        return self._seen | set(await self._traded())
+
+    async def _load(self, venue: Venue, *, again: bool = False) -> None:
+        if again or not venue.all_rules():
+            await venue.load(again=again)
+            limits = venue.limits()
+            venue.client.budget.limits(limits.get(_WEIGHT), limits.get(_ORDERS))
+            self._loaded = time.monotonic()
+
+    def _venue(self) -> Venue:
+        return self._opened()[0]
+
+    def _opened(self) -> tuple[Venue, History]:
+        if self._open is None:
+            raise BrokerUnavailable("not connected to Binance")
+        return self._open
+
+
+def _check_may_trade(account: Json) -> None:
+    if not account.get("canTrade"):
+        raise CredentialsRefused("Binance: this key may not trade; give it spot trading")

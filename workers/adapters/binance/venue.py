@@ -1,0 +1,329 @@
+"""Questions and orders to Binance in our terms; every error is one of the port's."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ParamSpec, TypeVar
+
+import ccxt
+
+from execution.domain.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    RejectionScope,
+)
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt
+from execution.domain.reports import Execution, Quote, VenueOrder
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import OrderState
+from workers.adapters.binance import outcomes, wire
+from workers.adapters.binance.budget import urgent
+from workers.adapters.binance.client import Client
+from workers.adapters.binance.outcomes import Outcome
+from workers.adapters.binance.wire import Json
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAGE = 1000
+"""Most orders or trades in one answer."""
+_NAMES_KEPT = 100_000
+_LONGEST_SKEW = timedelta(seconds=30)
+
+
+class Venue:
+    """One client's conversation with Binance, once it is connected.
+
+    `names` remembers what orders are called by whoever placed them, since trades do not say it.
+    """
+
+    def __init__(self, client: Client, source: str) -> None:
+        self.client = client
+        self.offset = timedelta(0)
+        self._source = source
+        self._markets: dict[str, str] = {}
+        self._symbols: dict[str, str] = {}
+        self._rules: dict[str, TradingRules] = {}
+        self._limits: dict[str, int] = {}
+        self._names: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    async def load(self, *, again: bool = False) -> None:
+        """Read which symbols there are, what each takes, and the venue's limits."""
+        if self._markets and not again:
+            return
+        loaded = await self._question(self.client.load_markets(again))
+        rules, markets = {}, {}
+        for market in loaded.values():
+            if not market["spot"]:
+                continue
+            symbol = f"{market['base']}-{market['quote']}"
+            rules[symbol] = _read(wire.rules, symbol, market["info"])
+            markets[symbol] = market["id"]
+        one = next(iter(markets.values()), None)
+        if one is None:
+            raise BrokerUnavailable("Binance lists no symbols")
+        # ccxt keeps the symbols of this answer only.
+        said = await self._question(self.client.public_get_exchangeinfo({"symbol": one}))
+        self._limits = _read(_limits, said)
+        self._rules, self._markets = rules, markets
+        self._symbols = {market: symbol for symbol, market in markets.items()}
+
+    async def set_clock(self) -> None:
+        """Measure how far the venue's clock is ahead of ours. BrokerUnavailable when very far."""
+        asked, began = datetime.now(UTC), time.monotonic()
+        answer = await self._question(self.client.public_get_time())
+        half = timedelta(seconds=(time.monotonic() - began) / 2)
+        self.offset = _read(_server_time, answer) - asked - half
+        if abs(self.offset) > _LONGEST_SKEW:
+            raise BrokerUnavailable(
+                f"Binance's clock and ours are {self.offset.total_seconds():.1f} s apart"
+            )
+        ahead = self.offset // timedelta(milliseconds=1)
+        self.client.options["timeDifference"] = -ahead
+        self.client.budget.ahead = self.offset.total_seconds()
+
+    def market(self, instrument: Instrument) -> str:
+        """Binance's name of an instrument. BrokerRejected (TERMS) when it lists none."""
+        market = self._markets.get(instrument.symbol)
+        if market is None:
+            raise BrokerRejected(
+                f"symbol: {instrument.symbol} is not listed at Binance",
+                code="-1121",
+                scope=RejectionScope.TERMS,
+            )
+        return market
+
+    def lists(self, symbol: str) -> bool:
+        """Whether a symbol of ours is traded there."""
+        return symbol in self._markets
+
+    def rules(self, symbol: str) -> TradingRules:
+        """What the venue takes of a symbol it lists."""
+        return self._rules[symbol]
+
+    def limits(self) -> dict[str, int]:
+        """The venue's own limits: REQUEST_WEIGHT a minute, ORDERS in ten seconds."""
+        return dict(self._limits)
+
+    def all_rules(self) -> Sequence[TradingRules]:
+        """What it takes of each."""
+        return tuple(self._rules.values())
+
+    async def account(self) -> Json:
+        """The account: uid, permissions, balances, updateTime."""
+        answer: Json = await self._question(self.client.private_get_account({}))
+        return answer
+
+    async def place(self, attempt: Attempt, window: timedelta) -> VenueOrder:
+        """POST an order once. What the answer, or its absence, proves: `outcomes`."""
+        market = self.market(attempt.instrument)
+        parameters = wire.submission(attempt, market, window=window, offset=self.offset)
+        with urgent():
+            self.client.budget.take_order()
+            answer = await self._change(self.client.private_post_order(dict(parameters)))
+        try:
+            taken = wire.accepted(answer, attempt.instrument.symbol)
+        except wire.SENSELESS as error:
+            raise OutcomeUnknown(f"Binance's answer makes no sense: {error!r}") from error
+        self._remember(attempt.instrument.symbol, taken)
+        return taken
+
+    async def cancel(self, attempt: Attempt) -> None:
+        """DELETE an order. BrokerRejected when it ended otherwise, or there is none.
+
+        aiohttp sends a DELETE again that fails on a connection used before. So "unknown order" may
+        be the answer to a second one: then the order itself tells.
+        """
+        market = self.market(attempt.instrument)
+        with urgent():
+            try:
+                await self._change(
+                    self.client.private_delete_order({"symbol": market, **_known(attempt)})
+                )
+            except BrokerRejected:
+                found = await self.order(attempt)
+                if found is None or found.state is not OrderState.CANCELLED:
+                    raise
+
+    async def order(self, attempt: Attempt, trades: Sequence[Execution] = ()) -> VenueOrder | None:
+        """GET an order by its id, else by ours; None when the venue says there is none."""
+        market = self.market(attempt.instrument)
+        request = {"symbol": market, **_known(attempt)}
+        try:
+            answer = await self.client.private_get_order(request)
+        except ccxt.BaseError as error:
+            if outcomes.outcome_of(error) is Outcome.ABSENT:
+                return None
+            raise outcomes.of_question(error) from error
+        return self._order(answer, attempt.instrument.symbol, trades)
+
+    async def open_orders(self, symbols: Sequence[str] | None = None) -> list[VenueOrder]:
+        """Every working order, or those of some symbols."""
+        if symbols is None:
+            answers = [await self._question(self.client.private_get_openorders({}))]
+        else:
+            answers = [
+                await self._question(
+                    self.client.private_get_openorders({"symbol": self._markets[symbol]})
+                )
+                for symbol in symbols
+            ]
+        return [
+            self._order(item, self._symbols[item["symbol"]])
+            for answer in answers
+            for item in _read(_list, answer)
+            if item.get("symbol") in self._symbols
+        ]
+
+    async def orders(self, symbol: str, **since: int) -> list[VenueOrder]:
+        """Orders of a symbol in any state, oldest first: from `orderId` on, or `startTime`."""
+        found: list[VenueOrder] = []
+        request: dict[str, Any] = {"symbol": self._markets[symbol], "limit": PAGE, **since}
+        while True:
+            answer = await self._question(self.client.private_get_allorders(dict(request)))
+            page = [self._order(item, symbol) for item in _read(_list, answer)]
+            found += page
+            if len(page) < PAGE:
+                return found
+            request = {
+                "symbol": self._markets[symbol],
+                "limit": PAGE,
+                "orderId": int(page[-1].broker_order_id) + 1,
+            }
+
+    async def trades(self, symbol: str, **which: int) -> list[Execution]:
+        """Trades of a symbol, oldest first: of `orderId`, from `fromId` or `startTime` on."""
+        items: list[Json] = []
+        request: dict[str, Any] = {"symbol": self._markets[symbol], "limit": PAGE, **which}
+        while True:
+            answer = await self._question(self.client.private_get_mytrades(dict(request)))
+            page = _read(_list, answer)
+            items += page
+            if len(page) < PAGE:
+                break
+            request = {
+                name: request[name] for name in ("symbol", "limit", "orderId") if name in request
+            }
+            request["fromId"] = _read(_last_id, page) + 1
+        await self._learn_names(symbol, {str(item.get("orderId")) for item in items})
+        return _read(self._executions, symbol, items)
+
+    def _executions(self, symbol: str, items: Sequence[Json]) -> list[Execution]:
+        return [
+            wire.trade(item, symbol, self._names.get((symbol, str(item["orderId"]))))
+            for item in sorted(items, key=lambda item: int(item["id"]))
+        ]
+
+    async def quote(self, instrument: Instrument) -> Quote:
+        """Best bid and ask now."""
+        market = self._markets.get(instrument.symbol)
+        if market is None:
+            raise BrokerUnavailable(f"{instrument.symbol} is not listed at Binance")
+        (found,) = await self._quotes({"symbol": market})
+        if not 0 < found.bid <= found.ask:
+            raise BrokerUnavailable(f"Binance has no market of {instrument.symbol}")
+        return found
+
+    async def quotes(self, symbols: Sequence[str]) -> list[Quote]:
+        """Best bid and ask of several symbols, in one request; what has no market is left out."""
+        markets = [self._markets[symbol] for symbol in symbols if symbol in self._markets]
+        if not markets:
+            return []
+        listed = "[" + ",".join(f'"{market}"' for market in markets) + "]"
+        return [quote for quote in await self._quotes({"symbols": listed}) if quote.bid > 0]
+
+    async def _quotes(self, request: dict[str, str]) -> list[Quote]:
+        answer = await self._question(self.client.public_get_ticker_bookticker(request))
+        return _read(self._as_quotes, [answer] if isinstance(answer, dict) else answer)
+
+    def _as_quotes(self, items: Sequence[Json]) -> list[Quote]:
+        at = datetime.now(UTC)
+        return [
+            Quote(
+                self._symbols[item["symbol"]],
+                Decimal(item["bidPrice"]),
+                Decimal(item["askPrice"]),
+                at,
+                self._source,
+            )
+            for item in items
+        ]
+
+    async def market_data(self, call: Callable[[Client], Awaitable[T]]) -> T:
+        """A public question through ccxt's own methods. BrokerUnavailable."""
+        return await self._question(call(self.client))
+
+    async def _learn_names(self, symbol: str, order_ids: set[str]) -> None:
+        unknown = {one for one in order_ids if (symbol, one) not in self._names and one.isdigit()}
+        if unknown:
+            await self.orders(symbol, orderId=min(map(int, unknown)))
+
+    def _order(self, item: Json, symbol: str, trades: Sequence[Execution] = ()) -> VenueOrder:
+        found = _read(wire.order, item, symbol, trades)
+        self._remember(symbol, found)
+        return found
+
+    def _remember(self, symbol: str, order: VenueOrder) -> None:
+        if order.venue_order_id:
+            self._names[symbol, order.broker_order_id] = order.venue_order_id
+            while len(self._names) > _NAMES_KEPT:
+                self._names.popitem(last=False)
+
+    async def _question(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except ccxt.BaseError as error:
+            raise outcomes.of_question(error) from error
+
+    async def _change(self, call: Awaitable[Any]) -> Json:
+        try:
+            answer: Json = await call
+        except ccxt.BaseError as error:
+            raise outcomes.of_change(error) from error
+        if not isinstance(answer, dict):
+            raise OutcomeUnknown("Binance's answer is no JSON object")
+        return answer
+
+
+def _known(attempt: Attempt) -> dict[str, str]:
+    """The venue's own id, where we have it: ours is unique among open orders only."""
+    if attempt.broker_order_id is not None:
+        return {"orderId": attempt.broker_order_id}
+    return {"origClientOrderId": attempt.venue_order_id}
+
+
+def _limits(information: Json) -> dict[str, int]:
+    windows = {("REQUEST_WEIGHT", "MINUTE", 1), ("ORDERS", "SECOND", 10)}
+    return {
+        limit["rateLimitType"]: int(limit["limit"])
+        for limit in information["rateLimits"]
+        if (limit["rateLimitType"], limit["interval"], limit["intervalNum"]) in windows
+    }
+
+
+def _list(answer: Any) -> list[Any]:
+    if not isinstance(answer, list):
+        raise TypeError(f"{type(answer).__name__} is no list")
+    return answer
+
+
+def _server_time(answer: Json) -> datetime:
+    return wire.moment(answer["serverTime"])
+
+
+def _last_id(page: Sequence[Json]) -> int:
+    return int(page[-1]["id"])
+
+
+def _read(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """What `read` makes of an answer; BrokerUnavailable when it makes no sense."""
+    try:
+        return read(*arguments, **named)
+    except wire.SENSELESS as error:
+        raise BrokerUnavailable(f"Binance's answer makes no sense: {error!r}") from error

@@ -1,0 +1,224 @@
+"""Binance's JSON and ours: symbols, rules, orders, trades.
+
+Source: Binance Spot API, "Trading endpoints", "Account endpoints", "Filters".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from execution.domain.decimals import plain
+from execution.domain.errors import BrokerRejected, RejectionScope
+from execution.domain.ports import Attempt
+from execution.domain.reports import Execution, VenueOrder
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import OrderState, OrderType, Side
+
+Json = Mapping[str, Any]
+
+SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
+"""What reading an answer raises when a field is missing, of another type or out of its words."""
+
+BASIS_POINT = Decimal("0.01")
+"""Of a trail, in percent."""
+
+_LONGEST_WINDOW = 60_000
+
+_STATES = {
+    "NEW": OrderState.SUBMITTED,
+    "PENDING_NEW": OrderState.SUBMITTED,
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELLED,
+    # It still works until the cancel is done.
+    "PENDING_CANCEL": OrderState.SUBMITTED,
+    "REJECTED": OrderState.REJECTED,
+    "EXPIRED": OrderState.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}
+_REASONS = {
+    "EXPIRED": "expired at Binance (its time in force, or no liquidity)",
+    "EXPIRED_IN_MATCH": "expired at Binance: it would have traded with an order of this account",
+    "REJECTED": "rejected by Binance",
+}
+
+
+def submission(attempt: Attempt, market: str, *, window: timedelta, offset: timedelta) -> Json:
+    """The parameters of a new order.
+
+    The venue refuses it after `send_by` by its own clock, which is `offset` ahead of ours: the
+    timestamp is the intent's (`window` before), or now, and the receive window reaches until then.
+    Raises BrokerRejected (scope TERMS) for what the venue has no order for.
+    """
+    parameters = {
+        "symbol": market,
+        "side": attempt.side.value,
+        "newClientOrderId": attempt.venue_order_id,
+        "newOrderRespType": "FULL",
+        "quantity": plain(attempt.quantity),
+        **_terms(attempt),
+    }
+    if attempt.send_by is not None:
+        now = datetime.now(UTC) + offset
+        until = attempt.send_by + offset
+        parameters |= receive_window(min(until - window, now), until)
+    return parameters
+
+
+def receive_window(since: datetime, until: datetime) -> Json:
+    """A timestamp and window so that the venue refuses what comes after `until` (its clock)."""
+    return {
+        "timestamp": milliseconds(since),
+        "recvWindow": min(milliseconds(until) - milliseconds(since), _LONGEST_WINDOW),
+    }
+
+
+def _terms(attempt: Attempt) -> dict[str, str]:
+    limit, stop = attempt.limit_price, attempt.stop_price
+    match attempt.order_type:
+        case OrderType.MARKET:
+            return {"type": "MARKET"}
+        case OrderType.LIMIT if limit is not None:
+            if attempt.post_only:
+                return {"type": "LIMIT_MAKER", "price": plain(limit)}
+            tif = attempt.time_in_force.value
+            return {"type": "LIMIT", "price": plain(limit), "timeInForce": tif}
+        case OrderType.STOP if stop is not None:
+            return {"type": "STOP_LOSS", "stopPrice": plain(stop)}
+        case OrderType.STOP_LIMIT if limit is not None and stop is not None:
+            return {
+                "type": "STOP_LOSS_LIMIT",
+                "price": plain(limit),
+                "stopPrice": plain(stop),
+                "timeInForce": attempt.time_in_force.value,
+            }
+        case OrderType.TRAILING_STOP if attempt.trail_percent is not None:
+            basis_points = attempt.trail_percent / BASIS_POINT
+            if basis_points == basis_points.to_integral_value():
+                return {"type": "STOP_LOSS", "trailingDelta": plain(basis_points)}
+    raise BrokerRejected(
+        f"order_type: Binance has no order for this {attempt.order_type}",
+        code="ORDER_TYPE",
+        scope=RejectionScope.TERMS,
+    )
+
+
+def order(item: Json, symbol: str, trades: Iterable[Execution] = ()) -> VenueOrder:
+    """An order of GET order, openOrders or allOrders, with its `trades` so far as we have them.
+
+    A trade may be told before the order's own state shows it.
+    """
+    state = _STATES[item["status"]]
+    return VenueOrder(
+        broker_order_id=str(int(item["orderId"])),
+        state=state,
+        symbol=symbol,
+        side=Side(item["side"]),
+        quantity=_decimal(item["origQty"]),
+        filled_quantity=_decimal(item["executedQty"]),
+        venue_order_id=str(item["clientOrderId"]),
+        reason=_REASONS.get(item["status"]),
+        executions=tuple(trades),
+    )
+
+
+def accepted(item: Json, symbol: str) -> VenueOrder:
+    """The answer to a new order, with what it traded at once (`newOrderRespType=FULL`)."""
+    at = moment(item["transactTime"])
+    side = Side(item["side"])
+    fills = tuple(
+        Execution(
+            execution_id=str(int(fill["tradeId"])),
+            symbol=symbol,
+            side=side,
+            quantity=_decimal(fill["qty"]),
+            price=_decimal(fill["price"]),
+            executed_at=at,
+            venue_order_id=str(item["clientOrderId"]),
+            broker_order_id=str(int(item["orderId"])),
+            commission=_decimal(fill["commission"]),
+            commission_currency=str(fill["commissionAsset"]),
+        )
+        for fill in item.get("fills", ())
+    )
+    return order(item, symbol, fills)
+
+
+def trade(item: Json, symbol: str, venue_order_id: str | None) -> Execution:
+    """A trade of GET myTrades; `venue_order_id` is what its order was called by who placed it."""
+    return Execution(
+        execution_id=str(int(item["id"])),
+        symbol=symbol,
+        side=Side.BUY if item["isBuyer"] else Side.SELL,
+        quantity=_decimal(item["qty"]),
+        price=_decimal(item["price"]),
+        executed_at=moment(item["time"]),
+        venue_order_id=venue_order_id,
+        broker_order_id=str(int(item["orderId"])),
+        commission=_decimal(item["commission"]),
+        commission_currency=str(item["commissionAsset"]),
+    )
+
+
+def rules(symbol: str, info: Json) -> TradingRules:
+    """A symbol of GET exchangeInfo; a filter of zero is none."""
+    filters = {item["filterType"]: item for item in info["filters"]}
+
+    def of(name: str, field: str) -> Decimal | None:
+        value = filters.get(name, {}).get(field)
+        return None if value is None else Decimal(str(value)) or None
+
+    notional = filters.get("NOTIONAL", {})
+    minimum = of("NOTIONAL", "minNotional")
+    at_market = bool(notional.get("applyMinToMarket", True))
+    if minimum is None:
+        minimum = of("MIN_NOTIONAL", "minNotional")
+        at_market = bool(filters.get("MIN_NOTIONAL", {}).get("applyToMarket", True))
+    trails = [of("TRAILING_DELTA", f"minTrailing{way}Delta") for way in ("Above", "Below")]
+    most = [of("TRAILING_DELTA", f"maxTrailing{way}Delta") for way in ("Above", "Below")]
+    return TradingRules(
+        symbol=symbol,
+        quantity_step=of("LOT_SIZE", "stepSize"),
+        minimum_quantity=of("LOT_SIZE", "minQty"),
+        maximum_quantity=of("LOT_SIZE", "maxQty"),
+        market_quantity_step=of("MARKET_LOT_SIZE", "stepSize"),
+        market_minimum_quantity=of("MARKET_LOT_SIZE", "minQty"),
+        market_maximum_quantity=of("MARKET_LOT_SIZE", "maxQty"),
+        price_step=of("PRICE_FILTER", "tickSize"),
+        minimum_price=of("PRICE_FILTER", "minPrice"),
+        maximum_price=of("PRICE_FILTER", "maxPrice"),
+        minimum_notional=minimum,
+        maximum_notional=of("NOTIONAL", "maxNotional"),
+        minimum_notional_at_market=at_market,
+        maximum_notional_at_market=bool(notional.get("applyMaxToMarket", False)),
+        minimum_trail=_percent(max(filter(None, trails), default=None)),
+        maximum_trail=_percent(min(filter(None, most), default=None)),
+        trail_step=BASIS_POINT,
+        tradable=info["status"] == "TRADING" and info.get("isSpotTradingAllowed", True),
+    )
+
+
+def _percent(basis_points: Decimal | None) -> Decimal | None:
+    return None if basis_points is None else basis_points * BASIS_POINT
+
+
+def milliseconds(time: datetime) -> int:
+    """A time as Binance counts it."""
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def moment(value: object) -> datetime:
+    """Aware UTC from milliseconds since 1970. TypeError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no time")
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+
+
+def _decimal(value: object) -> Decimal:
+    """A number must come as a string: a JSON number has been through a float. TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a decimal string")
+    return Decimal(value)

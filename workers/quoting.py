@@ -1,0 +1,78 @@
+"""Quotes that somebody wants, from the broker's own venue into the cache and the history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from execution.domain.errors import (
+    BrokerUnavailable,
+    EventsUnavailable,
+    RequestRefused,
+    StoreUnavailable,
+)
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Broker
+from execution.domain.reports import Quote
+from execution.domain.routing import LIVE_ROUTES
+from execution.domain.vocabulary import BrokerName
+from execution.intake import today
+from execution.store import quotes as history
+from workers.context import Context
+
+EVERY_SECONDS = 1.0
+
+
+async def feed(context: Context, broker: BrokerName, adapter: Broker) -> None:
+    """Ask for what is wanted, round by round, until the venue does not answer.
+
+    That Redis or PostgreSQL is away costs a round. Raises BrokerUnavailable.
+    """
+    last: dict[str, Quote] = {}
+    while True:
+        try:
+            wanted = await asyncio.to_thread(_wanted, context, broker)
+            if wanted:
+                heard = await adapter.quotes(wanted)
+                await asyncio.to_thread(_keep, context, heard, last)
+        except (EventsUnavailable, StoreUnavailable) as error:
+            structlog.get_logger().warning("quotes not kept", broker=broker, error=str(error))
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def ask(context: Context, adapter: Broker, instrument: Instrument) -> Quote:
+    """One quote now, kept like the others. BrokerUnavailable."""
+    found = await adapter.quotes([instrument])
+    if not found:
+        raise BrokerUnavailable(f"there is no quote of {instrument.symbol}")
+    await asyncio.to_thread(_keep, context, found, {})
+    return found[0]
+
+
+def _wanted(context: Context, broker: BrokerName) -> Sequence[Instrument]:
+    """The instruments among what is wanted that this broker is the venue of."""
+    found = []
+    for symbol in context.quotes.wanted():
+        try:
+            instrument = context.mapper.map(symbol, None, on=today())
+        except RequestRefused:
+            continue
+        if LIVE_ROUTES[instrument.asset_class] is broker:
+            found.append(instrument)
+    return found
+
+
+def _keep(context: Context, heard: Sequence[Quote], last: dict[str, Quote]) -> None:
+    """Every quote into the cache; into the history those that are news."""
+    context.quotes.put(heard)
+    news = [quote for quote in heard if _is_news(quote, last.get(quote.symbol))]
+    if news:
+        with context.store.transaction() as connection:
+            history.record(connection, news)
+        last.update((quote.symbol, quote) for quote in news)
+
+
+def _is_news(quote: Quote, last: Quote | None) -> bool:
+    return last is None or (quote.bid, quote.ask) != (last.bid, last.ask)
