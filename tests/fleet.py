@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from execution.supervisor.state import load_state
 from execution.supervisor.supervisor import Supervisor
 from execution.supervisor.valkey import EmbeddedValkey
 from tests.oracle import EventTap, Verdict, judge
+from tests.venues import LedgerVenue, SimulatedVenue
 
 # Short, so that what takes a human's patience in service takes a second here.
 TIMINGS = {
@@ -78,83 +78,11 @@ def wait_until(
         time.sleep(0.02)
 
 
-class LedgerVenue:
-    """The ledger venue as a process of its own; it remembers by its journal."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._ports = (0, 0)
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        """Start on the ports of the first time."""
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "simulators.ledger"),
-                *("--port", str(self._ports[0]), "--control-port", str(self._ports[1])),
-                *("--state", str(self._folder / "ledger.jsonl")),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=project_root(),
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        said = json.loads(self._process.stdout.readline())
-        self._ports = (said["port"], said["control_port"])
-
-    def stop(self) -> None:
-        """End it at once; a venue forgets nothing."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
-
-    @property
-    def url(self) -> str:
-        """Where the adapter finds it."""
-        return f"http://127.0.0.1:{self._ports[0]}"
-
-    @property
-    def control_url(self) -> str:
-        """Where the strings are."""
-        return f"http://127.0.0.1:{self._ports[1]}"
-
-    def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the control port."""
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"{self.control_url}/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
-            return json.loads(answer.read())
-
-    def arm(self, kind: str, **options: Any) -> None:
-        """Arm a fault."""
-        self.control("POST", "faults", {"kind": kind, **options})
-
-    def disarm(self) -> None:
-        """Clear every fault."""
-        self.control("DELETE", "faults")
-
-    def orders(self) -> list[dict[str, Any]]:
-        """Every order the venue ever took."""
-        return list(self.control("GET", "ledger")["orders"])
-
-    def price(self, symbol: str, bid: str, ask: str) -> None:
-        """Set a market."""
-        self.control("POST", "prices", {"symbol": symbol, "bid": bid, "ask": ask})
-
-
 class Fleet:
     """Workers for some queues, beat and a ledger venue, under our own supervisor.
 
-    Of each queue in `twins` there is a second worker. `ledger_brokers` are the brokers that the
-    ledger venue stands in for. Faults are armed by `arm_point`; see `execution.faultpoints`.
+    Of each queue in `twins` there is a second worker. `venue` makes the venue in the fleet's
+    folder. Faults are armed by `arm_point`; see `execution.faultpoints`.
     """
 
     def __init__(
@@ -165,7 +93,7 @@ class Fleet:
         *,
         queues: Sequence[str] = ("orders", "binance", "paper", "ibkr"),
         twins: Sequence[str] = (),
-        ledger_brokers: str = "binance",
+        venue: Callable[[Path], SimulatedVenue] = LedgerVenue,
         beat: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -175,7 +103,7 @@ class Fleet:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.faults = home / "faults"
         self.faults.mkdir()
-        self.venue = LedgerVenue(home)
+        self.venue = venue(home)
         self.tap = EventTap(redis_url)
         self._queues = queues
         self._twins = twins
@@ -186,7 +114,6 @@ class Fleet:
             "REDIS_URL": redis_url,
             "EXECUTION_HOME": str(home),
             "EXECUTION_FAULT_FOLDER": str(self.faults),
-            "LEDGER_BROKERS": ledger_brokers,
             **(environment or {}),
         }
         self._supervisor: Supervisor | None = None
@@ -202,7 +129,7 @@ class Fleet:
 
     def _start(self) -> None:
         self.venue.start()
-        self._environment["LEDGER_BROKER_URL"] = self.venue.url
+        self._environment = {**self.venue.environment(), **self._environment}
         self.tap.start()
         self.set_prices(PRICES)
         self._supervisor = Supervisor(self._specs(), self.home)
@@ -306,8 +233,8 @@ class Fleet:
 
     def set_prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         """Set the venue's markets, and the quote cache's."""
+        self.venue.prices(prices)
         for symbol, (bid, ask) in prices.items():
-            self.venue.price(symbol, bid, ask)
             self.quote(symbol, bid, ask)
 
     def quote(self, symbol: str, bid: str, ask: str) -> None:
@@ -353,7 +280,7 @@ class Fleet:
         while True:
             verdict = judge(
                 self.database_url,
-                {"BINANCE": self.venue.control_url},
+                {self.venue.broker: self.venue.control_url},
                 self.tap,
                 allow_open=allow_open,
             )

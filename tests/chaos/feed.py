@@ -13,7 +13,7 @@ import redis
 
 from execution.events.quotes import KEY as QUOTES
 from tests.chaos.producers import PRICES, SWING
-from tests.fleet import LedgerVenue
+from tests.venues import SimulatedVenue
 
 _SWING_PERIOD = 15.0
 
@@ -24,7 +24,7 @@ class Feed:
     A thread of its own; what a server that is away does not take is told again the next moment.
     """
 
-    def __init__(self, redis_url: str, venue: LedgerVenue) -> None:
+    def __init__(self, redis_url: str, venue: SimulatedVenue) -> None:
         self._client = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._venue = venue
         self._stopping = threading.Event()
@@ -52,6 +52,6 @@ class Feed:
         for symbol, price in PRICES.items():
             bid = format((Decimal(price) * (1 + swing)).quantize(Decimal("0.00001")), "f")
             ask = format(Decimal(bid) + Decimal("0.00001"), "f")
-            self._venue.price(symbol, bid, ask)
+            self._venue.prices({symbol: (bid, ask)})
             quote = f'{{"bid": "{bid}", "ask": "{ask}", "at": "{at}", "source": "soak"}}'
             self._client.hset(QUOTES, symbol, quote)

@@ -71,7 +71,7 @@ FLOWS = {
             "refused",
             {**_LIVE, "on_failure": "paper"},
             live=0,
-            prepare=_arm("reject", code="MIN_NOTIONAL", reason="too small"),
+            prepare=_arm("reject", code="-2010", reason="Account has insufficient balance."),
         ),
         Flow(
             "resting",

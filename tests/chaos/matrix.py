@@ -28,6 +28,7 @@ from uuid import uuid4
 from benchmarks.servers import Servers, servers
 from tests.chaos.flows import FLOWS, Flow, reset
 from tests.fleet import PRICES, Fleet, wait_until
+from tests.venues import VENUES
 
 POINTS = Path(__file__).with_name("points.txt")
 PROGRESS = Path(".crash-matrix.json")
@@ -234,7 +235,7 @@ class Matrix:
         self._totals.problems.append(what)
 
 
-def fleet_of(of: Servers, mode: str, home: Path) -> Fleet:
+def fleet_of(of: Servers, mode: str, home: Path, venue: str = "ledger") -> Fleet:
     """A fleet with two workers wherever one that hangs would leave a queue to nobody."""
     of.come_to_rest()
     return Fleet(
@@ -243,6 +244,7 @@ def fleet_of(of: Servers, mode: str, home: Path) -> Fleet:
         home / mode,
         queues=("orders", "binance", "paper"),
         twins=("binance",),
+        venue=VENUES[venue],
         environment={"CONTINUE_IN_PLACE": MODES[mode], "BREAKER_THRESHOLD": "100000"},
     )
 
@@ -300,7 +302,7 @@ def write(points: Iterable[Point]) -> None:
 class Progress:
     """Which batches are done, so that a run that was broken off goes on from there."""
 
-    def __init__(self, seed: int | None, *, fresh: bool) -> None:
+    def __init__(self, seed: int | None, venue: str = "ledger", *, fresh: bool) -> None:
         commit = subprocess.run(
             ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git there is
             capture_output=True,
@@ -309,14 +311,14 @@ class Progress:
         ).stdout.strip()
         drawn = random.SystemRandom().randrange(10**6)
         self._data: dict[str, Any] = {
-            "commit": commit,
+            "commit": f"{commit} {venue}",
             "seed": drawn if seed is None else seed,
             "done": [],
             "totals": {},
         }
         if PROGRESS.exists() and not fresh:
             kept = json.loads(PROGRESS.read_text(encoding="utf-8"))
-            if kept["commit"] == commit and seed in {None, kept["seed"]}:
+            if kept["commit"] == self._data["commit"] and seed in {None, kept["seed"]}:
                 self._data = kept
 
     @property
@@ -350,7 +352,9 @@ def _key(batch: Sequence[Cell]) -> str:
     )
 
 
-def run(points: Sequence[Point], kinds: Sequence[str], progress: Progress) -> Totals:
+def run(
+    points: Sequence[Point], kinds: Sequence[str], progress: Progress, venue: str = "ledger"
+) -> Totals:
     """All cells of some points; see the module."""
     totals, seed = Totals(), progress.seed
     progress.restore(totals)
@@ -360,7 +364,7 @@ def run(points: Sequence[Point], kinds: Sequence[str], progress: Progress) -> To
     try:
         with servers(home / "servers") as running:
             for mode, group in groupby(todo, key=lambda batch: batch[0].point.mode):
-                with fleet_of(running, mode, home) as fleet:
+                with fleet_of(running, mode, home, venue) as fleet:
                     matrix = Matrix(fleet, mode, totals)
                     for batch in group:
                         matrix.run(FLOWS[batch[0].point.flow], batch[0].kind, batch)
@@ -383,6 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="points, ways or modes that contain this")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--venue", choices=VENUES, default="ledger", help="what trades BTC-USDT")
     parser.add_argument("--fresh", action="store_true", help="forget a run that was broken off")
     parser.add_argument("--write", action="store_true", help="renew the list of points")
     chosen = parser.parse_args(arguments)
@@ -401,8 +406,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         point for point in listed() if chosen.only in f"{point.mode} {point.flow} {point.name}"
     ]
     began = time.monotonic()
-    progress = Progress(chosen.seed, fresh=chosen.fresh)
-    totals = run(points, chosen.kinds.split(","), progress)
+    progress = Progress(chosen.seed, chosen.venue, fresh=chosen.fresh)
+    totals = run(points, chosen.kinds.split(","), progress, chosen.venue)
     print(
         f"seed {progress.seed}: {totals.cells} cells, {totals.orders} orders, {totals.faults} "
         f"faults fired, {totals.kills} kills in {time.monotonic() - began:.0f} s; duplicates "
@@ -423,6 +428,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "longest_to_rest": round(totals.longest, 1),
         "problems": len(totals.problems),
         "seconds": round(time.monotonic() - began),
+        "venue": chosen.venue,
         "seed": progress.seed,
     }
     print(json.dumps(figures))

@@ -46,8 +46,9 @@ from tests.chaos.producers import ProducerProcess, Said, read
 from tests.chaos.proxy import FaultProxy, Upstream
 from tests.chaos.report import Report, counted
 from tests.chaos.strikes import WORKERS, Strike, strikes
-from tests.fleet import TIMINGS, LedgerVenue
+from tests.fleet import TIMINGS
 from tests.oracle import EventTap, Verdict, judge
+from tests.venues import VENUES, LedgerVenue, SimulatedVenue
 
 REST_WITHIN = 60.0
 """Seconds from the last fault in which every order must have come to rest."""
@@ -76,6 +77,7 @@ class Soak:
         seed: int,
         producers: int = 3,
         workers: Sequence[str] = WORKERS,
+        venue: type[SimulatedVenue] = LedgerVenue,
         say: Callable[[str], None] = print,
     ) -> None:
         self.producer_names = [f"p{number}" for number in range(producers)]
@@ -85,7 +87,7 @@ class Soak:
         self._workers = workers
         self._say = say
         self._accounts = Accounts(self.postgres.url)
-        self._venue = LedgerVenue(home)
+        self._venue = venue(home)
         self._taps: list[EventTap] = []
         self._proxies: dict[str, FaultProxy] = {}
         self._producers: dict[str, ProducerProcess] = {}
@@ -150,8 +152,7 @@ class Soak:
             "DATABASE_URL": database.render_as_string(hide_password=False),
             "REDIS_URL": valkey._replace(netloc=password).geturl(),
             "EXECUTION_HOME": str(self._home),
-            "LEDGER_BROKERS": "binance",
-            "LEDGER_BROKER_URL": f"http://127.0.0.1:{self._proxies['ledger'].port}",
+            **self._venue.environment(f"http://127.0.0.1:{self._proxies['ledger'].port}"),
         }
 
     def _specs(self, env: dict[str, str]) -> list[ProcessSpec]:
@@ -314,7 +315,7 @@ class Soak:
         """The oracle's; what is wrong for a moment may be on its way."""
         deadline = time.monotonic() + _LONGEST_JUDGING
         while True:
-            ledgers = {"BINANCE": self._venue.control_url}
+            ledgers = {self._venue.broker: self._venue.control_url}
             verdict = judge(self.postgres.url, ledgers, tap)
             if not verdict.problems or time.monotonic() > deadline:
                 return verdict
@@ -360,6 +361,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="of an earlier run, for the same faults")
+    parser.add_argument("--venue", choices=VENUES, default="ledger", help="what trades BTC-USDT")
     wanted = parser.parse_args()
     seconds = 60 * wanted.minutes
     seed = int.from_bytes(os.urandom(3)) if wanted.seed is None else wanted.seed
@@ -368,7 +370,14 @@ def main() -> None:
     signal.alarm(int(seconds + _LONGEST_REST))
     _print(f"seed {seed}: {wanted.orders} orders in {wanted.minutes:g} minutes")
     home = Path(tempfile.mkdtemp(prefix="execution-soak-"))
-    soak = Soak(home, orders=wanted.orders, seconds=seconds, seed=seed, say=_print)
+    soak = Soak(
+        home,
+        orders=wanted.orders,
+        seconds=seconds,
+        seed=seed,
+        venue=VENUES[wanted.venue],
+        say=_print,
+    )
     keep = True
     try:
         report = soak.run(strikes(seed, seconds, soak.producer_names))

@@ -1,0 +1,139 @@
+"""Simulated venues as processes of their own, and what a worker needs to find them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from execution.supervisor.services import project_root
+
+
+class SimulatedVenue:
+    """A simulator with its control port; it remembers by its journal, in `folder`."""
+
+    broker: ClassVar[str] = "BINANCE"
+    """The broker that it is, or stands in for, in the tables."""
+    module: ClassVar[str]
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = (0, 0)
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start on the ports of the first time."""
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", self.module),
+                *("--port", str(self._ports[0]), "--control-port", str(self._ports[1])),
+                *("--state", str(self._folder / "venue.jsonl"), *self.options),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=project_root(),
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        said = json.loads(self._process.stdout.readline())
+        self._ports = (said["port"], said["control_port"])
+
+    def stop(self) -> None:
+        """End it at once; a venue forgets nothing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        """What a worker is told, so that it finds the venue (at `url`, through a proxy)."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        """Where the adapter finds it."""
+        return f"http://127.0.0.1:{self._ports[0]}"
+
+    @property
+    def control_url(self) -> str:
+        """Where the strings are."""
+        return f"http://127.0.0.1:{self._ports[1]}"
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the control port."""
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.control_url}/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
+            return json.loads(answer.read())
+
+    def arm(self, kind: str, **options: Any) -> None:
+        """Arm a fault."""
+        self.control("POST", "faults", {"kind": kind, **options})
+
+    def disarm(self) -> None:
+        """Clear every fault."""
+        self.control("DELETE", "faults")
+
+    def fired(self, kind: str) -> int:
+        """How often faults of a kind have fired."""
+        return int(self.control("GET", "faults")["fired"].get(kind, 0))
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order the venue ever took."""
+        return list(self.control("GET", "ledger")["orders"])
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Every execution."""
+        return list(self.control("GET", "ledger")["executions"])
+
+    def price(self, symbol: str, bid: str, ask: str) -> None:
+        """Set a market."""
+        self.control("POST", "prices", {"symbol": symbol, "bid": bid, "ask": ask})
+
+    def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        """Set the markets that it has."""
+        for symbol, (bid, ask) in prices.items():
+            self.price(symbol, bid, ask)
+
+
+class LedgerVenue(SimulatedVenue):
+    """The ledger venue, in the place of Binance."""
+
+    module = "simulators.ledger"
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        return {"LEDGER_BROKER_URL": url or self.url, "LEDGER_BROKERS": self.broker}
+
+
+class BinanceVenue(SimulatedVenue):
+    """The simulated Binance, with room for as many requests as impatient tests make."""
+
+    module = "simulators.binance"
+    options = ("--weight-limit", "1000000", "--order-limit-10s", "100000", "--max-orders", "1000")
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        return {
+            "BINANCE_API_URL": url or self.url,
+            "BINANCE_API_KEY": "simulated-key",
+            "BINANCE_API_SECRET": "simulated-secret",
+            "BINANCE_POLL_INTERVAL": "0.2",
+            "BINANCE_ABSENCE_WAIT": "0.3",
+        }
+
+    def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        super().prices({name: price for name, price in prices.items() if "-" in name})
+
+
+VENUES: dict[str, type[SimulatedVenue]] = {"ledger": LedgerVenue, "binance": BinanceVenue}
+"""By the name that commands take."""
