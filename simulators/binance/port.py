@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -144,8 +143,7 @@ class RestPort:
         if self._take(FaultKind.DROP_REQUEST, endpoint, match):
             return _drop(request)
         if fault := self._take(FaultKind.RATE_LIMIT, endpoint, match):
-            wait = str(max(1, math.ceil(fault.seconds)))
-            raise ApiError(-1003, status=fault.status, headers={"Retry-After": wait})
+            raise self._exchange.limits.refusal(fault.status, fault.seconds, self._exchange.clock())
         return None
 
     async def _after(
