@@ -42,13 +42,14 @@ class SymbolBook:
         """Take in an order, or what a later journal line says of it."""
         known = self.orders.get(order.order_id)
         if known is not None:
-            self.close(known)
             self._by_client_id[known.client_order_id].remove(known)
         self.orders[order.order_id] = order
         self._by_client_id[order.client_order_id].append(order)
         self.last_order_id = max(self.last_order_id, order.order_id)
         if order.is_open:
             self.open[order.order_id] = order
+        else:
+            self.open.pop(order.order_id, None)
 
     def count_amendment(self) -> int:
         """The number of one more amendment in this symbol."""
