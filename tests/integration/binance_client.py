@@ -7,10 +7,10 @@ import hashlib
 import hmac
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ import requests
 from simulators.binance.entry import Leg
 from simulators.binance.options import VenueOptions
 from simulators.binance.parameters import Parameters
-from simulators.binance.venue import BinanceVenue
+from simulators.binance.venue import BinanceVenue, utc_now
 
 KEY, SECRET = "test-key", "test-secret"
 SYMBOL = "BTCUSDT"
@@ -133,14 +133,17 @@ class RestClient:
 
 
 class RunningVenue(RestClient):
-    """A venue in this process, with a market of 99 and 101 in BTCUSDT; ends with its `with`."""
+    """A venue in this process, with a market of 99 and 101 in BTCUSDT; ends with its `with`.
 
-    def __init__(self, state: Path | None = None, **options: Any) -> None:
+    `options` are those of VenueOptions.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime] = utc_now, **options: Any) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="venue", daemon=True)
         self._thread.start()
         standard = {"api_key": KEY, "api_secret": SECRET}
-        self.venue = BinanceVenue(VenueOptions(**(standard | options)), state=state)
+        self.venue = BinanceVenue(VenueOptions(**(standard | options)), clock=clock)
         self._run(self.venue.start())
         super().__init__(
             f"http://127.0.0.1:{self.venue.port}", f"http://127.0.0.1:{self.venue.control_port}"

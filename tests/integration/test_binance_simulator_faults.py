@@ -117,7 +117,7 @@ def test_disconnects(venue: RunningVenue) -> None:
 
     def back() -> bool:
         try:
-            return venue.public("ping") == {}
+            return bool(venue.public("ping") == {})
         except requests.ConnectionError:
             return False
 

@@ -134,6 +134,15 @@ def test_oco_in_part(venue: RunningVenue) -> None:
     assert venue.balance("BTC")[1] == "0.60000000"
 
 
+def test_reached_stop_decides(venue: RunningVenue) -> None:
+    """A stop leg that is reached ends the limit leg, although it only rests itself."""
+    stop = {"belowType": "STOP_LOSS_LIMIT", "belowPrice": "95", "belowTimeInForce": "GTC"}
+    venue.post("orderList/oco", **(OCO | stop))
+    venue.price("90", "91")
+    assert _states(venue) == ["EXPIRED", "NEW"]
+    assert venue.balance("BTC")[1] == "1.00000000"
+
+
 @pytest.mark.parametrize("by_leg", [True, False])
 def test_cancel_oco(venue: RunningVenue, by_leg: bool) -> None:  # noqa: FBT001
     """A cancel of the list, or of one of its orders, is a cancel of all."""
@@ -210,6 +219,19 @@ def test_oto_without_its_working_order(venue: RunningVenue) -> None:
     placed = venue.post("orderList/oto", **OTO)
     venue.delete("order", symbol=SYMBOL, orderId=placed["orders"][0]["orderId"])
     assert _states(venue) == ["CANCELED", "CANCELED"]
+
+
+def test_oto_that_expires(venue: RunningVenue) -> None:
+    """A working order that may not rest takes the pending one with it."""
+    venue.post("orderList/oto", **(OTO | {"workingTimeInForce": "IOC"}))
+    assert _states(venue) == ["EXPIRED", "EXPIRED"]
+
+
+def test_oto_without_the_money(venue: RunningVenue) -> None:
+    """A pending order that cannot be paid for when its time comes expires."""
+    venue.post("orderList/oto", **(OTO | {"pendingQuantity": "103"}))
+    venue.price("93", "94")
+    assert _states(venue) == ["FILLED", "EXPIRED"]
 
 
 OTOCO = {name: value for name, value in OTO.items() if not name.startswith("pending")} | {

@@ -33,7 +33,7 @@ TRAIL = replace(STOP, stop_price=None, trailing_delta=100)
 
 
 def _failure(order: Order, crowd: Crowd | None = None, **changes: Any) -> str | None:
-    numbers = {
+    numbers: dict[str, Any] = {
         name: Decimal(value) if isinstance(value, str) else value for name, value in changes.items()
     }
     try:
