@@ -197,7 +197,12 @@ def test_listed_twice(venue: RunningVenue) -> None:
             "modify",
             "POST",
             "order/cancelReplace",
-            MARKET | {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrigClientOrderId": "mine"},
+            MARKET
+            | {
+                "cancelReplaceMode": "ALLOW_FAILURE",
+                "cancelOrigClientOrderId": "mine",
+                "newClientOrderId": "next",
+            },
         ),
     ],
 )

@@ -67,19 +67,20 @@ def test_signature_over_query_and_body(venue: RunningVenue) -> None:
         ({"recvWindow": "60001"}, -1131, "recvWindow must be less than 60000"),
         ({"timestamp": "1"}, -1021, "Timestamp for this request is outside of the recvWindow."),
         ({"newOrderRespType": "SHORT"}, -1130, "Data sent for parameter 'newOrderRespType'"),
-        ({"reduceOnly": "true"}, -1104, "Not all sent parameters were read; read '8'"),
+        ({"reduceOnly": "true"}, -1104, "Not all sent parameters were read; read '9'"),
     ],
 )
 def test_refused_orders(
     venue: RunningVenue, changes: dict[str, str | None], code: int, words: str
 ) -> None:
     """Each refusal has Binance's code and words, is counted, and leaves nothing behind."""
-    status, told, message = venue.refused("POST", "order", **(RESTING | changes))
+    mine = {"newClientOrderId": "mine"}
+    status, told, message = venue.refused("POST", "order", **(RESTING | mine | changes))
     assert (status, told) == (400, code)
     assert message.startswith(words)
     ledger = venue.ledger()
     assert ledger["orders"] == []
-    assert ledger["refusals"] == [{"venue_order_id": None, "code": str(code)}]
+    assert ledger["refusals"] == [{"venue_order_id": "mine", "code": str(code)}]
 
 
 def test_insufficient_funds(venue: RunningVenue) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from simulators.binance.tape import INTERVALS, Print, Tape, aggregated
+from simulators.binance.tape import INTERVALS, Candle, Print, Tape, aggregated
 
 MINUTE = 60_000
 START = 1_700_000_040_000
@@ -22,17 +22,23 @@ def _tape(*trades: tuple[int, str, str]) -> Tape:
     return tape
 
 
+def _prices(candle: Candle) -> str:
+    return f"{candle.open} {candle.high} {candle.low} {candle.close}"
+
+
 def test_candles() -> None:
     """A candle is what traded in it; where nothing did, it is flat at the last price."""
     tape = _tape((0, "10", "1"), (1000, "12", "2"), (2000, "9", "1"), (3 * MINUTE, "11", "4"))
     candles = list(tape.candles("1m", 0, START + 4 * MINUTE))
     assert [candle.open_time for candle in candles] == [START + n * MINUTE for n in range(5)]
     first, flat, _, last, _ = candles
-    assert (first.open, first.high, first.low, first.close) == (10, 12, 9, 9)
-    assert (first.volume, first.quote_volume, first.count) == (4, 43, 3)
+    assert _prices(first) == "10 12 9 9"
+    assert f"{first.volume} {first.quote_volume} {first.count}" == "4 43 3"
     assert first.close_time == START + MINUTE - 1
-    assert (flat.open, flat.close, flat.volume, flat.count) == (9, 9, 0, 0)
-    assert (last.open, last.close, last.volume) == (11, 11, 4)
+    assert _prices(flat) == "9 9 9 9"
+    assert (flat.volume, flat.count) == (Decimal(0), 0)
+    assert _prices(last) == "11 11 11 11"
+    assert last.volume == 4
 
 
 def test_range() -> None:
