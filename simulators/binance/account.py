@@ -52,6 +52,6 @@ class Account:
                 "free": eight(self.free(asset)),
                 "locked": eight(self._locked.get(asset, _ZERO)),
             }
-            for asset, total in self._total.items()
+            for asset, total in sorted(self._total.items())
             if total or not omit_zero
         ]

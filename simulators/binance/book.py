@@ -33,6 +33,7 @@ class SymbolBook:
         self.trades: list[Trade] = []
         self.last_order_id = 0
         self.last_trade_id = 0
+        self.amendments = 0
         self._trades_of: defaultdict[int, list[Trade]] = defaultdict(list)
         self._by_client_id: defaultdict[str, list[Order]] = defaultdict(list)
         self._resting: dict[str, list[_Key]] = {"BUY": [], "SELL": []}
@@ -41,13 +42,19 @@ class SymbolBook:
         """Take in an order, or what a later journal line says of it."""
         known = self.orders.get(order.order_id)
         if known is not None:
-            self.close(known)
             self._by_client_id[known.client_order_id].remove(known)
         self.orders[order.order_id] = order
         self._by_client_id[order.client_order_id].append(order)
         self.last_order_id = max(self.last_order_id, order.order_id)
         if order.is_open:
             self.open[order.order_id] = order
+        else:
+            self.open.pop(order.order_id, None)
+
+    def count_amendment(self) -> int:
+        """The number of one more amendment in this symbol."""
+        self.amendments += 1
+        return self.amendments
 
     def rename(self, order: Order, client_order_id: str) -> None:
         """Give an order another client id."""

@@ -11,7 +11,7 @@ from simulators.binance.filters import Crowd, check_amended, check_filters
 from simulators.binance.limits import RateLimits
 from simulators.binance.market import is_reached
 from simulators.binance.matching import Matching
-from simulators.binance.numbers import down_to
+from simulators.binance.numbers import down_to, eight
 from simulators.binance.records import Order
 from simulators.binance.store import Store
 from simulators.binance.symbols import MAX_AMENDS
@@ -96,8 +96,8 @@ class Desk:
         if order is None or not order.is_open:
             raise ApiError(-2038, UNKNOWN)
         book = self._store.book(order)
-        if order.amends >= MAX_AMENDS:
-            raise ApiError(-2038, "Order has been amended too many times.")
+        if len(order.amendments) >= MAX_AMENDS:
+            raise ApiError(-2038, "Filter failure: MAX_NUM_ORDER_AMENDS")
         if quantity == order.quantity:
             raise ApiError(-2038, "The requested action would change no state; rejecting.")
         if quantity > order.quantity:
@@ -106,7 +106,7 @@ class Desk:
             raise ApiError(-2038, "The new quantity is not above what has been executed.")
         check_amended(order, quantity, book.rules)
         order_list = self._store.order_list(order)
-        legs = [order]
+        before, legs = (order.client_order_id, order.quantity), [order]
         if order_list is not None and order.order_id in order_list.pair:
             legs = [
                 leg for leg in self._store.members(order_list) if leg.order_id in order_list.pair
@@ -114,8 +114,19 @@ class Desk:
         for leg in legs:
             leg.quantity = quantity
             self._store.touch(leg)
-        order.amends += 1
         book.rename(order, client_id or generate_id())
+        order.amendments.append(
+            {
+                "symbol": order.symbol,
+                "orderId": order.order_id,
+                "executionId": book.count_amendment(),
+                "origClientOrderId": before[0],
+                "newClientOrderId": order.client_order_id,
+                "origQty": eight(before[1]),
+                "newQty": eight(quantity),
+                "time": order.updated,
+            }
+        )
         order.given_id = client_id or order.given_id
         for leg in legs:
             self._matching.relock(leg)

@@ -66,9 +66,15 @@ def find_order(
     order_id_name: str = "orderId",
     client_id_name: str = "origClientOrderId",
 ) -> Order | None:
-    """The order that the parameters name, or None. ApiError -1102 when they name nothing."""
+    """The order that the parameters name, or None.
+
+    ApiError -1102 when they name nothing, -2039 when they name two different orders.
+    """
     order_id = parameters.integer(order_id_name)
     client_id = parameters.client_id(client_id_name)
     if order_id is None and client_id is None:
         raise either(client_id_name, order_id_name)
-    return book.find(order_id, client_id)
+    order = book.find(order_id, client_id)
+    if order is None and client_id is not None and order_id in book.orders:
+        raise ApiError(-2039, "Client order ID is not correct for this order ID.")
+    return order

@@ -126,11 +126,10 @@ class _OrderRoutes:
 
 def _order_of(exchange: Exchange, body: dict[str, Any]) -> Order | None:
     """The order that a request names: by the venue's id and symbol, else the last of our id."""
-    orders = [
-        order
-        for order in exchange.store.accepted
-        if body.get("symbol") is None or order.symbol == find_symbol(body["symbol"]).symbol
-    ]
+    orders = list(exchange.store.accepted)
+    if body.get("symbol") is not None:
+        rules = find_symbol(text_of(body, "symbol"))
+        orders = [order for order in orders if order.symbol == rules.symbol]
     if body.get("broker_order_id") is not None:
         wanted = [order for order in orders if str(order.order_id) == body["broker_order_id"]]
         if len({order.symbol for order in wanted}) > 1:

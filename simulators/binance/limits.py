@@ -16,6 +16,8 @@ _MINUTE = 60 * _SECOND
 _DAY = 24 * 60 * _MINUTE
 # An order that rested before it traded earns back five of the count, one that took only itself.
 _MAKER_CREDIT = 5
+_BANNED = 418
+_LONGEST_BAN = 3 * _DAY
 _RAW_WINDOW = 5 * _MINUTE
 _NO_POLLING = "Please use WebSocket Streams for live updates to avoid"
 
@@ -68,14 +70,15 @@ class RateLimits:
         """Count a request. ApiError -1003 beyond the limit (429), and for who goes on (418)."""
         used = self._addresses.setdefault(address, Address())
         if now < used.banned_until:
-            raise self._banned(used, now)
+            raise self.refusal(_BANNED, (used.banned_until - now) / _SECOND, now)
         heavy = used.weight.add(now, weight) > self._options.weight_limit
         if not heavy and used.raw.add(now, 1) <= self._options.raw_limit:
             return
         if used.beyond.add(now, 1) > self._options.ban_after:
             used.bans += 1
-            used.banned_until = now + self._options.ban_seconds * 2 ** (used.bans - 1) * _SECOND
-            raise self._banned(used, now)
+            length = self._options.ban_seconds * 2 ** (used.bans - 1) * _SECOND
+            used.banned_until = now + min(length, _LONGEST_BAN)
+            raise self.refusal(_BANNED, (used.banned_until - now) / _SECOND, now)
         limit, what, window = (
             (self._options.weight_limit, "request weight per 1 MINUTE", used.weight)
             if heavy
@@ -83,11 +86,20 @@ class RateLimits:
         )
         raise ApiError(
             -1003,
-            f"Too much request weight used; current limit is {limit} {what}."
-            f" {_NO_POLLING} polling the API.",
+            self._too_much(limit, what),
             status=429,
             headers={"Retry-After": str(window.seconds_left(now))},
         )
+
+    def refusal(self, status: int, seconds: float, now: int) -> ApiError:
+        """What somebody beyond the limit hears: too much (429), or that he is banned (418)."""
+        wait = max(1, math.ceil(seconds))
+        if status == _BANNED:
+            words = f"Way too much request weight used; IP banned until {now + wait * _SECOND}."
+            message = f"{words} {_NO_POLLING} bans."
+        else:
+            message = self._too_much(self._options.weight_limit, "request weight per 1 MINUTE")
+        return ApiError(-1003, message, status=status, headers={"Retry-After": str(wait)})
 
     def charge_orders(self, count: int, now: int) -> None:
         """Count new orders. ApiError -1015 when the account may not place so many now."""
@@ -142,15 +154,10 @@ class RateLimits:
     def _order_limits(self) -> tuple[int, int]:
         return self._options.order_limit_10s, self._options.order_limit_day
 
-    def _banned(self, used: Address, now: int) -> ApiError:
-        left = math.ceil((used.banned_until - now) / _SECOND)
-        return ApiError(
-            -1003,
-            f"Way too much request weight used; IP banned until {used.banned_until}."
-            f" {_NO_POLLING} bans.",
-            status=418,
-            headers={"Retry-After": str(left)},
-        )
+    @staticmethod
+    def _too_much(limit: int, what: str) -> str:
+        words = f"Too much request weight used; current limit is {limit} {what}."
+        return f"{words} {_NO_POLLING} polling the API."
 
 
 def _entry(kind: str, interval: str, number: int, limit: int) -> dict[str, object]:

@@ -170,9 +170,15 @@ class Matching:
             self._put_to_work(order)
 
     def _close(self, order: Order) -> None:
+        self._leave(order)
+        self._progressed(order)
+
+    def _leave(self, order: Order) -> None:
+        """Take an order that is over out of what may fill, and unlock its money."""
         self._store.book(order).close(order)
         self._holds.forget(order)
-        self._progressed(order)
+        self._store.touch(order)
+        self.relock(order)
 
     def _progressed(self, order: Order) -> None:
         """An order has changed: tell the store, its list, and lock anew."""
@@ -190,7 +196,9 @@ class Matching:
             status = "CANCELED" if order.status == "CANCELED" else "EXPIRED"
             for mate in members:
                 if mate is not order and mate.order_id in order_list.pair and mate.is_open:
-                    self.end(mate, status, "the other leg decided the pair")
+                    # It follows, and decides nothing itself.
+                    mate.status, mate.reason = status, "the other leg decided the pair"
+                    self._leave(mate)
         if order.order_id == order_list.working_id and not order.is_open:
             waiting = [member for member in members if member.status == "PENDING_NEW"]
             self._let_go(waiting, order)

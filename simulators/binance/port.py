@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,17 +27,15 @@ Disconnect = Callable[[float], Awaitable[None]]
 
 _BUSY, _TIMEOUT, _UNKNOWN = -1008, -1007, -1000
 _GATEWAY_TIMEOUT = 504
-# Where a request names our id of an order, the order in question first.
-_CLIENT_IDS = (
+# Where a request names our id of the order in question: what is cancelled or changed is known.
+_KNOWN_IDS = ("origClientOrderId", "cancelOrigClientOrderId")
+_NEW_IDS = (
     "newClientOrderId",
-    "origClientOrderId",
-    "cancelOrigClientOrderId",
     "workingClientOrderId",
     "aboveClientOrderId",
     "belowClientOrderId",
     "listClientOrderId",
 )
-_CANCELS = ("origClientOrderId",)
 _MALFORMED = '{"symbol":"BTCUSDT","orderId":'
 
 
@@ -76,9 +73,11 @@ class RestPort:
         query = request.raw_path.partition("?")[2]
         body = (await request.read()).decode("utf-8", "replace")
         match: dict[str, str | None] = {"symbol": None, "venue_order_id": None}
+        new_id = None
         try:
             parameters = Parameters(query, body)
-            match = self._match(parameters, endpoint)
+            new_id = _named(parameters, _NEW_IDS)
+            match = self._match(parameters)
             stopped = await self._before(request, endpoint, match)
             if stopped is not None:
                 return stopped
@@ -92,10 +91,8 @@ class RestPort:
                 raise _armed_error(fault, -2010)
             result = endpoint.answer(parameters)
         except ApiError as error:
-            if endpoint.operation == "submit":
-                self._exchange.refusals.append(
-                    {"venue_order_id": match["venue_order_id"], "code": str(error.code)}
-                )
+            if endpoint.counts:
+                self._exchange.refusals.append({"venue_order_id": new_id, "code": str(error.code)})
             return self._reply(request, error.as_json(), error.status, error.headers)
         return await self._after(request, endpoint, match, result)
 
@@ -115,18 +112,19 @@ class RestPort:
             check_time(parameters, now)
             check_signature(parameters, options.api_secret, query, body)
 
-    def _match(self, parameters: Parameters, endpoint: Endpoint) -> dict[str, str | None]:
+    def _match(self, parameters: Parameters) -> dict[str, str | None]:
         """What a fault may be narrowed to: the symbol, dashed, and the client id in question."""
         rules = SYMBOLS.get(parameters.peek("symbol") or "")
         if rules is None:
             return {"symbol": None, "venue_order_id": None}
-        names = _CANCELS if endpoint.operation == "cancel" else _CLIENT_IDS
-        known_as = next((parameters.peek(name) for name in names if parameters.peek(name)), None)
+        known_as = _named(parameters, _KNOWN_IDS)
         if known_as is None:
             order_id = parameters.peek("orderId") or parameters.peek("cancelOrderId") or ""
             orders = self._exchange.store.books[rules.symbol].orders
             order = orders.get(int(order_id)) if order_id.isdecimal() else None
             known_as = None if order is None else order.client_order_id
+        if known_as is None:
+            known_as = _named(parameters, _NEW_IDS)
         return {"symbol": rules.dashed, "venue_order_id": known_as}
 
     async def _before(
@@ -144,8 +142,7 @@ class RestPort:
         if self._take(FaultKind.DROP_REQUEST, endpoint, match):
             return _drop(request)
         if fault := self._take(FaultKind.RATE_LIMIT, endpoint, match):
-            wait = str(max(1, math.ceil(fault.seconds)))
-            raise ApiError(-1003, status=fault.status, headers={"Retry-After": wait})
+            raise self._exchange.limits.refusal(fault.status, fault.seconds, self._exchange.clock())
         return None
 
     async def _after(
@@ -236,6 +233,11 @@ class RestPort:
             )
             told += [trade] * (2 if twice else 1)
         return told
+
+
+def _named(parameters: Parameters, names: tuple[str, ...]) -> str | None:
+    """The first of these parameters that was sent."""
+    return next((value for name in names if (value := parameters.peek(name))), None)
 
 
 def _untraded(order: Order) -> Order:

@@ -158,12 +158,12 @@ class ReadingApi:
 
     def _amendments(self, parameters: Parameters) -> list[dict[str, Any]]:
         order = find_order(book_of(self._exchange, parameters), parameters)
-        parameters.integer("fromExecutionId")
-        parameters.limit()
+        first = parameters.integer("fromExecutionId") or 0
+        limit = parameters.limit()
         parameters.finish()
         if order is None:
             raise ApiError(-2013)
-        return []
+        return [item for item in order.amendments if item["executionId"] >= first][:limit]
 
     def _prevented(self, parameters: Parameters) -> list[dict[str, Any]]:
         """The account never meets itself here, so nothing is ever prevented."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from simulators.binance.symbols import CONTINGENT
 from simulators.records import Record
@@ -21,7 +22,8 @@ class Order(Record):
 
     `given_id` is the last client id that the client itself gave (None: it gave none), while
     `client_order_id` may have been generated. `reserve_price` is what a BUY without a limit locks
-    per unit, `best` the best price a trailing stop has seen, `locked` what is locked for it.
+    per unit, `best` the best price a trailing stop has seen, `locked` what is locked for it, and
+    `amendments` are as a query answers them.
     """
 
     symbol: str
@@ -52,7 +54,7 @@ class Order(Record):
     locked: Decimal = ZERO
     given_id: str | None = None
     reason: str | None = None
-    amends: int = 0
+    amendments: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:

@@ -134,6 +134,7 @@ class Store:
             self.account.set_totals(self.options.balances)
             self.commit()
         for book in self.books.values():
+            book.amendments = sum(len(order.amendments) for order in book.orders.values())
             for order in book.open.values():
                 self.account.lock(self.asset(order), order.locked)
                 if order.is_working:

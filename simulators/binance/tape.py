@@ -59,7 +59,9 @@ class Candle:
     taker_quote_volume: Decimal = Decimal(0)
 
     def add(self, trade: Print) -> None:
-        """Take in one more trade."""
+        """Take in one more trade; the first replaces the price that the candle began flat at."""
+        if not self.count:
+            self.open = self.high = self.low = trade.price
         self.high, self.low = max(self.high, trade.price), min(self.low, trade.price)
         self.close = trade.price
         self.volume += trade.quantity

@@ -161,7 +161,7 @@ class TradingApi:
         amended = self._desk.amend(order, quantity, client_id)
         answer = {
             "transactTime": amended.updated,
-            "executionId": len(self._store.trades) + amended.amends,
+            "executionId": amended.amendments[-1]["executionId"],
             "amendedOrder": amended_view(amended, before),
         }
         order_list = self._store.order_list(amended)

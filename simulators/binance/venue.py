@@ -16,7 +16,7 @@ from simulators.binance.ledger import ledger_execution, ledger_order
 from simulators.binance.options import VenueOptions
 from simulators.binance.port import RestPort
 from simulators.binance.symbols import find_symbol
-from simulators.control import control_app
+from simulators.control import control_app, text_of
 from simulators.faults import Fault, FaultKind, Faults
 from simulators.journal import Journal
 from simulators.serving import HttpListener
@@ -37,7 +37,7 @@ class BinanceFaults(Faults):
         """See `Faults.arm`. ValueError for a symbol that does not trade here."""
         if body.get("symbol") is None:
             return super().arm(body)
-        return super().arm({**body, "symbol": find_symbol(body["symbol"]).dashed})
+        return super().arm({**body, "symbol": find_symbol(text_of(dict(body), "symbol")).dashed})
 
 
 class BinanceVenue:
