@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from simulators.binance.desk import Desk
+from simulators.binance.engine_clock import EngineClock
 from simulators.binance.holds import Holds
 from simulators.binance.limits import RateLimits
 from simulators.binance.matching import Matching
@@ -32,9 +33,9 @@ class Exchange:
     ) -> None:
         self.options = options
         self.faults = faults
-        self.clock = clock
+        self.clock = EngineClock(clock)
         self.limits = RateLimits(options)
-        self.store = Store(options, journal, clock)
+        self.store = Store(options, journal, self.clock)
         self.refusals: list[dict[str, Any]] = []
         self._holds = Holds(faults, clock)
         self.matching = Matching(self.store, self._holds, self.limits)
@@ -60,8 +61,9 @@ class Exchange:
 
     def set_price(self, symbol: str, bid: Decimal, ask: Decimal) -> None:
         """Set a market; whatever it crosses fills."""
-        self.store.set_market(symbol, bid, ask)
-        self.match(symbol)
+        with self.clock.standing():
+            self.store.set_market(symbol, bid, ask)
+            self.match(symbol)
 
     def set_liquidity(self, symbol: str, size: Decimal | None, slice_size: Decimal | None) -> None:
         """Say how much can trade at the price, and in what pieces. ValueError without a market."""

@@ -89,7 +89,8 @@ class RestPort:
                 check_time(parameters, self._exchange.clock())
             if fault := self._take(FaultKind.REJECT, endpoint, match):
                 raise _armed_error(fault, -2010)
-            result = endpoint.answer(parameters)
+            with self._exchange.clock.standing():
+                result = endpoint.answer(parameters)
         except ApiError as error:
             if endpoint.counts:
                 self._exchange.refusals.append({"venue_order_id": new_id, "code": str(error.code)})

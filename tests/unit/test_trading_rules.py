@@ -1,0 +1,141 @@
+"""Fitting an order to what its venue takes: never up, never silently, refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.domain.errors import RequestRefused
+from execution.domain.trading_rules import Terms, TradingRules, fit, needs_price
+from execution.domain.vocabulary import OrderType, Side
+
+D = Decimal
+RULES = TradingRules(
+    symbol="BTC-USDT",
+    quantity_step=D("0.00001"),
+    minimum_quantity=D("0.00001"),
+    maximum_quantity=D(9000),
+    market_maximum_quantity=D(120),
+    price_step=D("0.01"),
+    minimum_price=D("0.01"),
+    maximum_price=D(1000000),
+    minimum_notional=D(5),
+    maximum_notional=D(9000000),
+    maximum_notional_at_market=False,
+    minimum_trail=D("0.1"),
+    maximum_trail=D(20),
+    trail_step=D("0.01"),
+)
+MARKET = Terms(Side.BUY, OrderType.MARKET, D(1))
+LIMIT = Terms(Side.BUY, OrderType.LIMIT, D(1), limit_price=D(64000))
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    """No digit changes."""
+    assert fit(LIMIT, RULES, None, "BINANCE") == LIMIT
+    assert fit(LIMIT, RULES, None, "BINANCE").differs(LIMIT) == {}
+
+
+def test_a_quantity_rounds_down() -> None:
+    """0.123459 is 0.12345, never 0.12346."""
+    fitted = fit(replace(LIMIT, quantity=D("0.123459999")), RULES, None, "BINANCE")
+    assert fitted.quantity == D("0.12345")
+    assert fitted.differs(LIMIT) == {"quantity": D("0.12345")}
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "64000.11"), (Side.SELL, "64000.12")])
+def test_a_limit_rounds_passively(side: Side, price: str) -> None:
+    """A BUY pays no more than was asked, a SELL gets no less."""
+    asked = replace(LIMIT, side=side, limit_price=D("64000.119"))
+    assert fit(asked, RULES, None, "BINANCE").limit_price == D(price)
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "64000.11"), (Side.SELL, "64000.12")])
+def test_a_stop_never_triggers_later(side: Side, price: str) -> None:
+    """A BUY stop rounds down and a SELL stop up: toward the market it comes from."""
+    asked = Terms(side, OrderType.STOP, D(1), stop_price=D("64000.119"))
+    assert fit(asked, RULES, None, "BINANCE").stop_price == D(price)
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        (replace(LIMIT, quantity=D("0.000001")), "quantity: 0.000001 of BTC-USDT is below"),
+        (replace(LIMIT, quantity=D(9001)), "above BINANCE's maximum of 9000"),
+        (replace(MARKET, quantity=D(121)), "above BINANCE's maximum of 120"),
+        (replace(LIMIT, limit_price=D("0.001")), "limit_price: 0.001 is below"),
+        (replace(LIMIT, limit_price=D(1000001)), "limit_price: 1000001 is above"),
+        (replace(LIMIT, quantity=D("0.00007")), "is worth 4.48, below BINANCE's minimum of 5"),
+        (replace(LIMIT, quantity=D(141)), "above BINANCE's maximum of 9000000"),
+        (replace(MARKET, quantity=D("0.00007")), "is worth 4.55, below"),
+        (
+            Terms(Side.SELL, OrderType.TRAILING_STOP, D(1), trail_percent=D("0.05")),
+            "trail_percent: 0.05 is below BINANCE's minimum of 0.1",
+        ),
+        (
+            Terms(Side.SELL, OrderType.TRAILING_STOP, D(1), trail_percent=D(21)),
+            "trail_percent: 21 is above BINANCE's maximum of 20",
+        ),
+    ],
+)
+def test_what_it_does_not_take_is_named(terms: Terms, words: str) -> None:
+    """Field, value and rule."""
+    with pytest.raises(RequestRefused) as refused:
+        fit(terms, RULES, D(65000), "BINANCE")
+    assert words in str(refused.value)
+
+
+def test_what_is_not_traded_now_is_refused() -> None:
+    """A symbol that is halted or delisted."""
+    with pytest.raises(RequestRefused, match="not traded now"):
+        fit(LIMIT, replace(RULES, tradable=False), None, "BINANCE")
+
+
+def test_a_limit_over_the_market_limit_is_fine() -> None:
+    """The smaller maximum is for orders at the market only."""
+    assert fit(replace(LIMIT, quantity=D(130)), RULES, None, "BINANCE").quantity == D(130)
+
+
+def test_without_a_price_the_notional_is_the_venue_s_to_judge() -> None:
+    """And the other way round: `needs_price` says when a price is wanted."""
+    small = replace(MARKET, quantity=D("0.00007"))
+    assert fit(small, RULES, None, "BINANCE") == small
+    assert needs_price(small, RULES)
+    assert not needs_price(LIMIT, RULES)
+    assert not needs_price(small, replace(RULES, minimum_notional_at_market=False))
+
+
+def test_no_rules_no_change() -> None:
+    """A venue that tells nothing takes everything, as far as we know."""
+    free = TradingRules("X")
+    odd = Terms(Side.SELL, OrderType.LIMIT, D("0.123456789"), limit_price=D("1.000000001"))
+    assert fit(odd, free, None, "X") == odd
+
+
+def test_rules_survive_json() -> None:
+    """To the last digit, and what is None stays None."""
+    assert TradingRules.from_json(RULES.as_json()) == RULES
+    assert TradingRules.from_json({**RULES.as_json(), "of_a_later_release": "1"}) == RULES
+
+
+_POSITIVE = st.decimals("0.00001", "9000", places=9, allow_nan=False, allow_infinity=False)
+
+
+@given(_POSITIVE, st.sampled_from(Side), st.decimals("1", "1000000", places=6))
+def test_whatever_comes_out_is_taken(quantity: Decimal, side: Side, price: Decimal) -> None:
+    """On the step, never more and no worse than asked; fitting again changes nothing."""
+    asked = Terms(side, OrderType.LIMIT, quantity, limit_price=price)
+    try:
+        fitted = fit(asked, RULES, None, "BINANCE")
+    except RequestRefused:
+        return
+    assert fitted.limit_price is not None
+    assert fitted.quantity <= quantity
+    assert fitted.quantity % D("0.00001") == 0
+    assert fitted.limit_price % D("0.01") == 0
+    assert (fitted.limit_price - price) * side.sign <= 0
+    assert fit(fitted, RULES, None, "BINANCE") == fitted
