@@ -41,6 +41,8 @@ task_routes = {
     "tasks.create_order": {"queue": "orders"},
     "tasks.persist_order": {"queue": "orders"},
     "tasks.reroute_to_paper": {"queue": "paper"},
+    # Binance is the one source of these so far.
+    "tasks.fetch_*": {"queue": "binance"},
 }
 
 worker_prefetch_multiplier = 4

@@ -82,7 +82,8 @@ class Fleet:
     """Workers for some queues, beat and a ledger venue, under our own supervisor.
 
     Of each queue in `twins` there is a second worker. `venue` makes the venue in the fleet's
-    folder. Faults are armed by `arm_point`; see `execution.faultpoints`.
+    folder; `ready` are the brokers that must be connected to begin with, all that are simulated
+    unless it says otherwise. Faults are armed by `arm_point`; see `execution.faultpoints`.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Fleet:
         twins: Sequence[str] = (),
         venue: Callable[[Path], SimulatedVenue] = LedgerVenue,
         beat: bool = True,
+        ready: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.database_url = database_url
@@ -107,7 +109,7 @@ class Fleet:
         self.tap = EventTap(redis_url)
         self._queues = queues
         self._twins = twins
-        self._beat = beat
+        self._beat, self._ready = beat, ready
         self._environment = {
             **TIMINGS,
             "DATABASE_URL": database_url,
@@ -170,6 +172,8 @@ class Fleet:
 
     def _brokers_ready(self) -> bool:
         wanted = {queue.upper() for queue in self._queues} - {"ORDERS", "IBKR", "MT4"}
+        if self._ready is not None:
+            wanted = set(self._ready)
         rows = self.query("SELECT broker FROM broker_sessions WHERE status = 'LIVE_READY'")
         return wanted <= {row["broker"] for row in rows}
 

@@ -32,6 +32,7 @@ app = Celery(
         "tasks.modify_order",
         "tasks.execute_command",
         "tasks.recover_orders",
+        "tasks.market_data",
     ],
 )
 app.steps["worker"].add(BrokerSessions)

@@ -9,6 +9,7 @@ import typer
 from execution.cli import (
     alerts,
     database,
+    doctor,
     environment,
     examples,
     instructions,
@@ -34,6 +35,7 @@ alerts.register(app)
 recovering.register(app)
 resolving.register(app)
 database.register(app)
+doctor.register(app)
 environment.register(app)
 
 

@@ -1,4 +1,4 @@
-"""`execution positions`, `events`, `quote`, `quotes`, `brokers`."""
+"""`execution positions`, `events`, `quote`, `quotes`, `brokers`, `candles`, `book`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from execution.domain.mapping import ExchangeMapper
 from execution.domain.positions import Position, unrealised_pnl
 from execution.domain.reports import Quote
 from execution.events.connection import connect
+from execution.events.market import MarketCache
 from execution.events.publisher import message
 from execution.events.quotes import QuoteCache
+from execution.store import candles as store_candles
 from execution.store import outbox, reading
 from execution.supervisor.control import connected_settings
 
@@ -29,6 +31,8 @@ def register(app: typer.Typer) -> None:
     app.command()(quote)
     app.command()(quotes)
     app.command()(brokers)
+    app.command()(candles)
+    app.command()(book)
 
 
 def _cache() -> QuoteCache:
@@ -101,6 +105,40 @@ def quote(symbol: str, as_json: Json = False) -> None:
 def quotes(as_json: Json = False) -> None:
     """List the last quote of every symbol."""
     _print_quotes(sorted(_cache().all().values(), key=lambda q: q.symbol), as_json=as_json)
+
+
+def candles(
+    symbol: str,
+    interval: Annotated[str, typer.Option(help="As the venue names it: 1m, 1h, 1d.")] = "1m",
+    limit: Annotated[int, typer.Option(help="How many of the newest.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the newest candles of a symbol that `tasks.fetch_ohlcv` has fetched."""
+    name = _canonical(symbol)
+    with open_store().statement() as connection:
+        rows = store_candles.latest(connection, name, interval, limit)
+    if as_json:
+        print_json(rows)
+        return
+    names = ("opened_at", "open", "high", "low", "close", "volume", "broker")
+    print_table(f"{name} {interval}", names, [[row[column] for column in names] for row in rows])
+
+
+def book(symbol: str, as_json: Json = False) -> None:
+    """Show the last order book of a symbol that `tasks.fetch_order_book` has fetched."""
+    name = _canonical(symbol)
+    found = MarketCache(connect(connected_settings().require_redis_url())).book(name)
+    if found is None:
+        raise ExecutionError(f"there is no order book of {name} of the last minute")
+    if as_json:
+        print_json(found)
+        return
+    rows = [[*bid, *ask] for bid, ask in zip(found["bids"], found["asks"], strict=False)]
+    print_table(f"{name} at {found['at']}", ("bid", "size", "ask", "size"), rows[:20])
+
+
+def _canonical(symbol: str) -> str:
+    return ExchangeMapper().map(symbol, None, on=datetime.now(UTC).date()).symbol
 
 
 def _print_quotes(found: list[Quote], *, as_json: bool) -> None:

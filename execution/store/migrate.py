@@ -6,7 +6,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 import migrations
@@ -15,11 +17,26 @@ import migrations
 _LOCK = 7_302_114_665
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Run what is missing, one process at a time; waits at most 10 s for a table's lock."""
+def head() -> str | None:
+    """The newest migration there is."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def revision(connection: Connection) -> str | None:
+    """The migration that a database is at; None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
+    return config
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run what is missing, one process at a time; waits at most 10 s for a table's lock."""
+    config = _config()
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text("SET lock_timeout = '10s'"))

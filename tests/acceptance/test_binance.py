@@ -331,3 +331,37 @@ def test_paper_is_priced_by_the_venue(fleet: Fleet) -> None:
     assert abs(order["average_price"] - Decimal("150.02")) < Decimal("0.3")
     rows = fleet.query("SELECT * FROM quotes WHERE symbol = 'SOL-USDT'")
     assert (rows[0]["bid"], rows[0]["source"]) == (Decimal(150), "BINANCE")
+
+
+def test_market_data_on_request(fleet: Fleet) -> None:
+    """Ticker, order book, candles and trades by tasks on the broker's queue."""
+    place(fleet, new_id("trade"), quantity="0.01")
+    for task in ("ticker", "order_book", "ohlcv", "trades"):
+        fleet.send(f"tasks.fetch_{task}", "binance", symbol="BTC-USDT")
+
+    def book() -> Any:
+        return json.loads(fleet.cli("book", "BTC-USDT", "--json").stdout or "null")
+
+    found = wait_until(book, what="the order book")
+    assert found["bids"][0][0] == "64000"
+    assert found["asks"][0][0] == "64001"
+
+    def candles() -> Any:
+        return json.loads(fleet.cli("candles", "BTC-USDT", "--json").stdout or "null")
+
+    last = wait_until(candles, what="candles")[-1]
+    assert Decimal(last["low"]) <= Decimal(last["close"]) <= Decimal(last["high"])
+    quoted = fleet.query("SELECT * FROM quotes WHERE symbol = 'BTC-USDT'")
+    assert quoted[-1]["source"] == "BINANCE"
+
+
+def test_the_doctor_says_that_all_is_well(fleet: Fleet) -> None:
+    """Each thing in a line of its own; no remedy where none is needed."""
+    said = {
+        finding["what"]: finding
+        for finding in json.loads(fleet.cli("doctor", "--json").stdout)
+        if finding["level"] == "ok"
+    }
+    assert said["BINANCE"]["said"] == "connected"
+    assert "answers" in said["PostgreSQL"]["said"]
+    assert "practice" in said["environment"]["said"]

@@ -24,6 +24,7 @@ from execution.domain.errors import (
     CredentialsRefused,
 )
 from execution.domain.instruments import Instrument
+from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
@@ -40,6 +41,7 @@ _CLOCK_SECONDS = 30.0
 _SIGNED_SECONDS = 60.0
 _WEIGHT, _ORDERS = "REQUEST_WEIGHT", "ORDERS"
 _BEFORE = timedelta(minutes=1)
+_MOST_CANDLES, _MOST_PRICES = 1000, 5000
 
 
 class BinanceAdapter:
@@ -125,7 +127,7 @@ class BinanceAdapter:
             await venue.set_clock()
             self._clocked = now
         else:
-            await venue.market_data(lambda client: client.public_get_ping())
+            await venue.ping()
         if now - self._signed > _SIGNED_SECONDS:
             await venue.account()
             self._signed = now
@@ -231,10 +233,19 @@ class BinanceAdapter:
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
         return await self._venue().quotes([instrument.symbol for instrument in instruments])
 
-    @property
-    def venue(self) -> Venue:
-        """For market data. BrokerUnavailable when not connected."""
-        return self._venue()
+    async def candles(
+        self, instrument: Instrument, interval: str, since: datetime | None, limit: int
+    ) -> Sequence[Candle]:
+        request: dict[str, object] = {"interval": interval, "limit": min(limit, _MOST_CANDLES)}
+        if since is not None:
+            request["startTime"] = milliseconds(since)
+        return await self._venue().candles(instrument, request)
+
+    async def order_book(self, instrument: Instrument, limit: int) -> OrderBook:
+        return await self._venue().order_book(instrument, min(limit, _MOST_PRICES))
+
+    async def recent_trades(self, instrument: Instrument, limit: int) -> Sequence[PublicTrade]:
+        return await self._venue().recent_trades(instrument, min(limit, _MOST_CANDLES))
 
     async def _symbols(self) -> set[str]:
         return self._seen | set(await self._traded())

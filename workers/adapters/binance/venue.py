@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +18,7 @@ from execution.domain.errors import (
     RejectionScope,
 )
 from execution.domain.instruments import Instrument
+from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, Quote, VenueOrder
 from execution.domain.trading_rules import TradingRules
@@ -222,10 +223,7 @@ class Venue:
 
     async def quote(self, instrument: Instrument) -> Quote:
         """Best bid and ask now."""
-        market = self._markets.get(instrument.symbol)
-        if market is None:
-            raise BrokerUnavailable(f"{instrument.symbol} is not listed at Binance")
-        (found,) = await self._quotes({"symbol": market})
+        (found,) = await self._quotes({"symbol": self._listed(instrument)})
         if not 0 < found.bid <= found.ask:
             raise BrokerUnavailable(f"Binance has no market of {instrument.symbol}")
         return found
@@ -255,9 +253,33 @@ class Venue:
             for item in items
         ]
 
-    async def market_data(self, call: Callable[[Client], Awaitable[T]]) -> T:
-        """A public question through ccxt's own methods. BrokerUnavailable."""
-        return await self._question(call(self.client))
+    async def ping(self) -> None:
+        """Ask for nothing but an answer."""
+        await self._question(self.client.public_get_ping())
+
+    async def candles(self, instrument: Instrument, request: Mapping[str, object]) -> list[Candle]:
+        """GET klines."""
+        market = self._listed(instrument)
+        answer = await self._question(self.client.public_get_klines({"symbol": market, **request}))
+        return _read(wire.candles, answer)
+
+    async def order_book(self, instrument: Instrument, limit: int) -> OrderBook:
+        """GET depth."""
+        request = {"symbol": self._listed(instrument), "limit": limit}
+        answer = await self._question(self.client.public_get_depth(request))
+        return _read(wire.order_book, instrument.symbol, answer, self._source)
+
+    async def recent_trades(self, instrument: Instrument, limit: int) -> list[PublicTrade]:
+        """GET trades."""
+        request = {"symbol": self._listed(instrument), "limit": limit}
+        answer = await self._question(self.client.public_get_trades(request))
+        return _read(wire.public_trades, answer)
+
+    def _listed(self, instrument: Instrument) -> str:
+        market = self._markets.get(instrument.symbol)
+        if market is None:
+            raise BrokerUnavailable(f"{instrument.symbol} is not listed at Binance")
+        return market
 
     async def _learn_names(self, symbol: str, order_ids: set[str]) -> None:
         unknown = {one for one in order_ids if (symbol, one) not in self._names and one.isdigit()}

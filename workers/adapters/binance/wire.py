@@ -5,13 +5,14 @@ Source: Binance Spot API, "Trading endpoints", "Account endpoints", "Filters".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from execution.domain.decimals import plain
 from execution.domain.errors import BrokerRejected, RejectionScope
+from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
@@ -161,6 +162,34 @@ def trade(item: Json, symbol: str, venue_order_id: str | None) -> Execution:
         commission=_decimal(item["commission"]),
         commission_currency=str(item["commissionAsset"]),
     )
+
+
+def candles(answer: Sequence[Sequence[Any]]) -> list[Candle]:
+    """GET klines: [open time, open, high, low, close, volume, …]."""
+    return [Candle(moment(row[0]), *(_decimal(value) for value in row[1:6])) for row in answer]
+
+
+def order_book(symbol: str, answer: Json, source: str) -> OrderBook:
+    """GET depth."""
+    bids, asks = (
+        tuple((_decimal(price), _decimal(size)) for price, size, *_ in answer[side])
+        for side in ("bids", "asks")
+    )
+    return OrderBook(symbol, bids, asks, datetime.now(UTC), source)
+
+
+def public_trades(answer: Sequence[Json]) -> list[PublicTrade]:
+    """GET trades."""
+    return [
+        PublicTrade(
+            trade_id=str(int(item["id"])),
+            price=_decimal(item["price"]),
+            quantity=_decimal(item["qty"]),
+            at=moment(item["time"]),
+            buyer_is_maker=bool(item["isBuyerMaker"]),
+        )
+        for item in answer
+    ]
 
 
 def rules(symbol: str, info: Json) -> TradingRules:

@@ -1,0 +1,221 @@
+"""What is configured, what is reachable and what is missing, in words: `execution doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import cast
+
+import redis
+from sqlalchemy import Connection, text
+
+from execution.domain.errors import ConfigurationError, StoreUnavailable
+from execution.domain.vocabulary import BreakerState, BrokerName, Environment, SessionStatus
+from execution.events.connection import connect
+from execution.settings import Settings
+from execution.store import migrate, reading, sessions
+from execution.store.engine import Store
+
+_OLDEST_POSTGRESQL = 150_000
+_CLOCKS_APART = timedelta(milliseconds=500)
+
+VARIABLES: Mapping[BrokerName, tuple[str, ...]] = {
+    BrokerName.IBKR: ("ibkr_host", "ibkr_account"),
+    BrokerName.MT4: ("mt4_bridge_url", "mt4_bridge_token"),
+    BrokerName.BINANCE: ("binance_api_key", "binance_api_secret"),
+}
+"""Without these a live broker is not available."""
+
+
+class Level(StrEnum):
+    """How a finding is meant: fine, worth knowing, or to be mended."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "PROBLEM"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do about a problem."""
+
+    level: Level
+    what: str
+    said: str
+    remedy: str | None = None
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything once, from the ground up.
+
+    What depends on a thing that is missing is left out.
+    """
+    yield _environment(settings)
+    yield from _redis(settings)
+    yield from _database(settings)
+
+
+def _environment(settings: Settings) -> Finding:
+    environment = settings.execution_environment
+    if settings.force_paper_trading:
+        words = f"{environment}, and FORCE_PAPER_TRADING turns every order to paper"
+        return Finding(Level.NOTE, "environment", words)
+    if environment is Environment.PRODUCTION:
+        return Finding(Level.NOTE, "environment", "production: orders spend real money")
+    return Finding(Level.OK, "environment", "practice: accounts with real money are refused")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        remedy = "run `execution up`, or set REDIS_URL"
+        yield Finding(Level.PROBLEM, "Redis", "REDIS_URL is not set", remedy)
+        return
+    client = connect(settings.require_redis_url())
+    with closing(client):
+        try:
+            said = client.info()
+            kept = cast("dict[str, str]", client.config_get("maxmemory-policy", "appendonly"))
+        except redis.ResponseError:
+            kept = {}
+        except redis.RedisError as error:
+            remedy = "start it, or correct REDIS_URL"
+            yield Finding(Level.PROBLEM, "Redis", f"does not answer: {error}", remedy)
+            return
+        name = "Valkey" if "valkey_version" in said else "Redis"
+        version = said.get("valkey_version") or said.get("redis_version")
+        yield Finding(Level.OK, "Redis", f"{name} {version} answers")
+    if kept.get("maxmemory-policy", "noeviction") != "noeviction":
+        words = f"may throw messages away: maxmemory-policy is {kept['maxmemory-policy']}"
+        yield Finding(Level.PROBLEM, "Redis", words, "set maxmemory-policy noeviction")
+    if kept.get("appendonly") == "no":
+        words = "keeps no append-only file: a restart costs its messages, which recovery sends anew"
+        yield Finding(Level.NOTE, "Redis", words)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None:
+        remedy = "run `execution up`, or set DATABASE_URL"
+        yield Finding(Level.PROBLEM, "PostgreSQL", "DATABASE_URL is not set", remedy)
+        return
+    store = Store(settings.require_database_url(), application_name="doctor")
+    with closing(store):
+        try:
+            with store.statement() as connection:
+                yield from _server(connection)
+                if (finding := _schema(connection)) is not None:
+                    yield finding
+                    return
+                yield from _stamp(connection, settings)
+                yield from _brokers(connection, settings)
+                yield from _orders(connection)
+        except StoreUnavailable as error:
+            remedy = "start it, or correct DATABASE_URL"
+            yield Finding(Level.PROBLEM, "PostgreSQL", f"does not answer: {error}", remedy)
+
+
+def _server(connection: Connection) -> Iterator[Finding]:
+    before = datetime.now(UTC)
+    row = connection.execute(
+        text(
+            """
+            SELECT current_setting('server_version') AS version,
+                current_setting('server_version_num')::int AS number, clock_timestamp() AS now,
+                (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescale
+            """
+        )
+    ).one()
+    extension = "without TimescaleDB: plain tables"
+    if row.timescale is not None:
+        extension = f"with TimescaleDB {row.timescale}"
+    yield Finding(Level.OK, "PostgreSQL", f"{row.version} answers, {extension}")
+    if row.number < _OLDEST_POSTGRESQL:
+        words = f"{row.version} is older than 15"
+        yield Finding(Level.PROBLEM, "PostgreSQL", words, "upgrade it")
+    apart = max(before - row.now, row.now - datetime.now(UTC))
+    if apart > _CLOCKS_APART:
+        words = f"its clock and this machine's are {apart.total_seconds():.1f} s apart"
+        remedy = "synchronise both (NTP): a venue could take an order that comes late"
+        yield Finding(Level.PROBLEM, "clock", words, remedy)
+
+
+def _schema(connection: Connection) -> Finding | None:
+    """What is wrong with the schema; None when it is the newest."""
+    there, newest = migrate.revision(connection), migrate.head()
+    if there == newest:
+        return None
+    words = "has no tables yet" if there is None else f"is at migration {there}, not {newest}"
+    return Finding(Level.PROBLEM, "PostgreSQL", words, "run `execution migrate`")
+
+
+def _stamp(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    row = connection.execute(text("SELECT environment, accounts FROM environment_stamp")).first()
+    if row is None:
+        return
+    if row.environment != settings.execution_environment:
+        words = f"holds orders of {row.environment}, and this is {settings.execution_environment}"
+        yield Finding(Level.PROBLEM, "PostgreSQL", words, "use a database of its own for each")
+    for broker, account in row.accounts.items():
+        yield Finding(Level.OK, broker, f"this database's orders are of account {account}")
+
+
+def _brokers(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    statuses = sessions.statuses(connection, settings.session_timeout)
+    for broker in BrokerName:
+        status = statuses.get(broker)
+        if broker in VARIABLES and (missing := _missing(settings, broker)):
+            words = f"not configured here ({', '.join(missing)}): its orders go to paper"
+            yield Finding(Level.NOTE, broker, words)
+        if status is None or status.status is None:
+            remedy = f"start a worker of the queue `{broker.queue}` (`execution up` runs all)"
+            yield Finding(Level.PROBLEM, broker, "no worker serves it", remedy)
+        elif status.status is SessionStatus.LIVE_READY:
+            yield Finding(Level.OK, broker, "connected")
+        elif status.status is SessionStatus.NO_CREDENTIALS:
+            yield Finding(Level.NOTE, broker, f"its worker says: {status.detail}")
+        else:
+            remedy = "orders wait for the grace, then go where on_failure says"
+            yield Finding(Level.PROBLEM, broker, f"not connected: {status.detail}", remedy)
+        if status is not None and status.breaker is not BreakerState.CLOSED:
+            remedy = "it closes by itself once the venue's health is good; see `execution brokers`"
+            words = f"its circuit breaker is {status.breaker}"
+            yield Finding(Level.PROBLEM, broker, words, remedy)
+
+
+def _missing(settings: Settings, broker: BrokerName) -> list[str]:
+    stood_in = {name.strip().upper() for name in settings.ledger_brokers.split(",")}
+    if settings.ledger_broker_url and broker in stood_in:
+        return []
+    return [name.upper() for name in VARIABLES[broker] if getattr(settings, name) is None]
+
+
+def _orders(connection: Connection) -> Iterator[Finding]:
+    row = connection.execute(
+        text(
+            """
+            SELECT count(*) FILTER (WHERE state = 'UNKNOWN') AS unknown,
+                count(*) FILTER (WHERE due_at < clock_timestamp() - interval '1 minute') AS late
+            FROM orders WHERE due_at IS NOT NULL
+            """
+        )
+    ).one()
+    open_alerts = len(reading.alerts(connection, 1000, settled=False))
+    if row.unknown:
+        words = f"{row.unknown} in UNKNOWN: what became of them at the broker is not known yet"
+        remedy = "`execution alerts`; `execution resolve ID` settles one by hand"
+        yield Finding(Level.PROBLEM, "orders", words, remedy)
+    if row.late:
+        words = f"{row.late} overdue by more than a minute: recovery does not run, or has no worker"
+        remedy = "look for beat and a worker of the queue `recovery`; `execution recover` runs it"
+        yield Finding(Level.PROBLEM, "orders", words, remedy)
+    if open_alerts:
+        yield Finding(Level.NOTE, "alerts", f"{open_alerts} open: see `execution alerts`")
+    if not (row.unknown or row.late or open_alerts):
+        yield Finding(Level.OK, "orders", "none is stuck or in doubt, and there are no open alerts")
+
+
+def unusable(error: ConfigurationError) -> Finding:
+    """A configuration that cannot even be read."""
+    return Finding(Level.PROBLEM, "configuration", str(error), "correct the variable")
