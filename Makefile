@@ -38,6 +38,9 @@ test: lint ## everything that needs only Python: lint, types, all tests
 bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
 	$(BIN)/python -m benchmarks $(OPTIONS)
 
+bench-resting: $(STAMP) ## time a new order to Binance while 2,000 rest there (OPTIONS="--resting 500")
+	$(BIN)/python -m benchmarks.resting $(OPTIONS)
+
 crash-matrix: $(STAMP) ## kill, fail and hang at every fault point (OPTIONS="--only paper"; goes on where it was broken off)
 	$(BIN)/python -m tests.chaos.matrix $(OPTIONS)
 
@@ -54,4 +57,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test bench crash-matrix fencing planted-bugs soak format
+.PHONY: help install up down lint test bench bench-resting crash-matrix fencing planted-bugs soak format

@@ -22,10 +22,11 @@ SYMBOL = "BTC-USDT"
 _FOR_EVER = 3600
 
 
-class LedgerVenue:
-    """The venue's addresses and its strings; `spec` runs it."""
+class VenueProcess:
+    """A simulator's addresses and its strings; `spec` runs it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, module: str, *options: str) -> None:
+        self._module, self._options = module, options
         port, control = free_port(home, "venue"), free_port(home, "control")
         self.url = f"http://{LOOPBACK}:{port}"
         self._control = f"http://{LOOPBACK}:{control}"
@@ -36,7 +37,7 @@ class LedgerVenue:
     def spec(self) -> ProcessSpec:
         """The process: up before the workers, which connect to it."""
         port, control = map(str, self._ports)
-        arguments = ["simulators.ledger", "--port", port, "--control-port", control]
+        arguments = [self._module, "--port", port, "--control-port", control, *self._options]
         made = module_spec("venue", arguments, {}, SERVERS)
         return ProcessSpec(made.name, made.argv, {}, made.cwd, made.stage, ready=self._answers)
 
@@ -69,7 +70,7 @@ class BrokerFleet(ServiceFleet):
     def __init__(self, servers: Servers, name: str, database_url: str, *, seed: int) -> None:
         home = servers.home / name
         home.mkdir(mode=0o700, exist_ok=True)
-        self.venue = LedgerVenue(home)
+        self.venue = VenueProcess(home, "simulators.ledger")
         super().__init__(
             servers,
             name,

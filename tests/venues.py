@@ -120,7 +120,10 @@ class BinanceVenue(SimulatedVenue):
     """The simulated Binance, with room for as many requests as impatient tests make."""
 
     module = "simulators.binance"
-    options = ("--weight-limit", "1000000", "--order-limit-10s", "100000", "--max-orders", "1000")
+    options = (
+        *("--weight-limit", "1000000", "--order-limit-10s", "100000", "--max-orders", "1000"),
+        *("--balance", "USDT=1000000000", "--balance", "BTC=10000"),
+    )
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         return {

@@ -146,6 +146,7 @@ def test_what_it_never_takes_is_rejected(fleet: Fleet, changes: dict[str, str], 
 
 def test_a_refusal_is_rerouted(fleet: Fleet) -> None:
     """Selling what is not held: REJECTED there with its code, then FILLED on paper."""
+    fleet.venue.control("POST", "balances", {"BTC": "100"})
     name = new_id("refused")
     place(fleet, name, side="SELL", quantity="110")
     order = fleet.await_state(name, "FILLED")

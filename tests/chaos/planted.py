@@ -140,7 +140,7 @@ BUGS = (
         reach("client:committed", payload["client_order_id"])
         receipt = self._intake.receive(payload)
 """,
-        (f"{_FIRST}::test_a_producer_that_stops_before_its_wake_up",),
+        ("tests/integration/test_client.py",),
     ),
 )
 
