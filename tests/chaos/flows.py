@@ -17,7 +17,8 @@ class Flow:
     """One way: the order that takes it, what happens on it, and what must come of it.
 
     `prepare` is done before each order is placed, `proceed` again and again until all have come to
-    rest. `live` is how many orders the venue must hold for each of ours.
+    rest. `live` is how many orders the venue must hold for each of ours. `venue` names the one that
+    the way is special to; `points` are what the names of its own points begin with.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Flow:
     live: int = 1
     prepare: Callable[[Fleet], None] = lambda _: None
     proceed: Callable[[Fleet, list[str]], None] = lambda *_: None
+    venue: str | None = None
+    points: tuple[str, ...] = ("",)
 
 
 _LIVE = {"symbol": "BTC-USDT", "side": "BUY", "quantity": "1", "on_failure": "wait"}
@@ -56,6 +59,31 @@ def _cancel_what_rests(fleet: Fleet, names: list[str]) -> None:
         fleet.client.cancel(name, f"cancel-{name}")
 
 
+def _change_what_rests(fleet: Fleet, names: list[str]) -> None:
+    """Ask for a better price where that is not under way; fill what has it."""
+    rows = fleet.query(
+        """SELECT client_order_id, version, attempt_no, state, due_at,
+            EXISTS (SELECT FROM order_commands c WHERE c.client_order_id = o.client_order_id
+                AND c.outcome = 'PENDING') AS asked
+        FROM orders o WHERE client_order_id = ANY(%s)""",
+        names,
+    )
+    for row in rows:
+        name, version = row["client_order_id"], row["version"]
+        still = row["state"] == "SUBMITTED" and row["due_at"] is None and row["attempt_no"] == 1
+        if still and not row["asked"]:
+            fleet.client.modify(
+                name,
+                modify_id=f"{name}-{version}",
+                expected_version=version,
+                limit_price=JUST_BELOW,
+            )
+    if len(rows) == len(names) and all(
+        row["attempt_no"] > 1 and row["state"] in {"SUBMITTED", "FILLED"} for row in rows
+    ):
+        fleet.venue.price("BTC-USDT", "62000", "62001")
+
+
 FLOWS = {
     flow.name: flow
     for flow in (
@@ -83,6 +111,14 @@ FLOWS = {
             {**_LIVE, "order_type": "LIMIT", "limit_price": FAR_BELOW},
             ends=frozenset({"CANCELLED"}),
             proceed=_cancel_what_rests,
+        ),
+        Flow(
+            "replaced",
+            {**_LIVE, "order_type": "LIMIT", "limit_price": FAR_BELOW},
+            live=2,
+            proceed=_change_what_rests,
+            venue="binance",
+            points=("modify_order", "execute_command"),
         ),
     )
 }

@@ -31,6 +31,7 @@ from tests.fleet import PRICES, Fleet, wait_until
 from tests.venues import VENUES
 
 POINTS = Path(__file__).with_name("points.txt")
+"""Those of every venue; a venue's own are in `points-VENUE.txt`."""
 PROGRESS = Path(".crash-matrix.json")
 KINDS = ("kill", "raise", "hang")
 AT_ONCE = {"kill": 6, "raise": 10, "hang": 4}
@@ -74,10 +75,17 @@ class Totals:
     verdicts: Counter[str] = field(default_factory=Counter)
 
 
-def listed() -> list[Point]:
-    """The points of the list."""
-    lines = POINTS.read_text(encoding="utf-8").splitlines()
+def listed(venue: str = "ledger") -> list[Point]:
+    """The points of the list, and of the venue's own."""
+    files = (POINTS, _own_points(venue))
+    lines = [
+        line for file in files if file.exists() for line in file.read_text("utf-8").splitlines()
+    ]
     return [Point(*line.split()) for line in lines if line and not line.startswith("#")]
+
+
+def _own_points(venue: str) -> Path:
+    return POINTS.with_name(f"points-{venue}.txt")
 
 
 class Matrix:
@@ -143,7 +151,7 @@ class Matrix:
         names = [self._place(flow) for _ in range(count)]
         wait_until(lambda: self._all_at_rest(flow, names), WITHIN, f"{flow.name} to end")
 
-    def look_for_unlisted(self, ways: Iterable[str]) -> None:
+    def look_for_unlisted(self, ways: Iterable[str], venue: str) -> None:
         """Points that an undisturbed order passes must be on the list.
 
         After a fault an order may pass others besides, which no order passes by itself.
@@ -151,7 +159,7 @@ class Matrix:
         self.forget()
         for way in sorted(ways):
             self.walk(FLOWS[way], 2)
-        unlisted = self.passed() - {point.name for point in listed()}
+        unlisted = self.passed() - {point.name for point in listed(venue)}
         unlisted = {name for name in unlisted if not name.startswith(_NOBODYS)}
         if unlisted:
             self._problem(f"not on the list: {' '.join(sorted(unlisted))}")
@@ -261,8 +269,10 @@ def batches(points: Iterable[Point], kinds: Sequence[str], seed: int) -> Iterato
                 yield [Cell(point, kind) for point in of_way[start : start + AT_ONCE[kind]]]
 
 
-def discover(home: Path) -> list[Point]:
+def discover(home: Path, venue: str | None = None) -> list[Point]:
     """Walk every way and list what is passed, each point on the first way that passes it.
+
+    With a `venue` these are the ways special to it, else those of all.
 
     Those that an order passes itself are listed for paper and for a live broker, in place and with
     messages, where every order passes them: a point that only chance leads to cannot be asked for.
@@ -270,13 +280,19 @@ def discover(home: Path) -> list[Point]:
     found: list[Point] = []
     with servers(home / "servers") as running:
         for mode in MODES:
-            with fleet_of(running, mode, home) as fleet:
+            with fleet_of(running, mode, home, venue or "ledger") as fleet:
                 matrix = Matrix(fleet, mode, Totals())
                 for flow in FLOWS.values():
+                    if flow.venue != venue:
+                        continue
                     always = _always_passed(matrix, flow)
                     both = flow.name in {"paper", "live"}
                     known = {one.name for one in found if not both or one.name.startswith(_NOBODYS)}
-                    found += [Point(mode, flow.name, name) for name in sorted(always - known)]
+                    found += [
+                        Point(mode, flow.name, name)
+                        for name in sorted(always - known)
+                        if name.startswith(flow.points)
+                    ]
     return found
 
 
@@ -292,11 +308,11 @@ def _always_passed(matrix: Matrix, flow: Flow) -> set[str]:
     return of_workers | set.intersection(*walks[::2]) | set.intersection(*walks[1::2])
 
 
-def write(points: Iterable[Point]) -> None:
+def write(points: Iterable[Point], file: Path = POINTS) -> None:
     """Renew the list."""
     head = "# Every fault point, with the mode and the way on which it is fired; see matrix.py.\n"
     lines = [f"{point.mode} {point.flow} {point.name}\n" for point in points]
-    POINTS.write_text(head + "".join(lines), encoding="utf-8")
+    file.write_text(head + "".join(lines), encoding="utf-8")
 
 
 class Progress:
@@ -371,7 +387,7 @@ def run(
                         progress.add(batch, totals)
                     matrix.judge()
                     ways = {batch[0].point.flow for batch in todo if batch[0].point.mode == mode}
-                    matrix.look_for_unlisted(ways)
+                    matrix.look_for_unlisted(ways, venue)
     finally:
         if not totals.problems:
             shutil.rmtree(home, ignore_errors=True)
@@ -396,14 +412,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         home = Path(tempfile.mkdtemp(prefix="crash-matrix-"))
         home.chmod(0o755)
         try:
-            found = discover(home)
+            own = None if chosen.venue == "ledger" else chosen.venue
+            found = discover(home, own)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-        write(found)
+        write(found, POINTS if own is None else _own_points(own))
         print(f"{len(found)} points")
         return 0
     points = [
-        point for point in listed() if chosen.only in f"{point.mode} {point.flow} {point.name}"
+        point
+        for point in listed(chosen.venue)
+        if chosen.only in f"{point.mode} {point.flow} {point.name}"
     ]
     began = time.monotonic()
     progress = Progress(chosen.seed, chosen.venue, fresh=chosen.fresh)

@@ -128,7 +128,7 @@ BUGS = (
         "execution/store/requests.py",
         "            CASE WHEN :outcome = 'ACCEPTED' THEN",
         "            CASE WHEN :outcome = 'ACCEPTED' AND false THEN",
-        ("tests/integration/test_client.py",),
+        (f"{_FIRST}::test_a_producer_that_stops_before_its_wake_up",),
     ),
     Bug(
         "the wake-up is sent before the request is committed",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
+import trustme
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from execution.domain.errors import RejectionScope
 from execution.domain.instruments import Instrument
@@ -74,13 +78,14 @@ class BinanceHarness:
     def __init__(self, folder: Path) -> None:
         self._state = folder / "venue.jsonl"
         self._venue: BinanceVenue | None = None
+        self._tls: ssl.SSLContext | None = None
         self._ports = (0, 0)
 
     async def start(self) -> None:
         """Start on the ports of the first time: clients find it again."""
         port, control_port = self._ports
         self._venue = BinanceVenue(
-            _OPTIONS, port=port, control_port=control_port, state=self._state
+            _OPTIONS, port=port, control_port=control_port, state=self._state, tls=self._tls
         )
         await self._venue.start()
         self._ports = (self._venue.port, self._venue.control_port)
@@ -91,6 +96,15 @@ class BinanceHarness:
             self._venue = None
 
     def adapter(self, *, impatient: bool = False) -> Broker:
+        return self._adapter(f"http://127.0.0.1:{self._ports[0]}", impatient=impatient)
+
+    def _adapter(
+        self,
+        url: str | None,
+        *,
+        impatient: bool,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+    ) -> Broker:
         async def traded() -> set[str]:
             return {self.instrument.symbol}
 
@@ -98,13 +112,14 @@ class BinanceHarness:
             key=_OPTIONS.api_key,
             secret=_OPTIONS.api_secret,
             testnet=False,
-            url=f"http://127.0.0.1:{self._ports[0]}",
+            url=url,
             timeout=timedelta(seconds=self.answer_seconds if impatient else DEADLINE_SECONDS),
             window=timedelta(seconds=2),
             poll_interval=timedelta(milliseconds=5),
             absence_proven_after=timedelta(milliseconds=250),
             traded=traded,
             is_real=False,
+            connector=connector,
         )
 
     async def set_price(self, bid: str, ask: str) -> None:
@@ -170,4 +185,52 @@ class BinanceHarness:
         return answer
 
 
-HARNESSES: tuple[type[VenueHarness], ...] = (BinanceHarness,)
+class _OneAddress(AbstractResolver):
+    """Finds every host at the simulator's port."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        del port, family
+        return [
+            ResolveResult(
+                hostname=host,
+                host="127.0.0.1",
+                port=self._port,
+                family=socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class BinanceByNameHarness(BinanceHarness):
+    """The same under its real name and over TLS: ccxt reads some answers by the host's name."""
+
+    name: ClassVar[str] = "binance-by-name"
+    modules: ClassVar[frozenset[str]] = frozenset({"test_errors", "test_find", "test_connection"})
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._authority = trustme.CA()
+        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert("api.binance.com").configure_cert(self._tls)
+
+    def adapter(self, *, impatient: bool = False) -> Broker:
+        trusting = ssl.create_default_context()
+        self._authority.configure_trust(trusting)
+
+        def connector() -> aiohttp.BaseConnector:
+            resolver = _OneAddress(self._ports[0])
+            return aiohttp.TCPConnector(limit=0, ssl=trusting, resolver=resolver)
+
+        return self._adapter(None, impatient=impatient, connector=connector)
+
+
+HARNESSES: tuple[type[VenueHarness], ...] = (BinanceHarness, BinanceByNameHarness)

@@ -30,8 +30,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "harness" not in metafunc.fixturenames:
         return
     wanted: frozenset[StrEnum] = getattr(metafunc.function, "needs", frozenset())
-    able = [harness for harness in _harnesses() if has_all(harness, wanted)]
+    able = [
+        harness
+        for harness in _harnesses()
+        if has_all(harness, wanted) and _takes_part(harness, metafunc.module.__name__)
+    ]
     metafunc.parametrize("harness", able, ids=[harness.name for harness in able], indirect=True)
+
+
+def _takes_part(harness: type[VenueHarness], module: str) -> bool:
+    """Whether a harness is for the cases of a module; one may be for some modules only."""
+    modules: frozenset[str] | None = getattr(harness, "modules", None)
+    return modules is None or module.rpartition(".")[2] in modules
 
 
 @pytest.hookimpl(tryfirst=True)
