@@ -10,7 +10,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
-from execution.store import alerts, orders, replacing
+from execution.store import alerts, following, orders
 from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
@@ -83,11 +83,11 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
     if attempt.reported_quantity != attempt.filled_quantity:
         _ask_for_executions(order)
         return
+    if following.is_to_follow(order):
+        _follow(task, order)
+        return
     if attempt.reported_state is OrderState.FILLED:
         _ended_short(order)
-        return
-    if attempt.replacement is not None:
-        _follow(task, order)
         return
     rerouted = False
     with context().store.transaction() as connection:
@@ -107,10 +107,10 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
 
 
 def _follow(task: StepTask, order: Order) -> None:
-    """It was cancelled to be replaced: take the attempt that follows it on, from step 3."""
+    """It was replaced, or is a part that is done: take the attempt that follows it on."""
     shared = context()
     with shared.store.transaction() as connection:
-        follows = replacing.follow(connection, order, new_id(), shared.timing)
+        follows = following.follow(connection, order, new_id(), shared.timing)
     if follows:
         send_from(task.app, order.order_id, Step.CONNECT_GATEWAY, order.broker)
 

@@ -11,6 +11,7 @@ from execution.domain.creation import terms_of
 from execution.domain.errors import BrokerError, BrokerRejected, RequestRefused
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.ports import Part
 from execution.domain.trading_rules import fit, needs_price
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, giving_up, orders
@@ -50,9 +51,10 @@ def _connect(task: StepTask, order: Order) -> bool:
         return False
     problem, hopeless = _examine(order)
     fitted: Mapping[str, Decimal] = {}
+    part: Part | None = None
     if problem is None:
         try:
-            fitted = _fit(order)
+            fitted, part = _fit(order)
         except (BrokerRejected, RequestRefused) as refusal:
             _refuse(order, refusal)
             task.end_chain()
@@ -60,7 +62,7 @@ def _connect(task: StepTask, order: Order) -> bool:
         except BrokerError as error:
             problem = str(error)
     if problem is None:
-        return _connected(task, order, fitted)
+        return _connected(task, order, fitted, part)
     rerouted = False
     with context().store.transaction() as connection:
         if hopeless:
@@ -73,10 +75,12 @@ def _connect(task: StepTask, order: Order) -> bool:
     return True
 
 
-def _connected(task: StepTask, order: Order, fitted: Mapping[str, Decimal]) -> bool:
+def _connected(
+    task: StepTask, order: Order, fitted: Mapping[str, Decimal], part: Part | None
+) -> bool:
     shared = context()
     with shared.store.direct() as link:
-        connected = orders.gateway_connected(link, order, shared.timing, fitted)
+        connected = orders.gateway_connected(link, order, shared.timing, fitted, part)
     if connected is None:
         return False
     if order.reason is not None:
@@ -89,27 +93,31 @@ def _connected(task: StepTask, order: Order, fitted: Mapping[str, Decimal]) -> b
 def _is_clear(order: Order) -> bool:
     """Whether nothing stands in the way, and the venue takes the order's terms as they are."""
     try:
-        return _examine(order)[0] is None and not _fit(order)
+        return _examine(order)[0] is None and _fit(order) == ({}, None)
     except (BrokerError, RequestRefused):
         return False
 
 
-def _fit(order: Order) -> Mapping[str, Decimal]:
-    """Which terms the venue takes otherwise than they are.
+def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:
+    """Which terms the venue takes otherwise than they are, and as what part of the order.
 
     Raises RequestRefused or BrokerRejected where it takes no such order at all, and
     BrokerUnavailable.
     """
     if order.broker is BrokerName.PAPER:
-        return {}
-    session, attempt = session_of(order.broker), order.for_venue()
-    rules = session.rules(attempt.instrument)
-    if rules is None:
-        return {}
-    terms, price = terms_of(attempt), None
-    if needs_price(terms, rules):
-        price = session.price_of(attempt.instrument)
-    return fit(terms, rules, price, order.broker).differs(terms)
+        return {}, None
+    session = session_of(order.broker)
+    left = replace(order.for_venue(), quantity=order.quantity - order.filled_quantity)
+    rules = session.rules(left.instrument)
+    fitted: Mapping[str, Decimal] = {}
+    if rules is not None:
+        terms, price = terms_of(left), None
+        if needs_price(terms, rules):
+            price = session.price_of(left.instrument)
+        fitted = fit(terms, rules, price, order.broker).differs(terms)
+    if not session.capabilities.hedging:
+        return fitted, None
+    return fitted, session.part(replace(left, quantity=fitted.get("quantity", left.quantity)))
 
 
 def _refuse(order: Order, refusal: BrokerRejected | RequestRefused) -> None:

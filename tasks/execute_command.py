@@ -12,7 +12,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
-from execution.store import amendments, commands, orders, replacing
+from execution.store import amendments, commands, following, orders
 from execution.store.commands import DONE, PENDING, REFUSED, Command
 from execution.store.transitions import load_by_client_id
 from tasks.instruct import refused as told_refused
@@ -83,7 +83,7 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
         said = None
     _hear(task, order, said)
     if order.attempt.replacement is not None:
-        # Whoever takes up its end finds this cancel, and ends the order instead of replacing it.
+        # Whoever takes up its end finds this cancel, and ends the order instead of following it.
         _later(command)
     elif said is not None and said.state is OrderState.CANCELLED:
         _end(command, order, DONE, None)
@@ -133,7 +133,7 @@ def _set_out(task: StepTask, command: Command, order: Order) -> None:
         intended = (
             amendments.modify_intended(connection, order, command.external_id)
             if in_place
-            else replacing.intended(
+            else following.intended(
                 connection, order, change, command.command_id, command.external_id
             )
         )
@@ -175,7 +175,7 @@ def _cancel_to_replace(task: StepTask, command: Command, order: Order) -> None:
         return
     with context().store.transaction() as connection:
         latest = load_by_client_id(connection, command.client_order_id, lock=True)
-        if latest is not None and replacing.withdrawn(connection, latest, refused.reason):
+        if latest is not None and following.withdrawn(connection, latest, refused.reason):
             events = [told_refused(command, order, refused.reason)]
             commands.settle(connection, command.command_id, REFUSED, refused.reason, events)
 

@@ -21,7 +21,8 @@ from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
-from execution.store import alerts, breakers, giving_up, in_one, orders
+from execution.intake import new_id
+from execution.store import alerts, breakers, following, giving_up, in_one, orders
 from execution.store.in_one import Draft, Taken
 from tasks.failure import give_up, send_reroute
 from tasks.step import Heard, StepTask
@@ -218,6 +219,8 @@ def _never_left(
         _count(connection, order, reason, counts=counts)
         if session.down_for() > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, sent=False)
+        elif session.capabilities.ids_once:
+            following.anew(connection, order, reason, new_id(), _AGAIN)
         else:
             orders.back_to_gateway(connection, order, reason, _AGAIN)
     if rerouted:

@@ -26,7 +26,7 @@ from execution.domain.errors import (
     StoreUnavailable,
 )
 from execution.domain.instruments import Instrument
-from execution.domain.ports import Attempt, Broker, Capabilities
+from execution.domain.ports import Attempt, Broker, Capabilities, Part
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, SessionStatus
@@ -148,6 +148,11 @@ class BrokerSession:
         """What the venue takes of an instrument, as `Broker.rules`."""
         timeout = self._context.settings.broker_call_timeout
         return self.call(lambda adapter: adapter.rules(instrument), timeout)
+
+    def part(self, attempt: Attempt) -> Part | None:
+        """What of an attempt comes next, as `Broker.part`."""
+        timeout = self._context.settings.broker_call_timeout
+        return self.call(lambda adapter: adapter.part(attempt), timeout)
 
     def price_of(self, instrument: Instrument) -> Decimal | None:
         """About what it trades at: half way of the venue's quote; None when there is none."""

@@ -23,8 +23,10 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         order_types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP}),
         times_in_force=frozenset({TimeInForce.GTC, TimeInForce.GTD}),
         asset_classes=frozenset({AssetClass.FX}),
-        absence_proven_after=timedelta(seconds=60),
+        # What the bridge has not heard by `send_by` it refuses; clocks may differ a little.
+        absence_proven_after=timedelta(seconds=1),
         hedging=True,
+        ids_once=True,
         modifies=frozenset({"limit_price", "stop_price"}),
     ),
     BrokerName.BINANCE: Capabilities(

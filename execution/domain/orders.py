@@ -27,7 +27,7 @@ class AttemptState:
     """How the current attempt stands. Times are aware UTC, of the database's clock.
 
     `replacement` holds the terms under which a new attempt follows, once this one is over at the
-    venue (see `execution.store.replacing`).
+    venue (see `execution.store.following`); `closes` the venue's position that it closes.
     """
 
     attempt_id: UUID
@@ -46,6 +46,7 @@ class AttemptState:
     reported_quantity: Decimal | None
     reported_reason: str | None
     replacement: Mapping[str, Any] | None
+    closes: str | None
     created_at: datetime
 
 
@@ -143,4 +144,5 @@ class Order:
             rerouted=self.broker is not self.requested_broker,
             created_at=self.attempt.created_at,
             send_by=self.attempt.send_by,
+            closes=self.attempt.closes,
         )

@@ -31,7 +31,7 @@ class Attempt:
     for. Attempts with the same `one_cancels_other` cover the same position: what one fills, the
     others no longer cover (a venue that cannot do that leaves it to our cancels). `rerouted` says
     that it stands in for a live one. `send_by` is when the venue must refuse
-    it (aware UTC); None outside `submit`.
+    it (aware UTC); None outside `submit`. `closes` is the venue's own position that it closes.
     """
 
     attempt_id: UUID
@@ -59,6 +59,18 @@ class Attempt:
     rerouted: bool = False
     created_at: datetime | None = None
     send_by: datetime | None = None
+    closes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """As much of an order as is one thing to do at the venue: `closes` names what it closes there.
+
+    A hedging venue holds opposite positions side by side; to net them each is closed by itself.
+    """
+
+    quantity: Decimal
+    closes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,8 @@ class Capabilities:
     what is left. `brackets` says that children may follow an order there, `late_executions` that
     the venue may report executions of orders that are over or not ours, `positions` that it holds
     positions by symbol (a spot venue has balances by currency instead). `post_only` orders rest or
-    are refused; without `trail_amounts` trails are in percent only.
+    are refused; without `trail_amounts` trails are in percent only. `ids_once`: what the venue has
+    heard under an id and not done it never does under that id.
     """
 
     order_types: frozenset[OrderType]
@@ -102,6 +115,7 @@ class Capabilities:
     positions: bool = True
     post_only: bool = False
     trail_amounts: bool = True
+    ids_once: bool = False
 
 
 class Broker(Protocol):
@@ -136,6 +150,12 @@ class Broker(Protocol):
 
     async def health_check(self) -> None:
         """Ask the venue a question that only a working session answers. BrokerUnavailable."""
+
+    async def part(self, attempt: Attempt) -> Part | None:
+        """What of an attempt comes next where it takes several; None: all of it is one order.
+
+        Raises BrokerRejected where nothing of it can be done, or BrokerUnavailable.
+        """
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
         """Send the attempt, once; the answer holds what the venue has done with it so far.

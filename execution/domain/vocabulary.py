@@ -40,6 +40,11 @@ class Side(StrEnum):
         """+1 for BUY, -1 for SELL: what an execution does to a position."""
         return 1 if self is Side.BUY else -1
 
+    @property
+    def opposite(self) -> Side:
+        """The other one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class OrderType(StrEnum):
     """How an order's price is decided."""

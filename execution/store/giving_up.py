@@ -11,7 +11,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.routing import fallback
 from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
-from execution.store import alerts, orders
+from execution.store import alerts, following, orders
 from execution.store.orders import Timing
 
 WAIT = timedelta(seconds=5)
@@ -35,7 +35,7 @@ def give_up(
     paper, or whose producer wants no paper, ends REJECTED.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    if order.attempt.attempt_no > 1 and order.broker is not BrokerName.PAPER:
+    if choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order):
         # An earlier attempt was live: the rest must not be simulated beside it.
         choice = OnFailure.WAIT
     waits = choice is OnFailure.WAIT and not sent
@@ -67,7 +67,7 @@ def refuse(
     state = OrderState.CANCELLED if order.filled_quantity else OrderState.REJECTED
     orders.settle(connection, order, state, reason, step=step, code=code)
     unprotected(connection, order, reason)
-    if order.attempt.attempt_no > 1 and order.broker is not BrokerName.PAPER:
+    if not following.may_turn_to_paper(connection, order):
         _alert(connection, order, alerts.REPLACEMENT_REFUSED, f"was changed, and refused: {reason}")
 
 

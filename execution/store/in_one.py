@@ -96,6 +96,7 @@ def drafted(
             reported_quantity=None,
             reported_reason=None,
             replacement=None,
+            closes=None,
             created_at=columns["created_at"],
         ),
     )

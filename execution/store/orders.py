@@ -17,6 +17,7 @@ from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.identity import venue_order_id
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.ports import Part
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
 from execution.store import outbox, reports, transitions
@@ -139,15 +140,25 @@ def spec(link: Link, order_id: UUID) -> Spec | None:
 
 
 def gateway_connected(
-    link: Link, order: Order, timing: Timing, fitted: Mapping[str, Decimal] = MappingProxyType({})
+    link: Link,
+    order: Order,
+    timing: Timing,
+    fitted: Mapping[str, Decimal] = MappingProxyType({}),
+    part: Part | None = None,
 ) -> Order | None:
-    """Step 3: the connection was verified, and what is `fitted` are the venue's terms now."""
+    """Step 3: the connection was verified.
+
+    `fitted` are the venue's terms for what is left of the order, `part` is as much of it as this
+    attempt is for.
+    """
     terms = dict(fitted)
     attempt: dict[str, Any] = {}
     if "quantity" in terms:
         attempt["quantity"] = terms["quantity"]
         # What an earlier attempt filled stays part of the whole.
-        terms["quantity"] += order.quantity - order.attempt.quantity
+        terms["quantity"] += order.filled_quantity
+    if part is not None:
+        attempt |= {"quantity": part.quantity, "closes": part.closes}
     change = Change(
         OrderState.PENDING,
         Step.CONNECT_GATEWAY,
@@ -155,7 +166,8 @@ def gateway_connected(
         due=timing.step,
         order=terms,
         attempt=attempt,
-        detail={"fitted": fitted} if fitted else {},
+        detail=({"fitted": fitted} if fitted else {})
+        | ({"closes": part.closes} if part is not None and part.closes else {}),
     )
     return apply(link, order, change)
 

@@ -74,6 +74,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         reported_quantity=row["a_reported_quantity"],
         reported_reason=row["a_reported_reason"],
         replacement=row["a_replacement"],
+        closes=row["a_closes"],
         created_at=row["a_created_at"],
     )
     return Order(

@@ -76,6 +76,7 @@ _ATTEMPT_COLUMNS = (
     "reported_quantity",
     "reported_reason",
     "replacement",
+    "closes",
     "created_at",
 )
 

@@ -23,6 +23,10 @@ def upgrade() -> None:
         "order_attempts",
         sa.Column("replacement", JSONB, comment="terms of the attempt that follows this one"),
     )
+    op.add_column(
+        "order_attempts",
+        sa.Column("closes", sa.Text, comment="the venue's own position that it closes"),
+    )
     op.create_table(
         "trading_rules",
         sa.Column("broker", sa.Text, nullable=False),
@@ -61,5 +65,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("candles")
     op.drop_table("trading_rules")
+    op.drop_column("order_attempts", "closes")
     op.drop_column("order_attempts", "replacement")
     op.drop_column("orders", "post_only")

@@ -27,7 +27,7 @@ from execution.domain.errors import (
     TooLate,
 )
 from execution.domain.instruments import Instrument
-from execution.domain.ports import Attempt, Capabilities, Modification
+from execution.domain.ports import Attempt, Capabilities, Modification, Part
 from execution.domain.reports import (
     Account,
     Execution,
@@ -132,6 +132,10 @@ class LedgerAdapter:
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
         del instruments
         return ()
+
+    async def part(self, attempt: Attempt) -> Part | None:
+        del attempt
+        return None
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
         return await self._change(_submission(attempt), "orders")

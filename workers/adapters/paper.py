@@ -34,7 +34,7 @@ from execution.domain.paper.amending import amend
 from execution.domain.paper.matching import match, would_take
 from execution.domain.paper.order import PaperOrder, accept, needs_session
 from execution.domain.paper.trading import Matched, PaperRules, one_of_each_group
-from execution.domain.ports import Attempt, Modification
+from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderState
@@ -119,6 +119,10 @@ class PaperAdapter:
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
         del instruments
         return ()
+
+    async def part(self, attempt: Attempt) -> Part | None:
+        del attempt
+        return None
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
         now, close = self._clock(), None

@@ -135,6 +135,7 @@ order_attempts = sa.Table(
     sa.Column("reported_quantity", NUMBER, comment="filled, as the venue last said"),
     sa.Column("reported_reason", sa.Text),
     sa.Column("replacement", JSONB, comment="terms of the attempt that follows this one"),
+    sa.Column("closes", sa.Text, comment="the venue's own position that it closes"),
     sa.Column("created_at", TIME, nullable=False, server_default=NOW),
     sa.Column("updated_at", TIME, nullable=False, server_default=NOW),
     sa.UniqueConstraint("order_id", "attempt_no", "leg"),

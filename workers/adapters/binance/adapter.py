@@ -25,7 +25,7 @@ from execution.domain.errors import (
 )
 from execution.domain.instruments import Instrument
 from execution.domain.market_data import Candle, OrderBook, PublicTrade
-from execution.domain.ports import Attempt, Modification
+from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName
@@ -142,6 +142,10 @@ class BinanceAdapter:
         venue = self._venue()
         venue.market(instrument)
         return venue.rules(instrument.symbol)
+
+    async def part(self, attempt: Attempt) -> Part | None:
+        del attempt
+        return None
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
         self._seen.add(attempt.instrument.symbol)

@@ -1,14 +1,16 @@
-"""A change that a venue cannot make in place: this attempt is cancelled, and another follows it.
+"""Attempts that follow one another: a change that a venue cannot make in place, or the next part.
 
 The terms to come are kept with the attempt before it is cancelled. So whoever hears that it is over
 makes the next one, for what is left, in one transaction; a process that dies in between leaves an
-order that is still to be replaced, never one that has ended by our own cancel.
+order that is still to be replaced, never one that has ended by our own cancel. An order that takes
+several things at its venue (`execution.domain.ports.Part`) goes on in the same way.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -83,16 +85,28 @@ def _keep(
     return True
 
 
+def is_to_follow(order: Order) -> bool:
+    """Whether another attempt follows one that is over at the venue.
+
+    Either it was cancelled to be replaced, or it was a part that is done, and not the last.
+    """
+    attempt = order.attempt
+    part_is_done = (
+        attempt.reported_state is OrderState.FILLED
+        and attempt.filled_quantity >= attempt.quantity
+        and order.filled_quantity < order.quantity
+    )
+    return attempt.replacement is not None or part_is_done
+
+
 def follow(connection: Connection, order: Order, attempt_id: UUID, timing: Timing) -> bool:
     """The attempt is over at the venue, and all it executed is here: make the one that follows.
 
     True when step 3 is due for it. What is filled up to the new total already, or beyond it, ends
-    FILLED, and a cancel that was asked for meanwhile wins. The command that asked for the change
+    FILLED, and a cancel that was asked for meanwhile wins. The command that asked for a change
     ends with it.
     """
-    terms = order.attempt.replacement
-    if terms is None:
-        return False
+    terms = order.attempt.replacement or {}
     total = max(Decimal(terms.get("quantity", order.quantity)), order.filled_quantity)
     left = total - order.filled_quantity
     cancelled = commands.cancel_mark(connection, order.client_order_id)
@@ -102,43 +116,84 @@ def follow(connection: Connection, order: Order, attempt_id: UUID, timing: Timin
             OrderState.CANCELLED,
             Step.AWAIT_FILL,
             reason=reason,
-            attempt={"state": OrderState.CANCELLED, "reason": reason},
+            attempt={"state": _end_of(order), "reason": reason},
         )
     else:
         change = _next(order, terms, total, timing)
     if apply(connection, order, change) is None:
         return False
-    outcome = commands.DONE if cancelled is None else commands.REFUSED
-    commands.settle(connection, UUID(terms["command_id"]), outcome, reason, [])
+    if "command_id" in terms:
+        outcome = commands.DONE if cancelled is None else commands.REFUSED
+        commands.settle(connection, UUID(terms["command_id"]), outcome, reason, [])
     if change.state is not OrderState.PENDING:
         return False
     _insert(connection, order, attempt_id, left)
     return True
 
 
+def anew(
+    connection: Connection, order: Order, reason: str, attempt_id: UUID, due: timedelta
+) -> bool:
+    """It provably never left, at a venue that takes no id again: step 3 once more, as another."""
+    change = Change(
+        OrderState.PENDING,
+        Step.SUBMIT_ORDER,
+        due=due,
+        reason=reason,
+        order={
+            "step": int(Step.PERSIST_ORDER),
+            "attempt_no": order.attempt.attempt_no + 1,
+            "broker_order_id": None,
+        },
+        attempt={"state": OrderState.REJECTED, "reason": reason, "lease_until": None},
+        detail={"sent": False, "attempt_state": OrderState.REJECTED},
+    )
+    if apply(connection, order, change) is None:
+        return False
+    _insert(connection, order, attempt_id, order.quantity - order.filled_quantity)
+    return True
+
+
+def may_turn_to_paper(connection: Connection, order: Order) -> bool:
+    """Whether nothing of the order was ever live: then it may be simulated instead."""
+    if order.attempt.attempt_no == 1:
+        return True
+    return not connection.execute(
+        text(
+            """
+            SELECT EXISTS (SELECT FROM order_attempts
+                WHERE order_id = :order_id AND attempt_id <> :attempt_id
+                  AND NOT (state = 'REJECTED' AND filled_quantity = 0))
+            """
+        ),
+        {"order_id": order.order_id, "attempt_id": order.attempt.attempt_id},
+    ).scalar_one()
+
+
+def _end_of(order: Order) -> OrderState:
+    """What an attempt is that another one follows."""
+    attempt = order.attempt
+    whole = attempt.filled_quantity >= attempt.quantity
+    return OrderState.FILLED if whole else OrderState.CANCELLED
+
+
 def _next(order: Order, terms: Mapping[str, str], total: Decimal, timing: Timing) -> Change:
     new = {name: Decimal(terms[name]) for name in _TERMS if name in terms} | {"quantity": total}
     whole = total == order.filled_quantity
+    again = {
+        "step": int(Step.PERSIST_ORDER),
+        "attempt_no": order.attempt.attempt_no + 1,
+        "broker_order_id": None,
+    }
     return Change(
         OrderState.FILLED if whole else OrderState.PENDING,
         None,
-        label="modify_order",
+        label="modify_order" if terms else "next_part",
         due=None if whole else timing.step,
-        order={
-            **new,
-            **(
-                {"step": int(Step.PUBLISH_FILL_EVENT)}
-                if whole
-                else {
-                    "step": int(Step.PERSIST_ORDER),
-                    "attempt_no": order.attempt.attempt_no + 1,
-                    "broker_order_id": None,
-                }
-            ),
-        },
-        attempt={"state": OrderState.FILLED if whole else OrderState.CANCELLED},
-        detail={**new, "attempt_state": OrderState.CANCELLED},
-        events=(OrderEventType.MODIFIED,),
+        order={**new, **({"step": int(Step.PUBLISH_FILL_EVENT)} if whole else again)},
+        attempt={"state": _end_of(order)},
+        detail={**new, "attempt_state": _end_of(order)},
+        events=(OrderEventType.MODIFIED,) if terms else (),
     )
 
 

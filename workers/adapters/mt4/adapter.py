@@ -1,0 +1,317 @@
+"""`MT4Adapter`: the `Broker` port over the REST bridge to a MetaTrader 4 terminal.
+
+MT4 holds opposite tickets side by side. To net them a MARKET order closes what stands against it
+first in, first out, each close an attempt of its own, and opens a ticket for what remains. Orders
+that wait are asked for by `GET /order/{id}`; a bridge that does not answer is asked again with
+growing pauses before the connection counts as lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from execution.domain.capabilities import CAPABILITIES
+from execution.domain.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    CredentialsRefused,
+    OutcomeUnknown,
+    RejectionScope,
+)
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt, Modification, Part
+from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import BrokerName, OrderType
+from workers.adapters.mt4 import wire
+from workers.adapters.mt4.bridge import Bridge
+from workers.adapters.mt4.wire import Json, Market
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FEW = 5
+"""Up to so many waiting orders are asked for one by one; of more, those that still rest are not."""
+_OF_A_WAIT = 0.5
+"""Share of the time for an answer that the bridge may wait for an outcome."""
+_RETRY_FIRST, _RETRY_MOST = 0.1, 1.0
+
+
+class MT4Adapter:
+    """Implements `execution.domain.ports.Broker` for the account of one terminal.
+
+    `suffix` is what the broker adds to every symbol's name. `deviation` is the worst slippage of a
+    market order, in points. `patience` is how long a waiting order's question is asked again.
+    """
+
+    name = BrokerName.MT4
+    capabilities = CAPABILITIES[BrokerName.MT4]
+    needs_loop = True
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout: timedelta,
+        poll_interval: timedelta,
+        patience: timedelta,
+        suffix: str = "",
+        deviation: int = 30,
+    ) -> None:
+        self._url, self._token = url, token
+        self._timeout = timeout.total_seconds()
+        self._poll_interval = poll_interval.total_seconds()
+        self._patience = patience.total_seconds()
+        self._suffix, self._deviation = suffix, deviation
+        self._open: Bridge | None = None
+        self._by_symbol: dict[str, Market] = {}
+        self._by_name: dict[str, Market] = {}
+        self._currency = ""
+
+    async def connect(self) -> None:
+        """Reach the bridge, and through it a terminal; read the symbols and the account."""
+        opened = self._open is None
+        if self._open is None:
+            self._open = Bridge(self._url, self._token, self._timeout)
+        try:
+            await self.health_check()
+            self._currency = str((await self._ask("account"))["currency"])
+            await self._learn_symbols()
+        except BaseException:
+            if opened:
+                await self.close()
+            raise
+
+    async def close(self) -> None:
+        bridge, self._open = self._open, None
+        if bridge is not None:
+            bridge.close()
+
+    async def health_check(self) -> None:
+        """The bridge's word on its terminal: alone, alive, connected and allowed to trade."""
+        await self._ask("health")
+
+    async def all_rules(self) -> Sequence[TradingRules]:
+        await self._learn_symbols()
+        return [market.rules for market in self._by_symbol.values()]
+
+    async def rules(self, instrument: Instrument) -> TradingRules | None:
+        return self._market(instrument.symbol).rules
+
+    async def part(self, attempt: Attempt) -> Part | None:
+        """The oldest of our tickets that stands against a MARKET order, or all of what is left."""
+        if attempt.order_type is not OrderType.MARKET:
+            return Part(attempt.quantity)
+        at = self._market(attempt.instrument.symbol)
+        tickets = await self._ask("positions")
+        against = attempt.side.opposite.value
+        for ticket in _read(lambda: list(tickets["tickets"])):
+            if ticket["symbol"] == at.name and ticket["side"] == against and ticket["order_id"]:
+                units = _read(at.units, ticket["lots"])
+                return Part(min(units, attempt.quantity), str(ticket["ticket"]))
+        if attempt.reduce_only:
+            raise BrokerRejected(
+                f"reduce_only: there is no {against} position of {at.symbol} to reduce",
+                code="REDUCE_ONLY",
+                scope=RejectionScope.TERMS,
+            )
+        return Part(attempt.quantity)
+
+    async def submit(self, attempt: Attempt) -> VenueOrder:
+        at = self._market(attempt.instrument.symbol)
+        path, body = "order/place", wire.placing(attempt, at, self._deviation)
+        if attempt.closes is not None:
+            path, body = "order/close", wire.closing(attempt, at, self._deviation)
+        until = attempt.send_by or datetime.now(UTC) + timedelta(seconds=self._timeout)
+        command = await self._change(path, attempt.venue_order_id, until, body)
+        return self._order(command, at)
+
+    async def cancel(self, attempt: Attempt) -> None:
+        """Delete the pending order; a command of its own, under an id of its own."""
+        body = {"order_id": attempt.venue_order_id, "target": "PENDING"}
+        await self._change("order/close", _new_id(), self._soon(), body)
+
+    async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
+        until = change.send_by or self._soon()
+        await self._change("order/modify", _new_id(), until, wire.modifying(attempt, change))
+        found = await self.find(attempt)
+        if found is None:
+            raise OutcomeUnknown("changed, and not found after that")
+        return found
+
+    async def find(self, attempt: Attempt) -> VenueOrder | None:
+        """By our id. BrokerUnavailable, too, while the terminal itself is finding out."""
+        answer = await self._bridge().ask(f"order/{attempt.venue_order_id}", absent="unknown_order")
+        if answer is None:
+            return None
+        try:
+            return self._order(answer, self._market(attempt.instrument.symbol))
+        except OutcomeUnknown as error:
+            raise BrokerUnavailable(str(error)) from error
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Pending orders; an open ticket is a position, not an order."""
+        answer = await self._ask("orders")
+        found = []
+        for item in _read(lambda: list(answer["tickets"])):
+            at = self._by_name.get(str(item["symbol"]))
+            if at is not None:
+                found.append(_read(wire.pending, item, at))
+        return found
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        answer = await self._ask("executions", since=since.astimezone(UTC).isoformat())
+        found = []
+        for item in _read(lambda: list(answer["executions"])):
+            at = self._by_name.get(str(item["symbol"]))
+            if at is not None:
+                found.append(_read(wire.execution, item, at.symbol, at, self._currency))
+        return found
+
+    async def watch(
+        self, waiting: Callable[[], Sequence[Attempt]]
+    ) -> AsyncGenerator[VenueOrder, None]:
+        told: dict[str, VenueOrder] = {}
+        while True:
+            attempts = waiting()
+            names = {attempt.venue_order_id for attempt in attempts}
+            told = {name: said for name, said in told.items() if name in names}
+            resting = await self._resting() if len(attempts) > FEW else {}
+            for attempt in attempts:
+                name = attempt.venue_order_id
+                order = resting.get(name) or await self._patiently(attempt)
+                if order is not None and order != told.get(name):
+                    told[name] = order
+                    yield order
+            await asyncio.sleep(self._poll_interval)
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        answer = await self._ask("positions")
+        return _read(wire.positions, list(answer["tickets"]), self._by_name)
+
+    async def account(self) -> Account:
+        answer = await self._ask("account")
+        return _read(_account, answer)
+
+    async def quote(self, instrument: Instrument) -> Quote:
+        found = await self.quotes([instrument])
+        if not found:
+            raise BrokerUnavailable(f"there is no market of {instrument.symbol}")
+        return found[0]
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        found = []
+        for instrument in instruments:
+            at = self._by_symbol.get(instrument.symbol)
+            if at is None:
+                continue
+            answer = await self._ask(f"symbols/{at.name}")
+            if answer["bid"] is not None and answer["ask"] is not None:
+                found.append(_read(_quote, answer, instrument.symbol, self.name.value))
+        return found
+
+    async def _resting(self) -> dict[str, VenueOrder]:
+        """The pending orders by our id: what is among them waits on."""
+        return {order.venue_order_id or "": order for order in await self.open_orders()}
+
+    async def _patiently(self, attempt: Attempt) -> VenueOrder | None:
+        """`find`, again and again with growing pauses while the bridge does not answer."""
+        attempts = AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_delay(self._patience),
+            wait=wait_exponential(_RETRY_FIRST, _RETRY_MOST),
+            reraise=True,
+        )
+        return await attempts(self.find, attempt)
+
+    async def _change(self, path: str, name: str, until: datetime, body: Json) -> Json:
+        """A command that is DONE; anything else is raised as what it means."""
+        request = {"id": name, "valid_until": until.astimezone(UTC).isoformat(), **body}
+        command = await self._bridge().change(path, request, _OF_A_WAIT * self._timeout)
+        try:
+            if command["outcome"] == "DONE":
+                return command
+            error = wire.refusal(command)
+        except wire.SENSELESS as senseless:
+            raise OutcomeUnknown(f"the bridge's answer makes no sense: {senseless!r}") from None
+        raise error
+
+    def _order(self, command: Json, at: Market) -> VenueOrder:
+        try:
+            return wire.order(command, at.symbol, at, self._currency)
+        except wire.SENSELESS as error:
+            raise OutcomeUnknown(f"the bridge's answer makes no sense: {error!r}") from error
+
+    async def _learn_symbols(self) -> None:
+        answer = await self._ask("symbols")
+        found = _read(lambda: [wire.market(item, self._suffix) for item in answer["symbols"]])
+        markets = [market for market in found if market is not None]
+        self._by_symbol = {market.symbol: market for market in markets}
+        self._by_name = {market.name: market for market in markets}
+
+    def _market(self, symbol: str) -> Market:
+        market = self._by_symbol.get(symbol)
+        if market is None and not self._by_symbol:
+            raise BrokerUnavailable("not connected to the bridge")
+        if market is None:
+            raise BrokerRejected(
+                f"symbol: {symbol} is not among those of the terminal",
+                code="unknown_symbol",
+                scope=RejectionScope.TERMS,
+            )
+        return market
+
+    async def _ask(self, path: str, **query: str) -> Json:
+        answer = await self._bridge().ask(path, **query)
+        return {} if answer is None else answer
+
+    def _bridge(self) -> Bridge:
+        if self._open is None:
+            raise BrokerUnavailable("not connected to the bridge")
+        return self._open
+
+    def _soon(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._timeout)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, BrokerUnavailable) and not isinstance(error, CredentialsRefused)
+
+
+def _new_id() -> str:
+    """An id for a command that is no order: 20 of the bridge's characters."""
+    return secrets.token_urlsafe(15)
+
+
+def _account(answer: Json) -> Account:
+    return Account(
+        account=str(answer["account"]),
+        is_real=not answer["demo"],
+        balances={str(answer["currency"]): wire.decimal(answer["balance"])},
+        identity=str(answer["account"]),
+    )
+
+
+def _quote(answer: Json, symbol: str, source: str) -> Quote:
+    return Quote(
+        symbol=symbol,
+        bid=wire.decimal(answer["bid"]),
+        ask=wire.decimal(answer["ask"]),
+        at=wire.moment(answer["as_of"]),
+        source=source,
+    )
+
+
+def _read(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """What `read` makes of an answer; BrokerUnavailable when it makes no sense."""
+    try:
+        return read(*arguments, **named)
+    except wire.SENSELESS as error:
+        raise BrokerUnavailable(f"the bridge's answer makes no sense: {error!r}") from error

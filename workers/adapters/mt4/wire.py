@@ -1,0 +1,213 @@
+"""The bridge's JSON and ours: lots and units, symbols with and without suffix, outcomes.
+
+GetLastError's numbers: MQL4 reference, "Trade server return codes".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from execution.domain.decimals import plain
+from execution.domain.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    RejectionScope,
+    TooLate,
+)
+from execution.domain.ports import Attempt, Modification
+from execution.domain.reports import Execution, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
+
+Json = Mapping[str, Any]
+
+SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
+"""What reading an answer raises when a field is missing, of another type or out of its words."""
+
+_VENUE_WIDE = frozenset({"5", "8", "64", "65", "132", "133", "137"})
+"""Account disabled, old version, too frequent, market closed, trade disabled, broker busy."""
+_TERMS = frozenset({"131", "147", "4106"})
+"""Invalid volume, expirations not taken, unknown symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A symbol as the terminal has it: `name` with its suffix, `lot` in units of the base."""
+
+    symbol: str
+    name: str
+    lot: Decimal
+    rules: TradingRules
+
+    def units(self, lots: object) -> Decimal:
+        """Lots as units of the base currency."""
+        return decimal(lots) * self.lot
+
+    def lots(self, units: Decimal) -> str:
+        """Units as lots; exact, since the quantity was fitted to the lot step."""
+        return plain(units / self.lot)
+
+
+def market(item: Json, suffix: str) -> Market | None:
+    """A symbol of GET /symbols; None for one without the suffix."""
+    name = str(item["name"])
+    if not name.endswith(suffix):
+        return None
+    symbol = name[: len(name) - len(suffix)] if suffix else name
+    lot = decimal(item["lot_size"])
+    rules = TradingRules(
+        symbol=symbol,
+        quantity_step=decimal(item["lot_step"]) * lot,
+        minimum_quantity=decimal(item["min_lot"]) * lot,
+        maximum_quantity=decimal(item["max_lot"]) * lot,
+        price_step=Decimal(1).scaleb(-int(item["digits"])),
+        tradable=bool(item["trade_allowed"]),
+    )
+    return Market(symbol, name, lot, rules)
+
+
+def placing(attempt: Attempt, at: Market, deviation: int) -> dict[str, Any]:
+    """The body of POST /order/place."""
+    price = attempt.limit_price if attempt.order_type is OrderType.LIMIT else attempt.stop_price
+    body: dict[str, Any] = {
+        "symbol": at.name,
+        "side": attempt.side.value,
+        "order_type": attempt.order_type.value,
+        "lots": at.lots(attempt.quantity),
+        "deviation": deviation,
+    }
+    if attempt.order_type is not OrderType.MARKET and price is not None:
+        body["price"] = plain(price)
+    if attempt.time_in_force is TimeInForce.GTD and attempt.expires_at is not None:
+        body["expires_at"] = attempt.expires_at.isoformat()
+    return body
+
+
+def closing(attempt: Attempt, at: Market, deviation: int) -> dict[str, Any]:
+    """The body of POST /order/close for a position, or a part of it."""
+    return {
+        "ticket": int(attempt.closes or 0),
+        "target": "POSITION",
+        "lots": at.lots(attempt.quantity),
+        "deviation": deviation,
+    }
+
+
+def modifying(attempt: Attempt, change: Modification) -> dict[str, Any]:
+    """The body of POST /order/modify: a pending order has one price."""
+    price = change.limit_price or change.stop_price
+    body: dict[str, Any] = {"order_id": attempt.venue_order_id}
+    return body if price is None else body | {"price": plain(price)}
+
+
+def refusal(command: Json) -> BrokerError:
+    """What a command that is not DONE means to whoever sent it."""
+    outcome, sent, code = command["outcome"], command["sent"], str(command["code"])
+    said = f"the terminal says: {command['reason'] or code}"
+    if outcome != "FAILED":
+        return OutcomeUnknown(said)
+    if sent == "NO":
+        # Too late, or what it was to close is gone meanwhile: it may be tried otherwise.
+        passes = code == "expired" or command["kind"] == "CLOSE"
+        return TooLate(said) if passes else BrokerUnavailable(said)
+    scope = RejectionScope.ORDER
+    if code in _VENUE_WIDE:
+        scope = RejectionScope.VENUE
+    elif code in _TERMS:
+        scope = RejectionScope.TERMS
+    return BrokerRejected(f"{said} ({code})", code=code, scope=scope)
+
+
+def order(command: Json, symbol: str, at: Market, currency: str) -> VenueOrder:
+    """A command of ours as the order that it is, however it ended.
+
+    Raises OutcomeUnknown while the terminal is still finding out.
+    """
+    if command["outcome"] == "UNKNOWN":
+        raise OutcomeUnknown("the terminal is finding out what became of it")
+    request = command["request"]
+    filled = at.units(command["filled_lots"])
+    executions = tuple(execution(item, symbol, at, currency) for item in command["executions"])
+    state = _state(command)
+    side = request.get("side") or (executions[0].side if executions else Side.BUY)
+    ticket = command["ticket"] or request.get("ticket")
+    return VenueOrder(
+        broker_order_id=str(ticket or command["id"]),
+        state=state,
+        symbol=symbol,
+        side=Side(side),
+        quantity=at.units(request["lots"]) if request.get("lots") else filled,
+        filled_quantity=filled,
+        venue_order_id=str(command["id"]),
+        reason=command["reason"],
+        executions=executions,
+    )
+
+
+def _state(command: Json) -> OrderState:
+    if command["outcome"] == "FAILED":
+        return OrderState.REJECTED
+    if command["kind"] == "CLOSE":
+        return OrderState.FILLED
+    state = OrderState(command["state"])
+    return OrderState.SUBMITTED if state is OrderState.PENDING else state
+
+
+def execution(item: Json, symbol: str, at: Market, currency: str) -> Execution:
+    """An execution; its commission holds the swap, which is part of what it cost."""
+    return Execution(
+        execution_id=str(item["execution_id"]),
+        symbol=symbol,
+        side=Side(item["side"]),
+        quantity=at.units(item["lots"]),
+        price=decimal(item["price"]),
+        executed_at=moment(item["executed_at"]),
+        venue_order_id=item["order_id"],
+        broker_order_id=str(item["ticket"]),
+        commission=decimal(item["commission"]) - decimal(item["swap"]),
+        commission_currency=currency,
+    )
+
+
+def pending(item: Json, at: Market) -> VenueOrder:
+    """A pending order of GET /orders."""
+    return VenueOrder(
+        broker_order_id=str(item["ticket"]),
+        state=OrderState.SUBMITTED,
+        symbol=at.symbol,
+        side=Side(item["side"]),
+        quantity=at.units(item["lots"]),
+        venue_order_id=item["order_id"],
+    )
+
+
+def positions(tickets: Sequence[Json], markets: Mapping[str, Market]) -> list[VenuePosition]:
+    """Tickets that are positions, netted by symbol in units."""
+    held: dict[str, Decimal] = {}
+    for item in tickets:
+        at = markets.get(str(item["symbol"]))
+        if at is not None:
+            units = at.units(item["lots"]) * Side(item["side"]).sign
+            held[at.symbol] = held.get(at.symbol, Decimal(0)) + units
+    return [VenuePosition(symbol, quantity) for symbol, quantity in sorted(held.items())]
+
+
+def decimal(value: object) -> Decimal:
+    """A number must come as a string: a JSON number has been through a float. TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a decimal string")
+    return Decimal(value)
+
+
+def moment(value: str) -> datetime:
+    """Aware UTC from ISO 8601. ValueError."""
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return time.astimezone(UTC)
