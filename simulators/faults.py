@@ -37,6 +37,16 @@ class FaultKind(StrEnum):
     """An execution is reported while the order's state does not show it yet."""
     HOLD_FILLS = "hold_fills"
     """An order that could fill does not, for `seconds` or until the fault is cleared."""
+    SWALLOW = "swallow"
+    """The venue accepts, and tells the sender nothing of it until he connects anew."""
+    LATE_REJECT = "late_reject"
+    """The venue accepts and says so, then refuses, `seconds` later, with `code` and `reason`."""
+    LATE_COMMISSION = "late_commission"
+    """The commission comes `seconds` after its execution, or when the fault is cleared."""
+    LOCATE = "locate"
+    """A sale waits for shares to borrow, for `seconds` or until the fault is cleared."""
+    AMBIGUOUS = "ambiguous"
+    """A description that fits one instrument fits a second one, too."""
 
 
 OPERATIONS = frozenset({"submit", "cancel", "modify", "query", "any"})
@@ -48,6 +58,9 @@ _OF_SUBMITS = frozenset(
         FaultKind.DELAY_REPLY,
         FaultKind.ERROR_REPLY,
         FaultKind.REJECT,
+        FaultKind.SWALLOW,
+        FaultKind.LATE_REJECT,
+        FaultKind.LOCATE,
     }
 )
 _WITH_SECONDS = frozenset({FaultKind.DELAY, FaultKind.DELAY_REPLY})

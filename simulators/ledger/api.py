@@ -31,7 +31,8 @@ from simulators.decimals import plain
 from simulators.faults import FaultKind, Faults
 from simulators.ledger.book import Book
 from simulators.ledger.positions import fold_positions
-from simulators.ledger.records import Order, Refusal, Trade, effective, read_time
+from simulators.ledger.records import Order, Refusal, Trade, effective
+from simulators.records import read_time
 
 Answer = Callable[[web.Request, dict[str, Any]], dict[str, Any]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

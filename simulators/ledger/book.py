@@ -11,8 +11,8 @@ from typing import Any
 
 from simulators.decimals import parse_decimal, plain
 from simulators.faults import Fault, FaultKind, Faults
+from simulators.journal import Journal
 from simulators.ledger.entry import read_change, read_order
-from simulators.ledger.journal import Journal
 from simulators.ledger.market import Market
 from simulators.ledger.records import Order, Refusal, Trade, effective
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from simulators.decimals import parse_decimal
-from simulators.ledger.records import Order, Refusal, read_time
+from simulators.ledger.records import Order, Refusal
+from simulators.records import read_time
 
 _CHOICES = {
     "side": frozenset({"BUY", "SELL"}),

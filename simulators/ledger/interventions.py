@@ -18,7 +18,8 @@ from aiohttp import web
 from simulators.control import json_object, text_of
 from simulators.decimals import parse_decimal
 from simulators.ledger.book import Book
-from simulators.ledger.records import Order, read_time
+from simulators.ledger.records import Order
+from simulators.records import read_time
 
 _ENDS = frozenset({"CANCELLED", "EXPIRED", "REJECTED"})
 

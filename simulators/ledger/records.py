@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
 
-from simulators.decimals import parse_decimal, plain
+from simulators.records import Record
 
 WORKING = frozenset({"SUBMITTED", "PARTIALLY_FILLED"})
 
@@ -22,26 +20,6 @@ class Refusal(Exception):
         self.reason = reason
         self.scope = scope
         self.status = status
-
-
-@dataclass(slots=True)
-class Record:
-    """Base of what is journalled: decimals as plain strings, times as ISO 8601."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Every field, ready for JSON."""
-        return {item.name: _spell(getattr(self, item.name)) for item in fields(self)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The record that `as_json` spelled. The annotations say what each field is."""
-        return cls(
-            **{
-                item.name: _read(data[item.name], str(item.type), item.name)
-                for item in fields(cls)
-                if item.name in data
-            }
-        )
 
 
 @dataclass(slots=True)
@@ -102,27 +80,3 @@ def effective(trades: list[Trade]) -> list[Trade]:
     return [
         trade for trade in trades if trade.execution_id not in replaced and trade.kind != "BUST"
     ]
-
-
-def read_time(value: object, name: str) -> datetime:
-    """An aware time from ISO 8601. ValueError names the field."""
-    if not isinstance(value, str):
-        raise ValueError(f"{name} must be an ISO 8601 time, not {value!r}")  # noqa: TRY004 - a 4xx
-    time = datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError(f"{name} must say its time zone, not {value!r}")
-    return time
-
-
-def _spell(value: object) -> Any:
-    if isinstance(value, Decimal):
-        return plain(value)
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _read(value: Any, annotation: str, name: str) -> Any:
-    if value is None:
-        return None
-    if annotation.startswith("Decimal"):
-        return parse_decimal(value, name)
-    return read_time(value, name) if annotation.startswith("datetime") else value

@@ -11,12 +11,22 @@ from typing import Any
 
 from simulators.control import control_app
 from simulators.faults import Fault, FaultKind, Faults
+from simulators.journal import Journal
 from simulators.ledger.api import VenuePort
 from simulators.ledger.book import Book, VenueOptions
 from simulators.ledger.interventions import intervention_routes
-from simulators.ledger.journal import Journal
 from simulators.serving import HttpListener
 
+# What only a venue that tells its clients unasked can commit.
+_NOT_HERE = frozenset(
+    {
+        FaultKind.SWALLOW,
+        FaultKind.LATE_REJECT,
+        FaultKind.LATE_COMMISSION,
+        FaultKind.LOCATE,
+        FaultKind.AMBIGUOUS,
+    }
+)
 # How often a fault that holds fills for some seconds is looked at.
 _TICK_SECONDS = 0.02
 
@@ -41,7 +51,7 @@ class LedgerVenue:
         state: Path | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults(frozenset(FaultKind) - _NOT_HERE)
         self._journal = Journal(state)
         self.book = Book(options or VenueOptions(), self.faults, self._journal, clock)
         venue_port = VenuePort(self.book, self._disconnect)

@@ -1,0 +1,423 @@
+"""The order desk: takes orders, changes and cancels from clients, and ends what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from simulators.faults import Fault, FaultKind
+from simulators.ib_gateway import entry
+from simulators.ib_gateway.codes import (
+    CANCEL_ENDED,
+    CANCEL_UNKNOWN,
+    DUPLICATE_ORDER,
+    LOCATING,
+    MODIFY_FILLED,
+    NO_PARENT,
+    NOT_CANCELLABLE,
+    ORDER_MESSAGE,
+    REJECTED,
+    TIF_SET,
+    Refusal,
+)
+from simulators.ib_gateway.contracts import Contract
+from simulators.ib_gateway.funds import Funds
+from simulators.ib_gateway.hours import day_ends, is_open, next_open
+from simulators.ib_gateway.linking import Links
+from simulators.ib_gateway.matching import Matcher, waiting_type
+from simulators.ib_gateway.order_messages import Preview
+from simulators.ib_gateway.records import API_CANCELLED, TIMED, UNTRANSMITTED, Order
+from simulators.ib_gateway.register import Register
+from simulators.ib_gateway.requests import PlaceOrder
+
+
+class Desk:
+    """Everything that clients do to orders. Public methods commit before they return.
+
+    `shortable` is how many shares of a ticker can be borrowed; what is not in it, any number.
+    """
+
+    def __init__(self, register: Register, matcher: Matcher) -> None:
+        self.register = register
+        self.matcher = matcher
+        self.funds = Funds(register.portfolio, register.catalogue, matcher.mark)
+        self.shortable: dict[str, Decimal] = {}
+        self.locatable: set[str] = set()
+        self._links = Links(register, matcher, self._end_linked)
+        self._reserved: set[tuple[int, int]] = set()
+        self._doomed: list[tuple[datetime, Order, Fault]] = []
+        self._locating: dict[int, tuple[Fault | None, datetime]] = {}
+        matcher.filled = self._links.after_fill
+        matcher.end = self.end_quietly
+
+    # What clients ask for.
+
+    def live(self, client_id: int, order_id: int) -> Order | None:
+        """The order of that id that a second placeOrder would change."""
+        order = self.register.order_of(client_id, order_id)
+        return order if order and (order.is_working or order.state == UNTRANSMITTED) else None
+
+    def reserve(self, client_id: int, order_id: int) -> None:
+        """Check a new order's id as it arrives. Refusal 103 or 104 when it cannot be used."""
+        if self.live(client_id, order_id):
+            return
+        known = self.register.order_of(client_id, order_id)
+        if known is not None and known.state == "FILLED":
+            raise MODIFY_FILLED.refusal()
+        taken = order_id < self.register.next_order_id(client_id)
+        if known is not None or taken or (client_id, order_id) in self._reserved:
+            raise DUPLICATE_ORDER.refusal()
+        self._reserved.add((client_id, order_id))
+
+    def let_go(self, client_id: int, order_id: int) -> None:
+        """Give back an id that was reserved."""
+        self._reserved.discard((client_id, order_id))
+
+    def read(self, client_id: int, request: PlaceOrder, contract: Contract) -> Order:
+        """The order that a request describes. Refusal when TWS would not take it."""
+        return entry.read_order(
+            request,
+            contract,
+            client_id=client_id,
+            perm_id=self.register.new_perm_id(),
+            now=self.register.clock(),
+            options=self.register.options,
+        )
+
+    def place(self, order: Order, *, transmit: bool, tif_given: bool = True) -> bool:
+        """Take a new order. Refusal when TWS would not; False when it is Inactive at once."""
+        parent = self._parent(order)
+        if parent is not None:
+            order.parent_perm_id = parent.perm_id
+            order.oca_group = order.oca_group or self._links.group_of_children(parent)
+        order.state, order.accepted = UNTRANSMITTED, False
+        self.register.use_id(order.client_id, order.order_id)
+        self.register.file(order)
+        if not tif_given:
+            self.register.tell_error(order, TIF_SET.number, TIF_SET.text)
+        if transmit:
+            self._transmit(order)
+        self.register.commit()
+        return order.accepted
+
+    def reject(self, order: Order, refusal: Refusal) -> None:
+        """Refuse a new order with what the system says of it."""
+        order.state, order.accepted = UNTRANSMITTED, False
+        self.register.use_id(order.client_id, order.order_id)
+        self.register.file(order)
+        self.refuse(order, refusal)
+        self.register.commit()
+
+    def preview(self, order: Order) -> Preview:
+        """What an order would do to its account."""
+        contract = self.register.contract_of(order)
+        return self.funds.preview(order, contract, self._price(order, contract))
+
+    def modify(self, order: Order, wanted: Order, *, transmit: bool) -> None:
+        """Change a live order in place. Refusal leaves it as it was."""
+        entry.change(order, wanted)
+        if order.state == UNTRANSMITTED:
+            self.register.touch(order)
+            if transmit:
+                self._transmit(order)
+        else:
+            self.register.touch(order)
+            if order.leaves:
+                self.register.tell_both(order)
+                self.matcher.match(order)
+            else:
+                order.state, order.ended_at = "FILLED", self.register.clock()
+                self.register.touch(order)
+                self.register.tell_both(order)
+        self.register.commit()
+
+    def cancellable(self, client_id: int, order_id: int) -> Order:
+        """The order that a client may cancel. Refusal 10147, 10148 or 161 when there is none."""
+        order = self.register.order_of(client_id, order_id)
+        if order is None or order.perm_id in self.register.forgotten:
+            raise CANCEL_UNKNOWN.refusal(order_id)
+        if not (order.is_working or order.state == UNTRANSMITTED):
+            raise CANCEL_ENDED.refusal(order_id, order.status)
+        if order.cancelling:
+            raise NOT_CANCELLABLE.refusal(order.perm_id)
+        return order
+
+    def begin_cancel(self, order: Order) -> None:
+        """Show that a cancel is on its way to the exchange; the order may fill meanwhile."""
+        order.cancelling = True
+        self.register.touch(order)
+        self.register.tell_status(order)
+        self.register.commit()
+
+    def cancel(self, order: Order) -> None:
+        """Cancel an order on its client's request. Refusal 10148 when it is over by now."""
+        if not (order.is_working or order.state == UNTRANSMITTED):
+            raise CANCEL_ENDED.refusal(order.order_id, order.status)
+        self._end(order, "CANCELLED", "cancelled on request", completed="Cancelled by Trader")
+        self.register.commit()
+
+    def cancel_all(self) -> None:
+        """Cancel every order there is, of whatever client."""
+        for order in list(self.register.working.values()):
+            if order.is_working:
+                self._end(order, "CANCELLED", "cancelled on request")
+        self.register.commit()
+
+    # What happens by itself.
+
+    def end(self, order: Order, state: str, reason: str, code: int | None = None) -> None:
+        """End a working order from the venue's side, in CANCELLED, EXPIRED or REJECTED."""
+        self._end(order, state, reason, told=reason, code=code)
+        self.register.commit()
+
+    def end_quietly(self, order: Order, state: str, reason: str) -> None:
+        """End an order within a commit that somebody else makes."""
+        self._end(order, state, reason or f"{state.lower()} by the venue")
+
+    def end_day(self) -> None:
+        """End the trading day: what is for the day expires, and today's executions are past."""
+        for order in list(self.register.working.values()):
+            if order.time_in_force in {"DAY", "OPG"} and order.is_working:
+                self._end(order, "EXPIRED", "its day is over")
+        self.register.commit()
+        self.register.close_day()
+
+    def located(self, ticker: str | None = None) -> None:
+        """Let sales go on that wait for shares; of one ticker, or all."""
+        for perm_id in list(self._locating):
+            order = self.register.orders[perm_id]
+            if ticker in {None, order.symbol}:
+                self._resume(order)
+        self.register.commit()
+
+    def release(self, faults: Sequence[Fault]) -> None:
+        """Let sales go on that one of those faults keeps waiting."""
+        for perm_id, (fault, _) in list(self._locating.items()):
+            if fault in faults:
+                self._resume(self.register.orders[perm_id])
+        self.register.commit()
+
+    def pass_time(self) -> None:
+        """Do what time alone does."""
+        now = self.register.clock()
+        self.matcher.pass_time()
+        for order in list(self.register.timed.values()):
+            if order.expires_at is not None and order.expires_at <= now and order.is_working:
+                self._end(order, "EXPIRED", "its time is over")
+            elif order.waits_for in TIMED and not self._waits(order):
+                order.waits_for = ""
+                self.register.touch(order)
+                self._go(order)
+        for due, order, fault in [item for item in self._doomed if item[0] <= now]:
+            self._doomed.remove((due, order, fault))
+            self._reject_late(order, fault)
+        for perm_id, (held, since) in list(self._locating.items()):
+            if held and held.seconds and now >= since + timedelta(seconds=held.seconds):
+                self._resume(self.register.orders[perm_id])
+        self.register.commit()
+
+    # Within.
+
+    def _parent(self, order: Order) -> Order | None:
+        """The parent that a child names. Refusal 135 when there is none that could be."""
+        if not order.parent_id:
+            return None
+        parent = self.register.order_of(order.client_id, order.parent_id)
+        if parent is None or (parent.state == "CANCELLED" and not parent.filled_quantity):
+            raise NO_PARENT.refusal(order.parent_id)
+        return parent
+
+    def _transmit(self, order: Order) -> None:
+        """Send an order off, and with it its parent and the parent's children that wait."""
+        parent = self.register.orders.get(order.parent_perm_id)
+        head = parent if parent is not None and parent.state == UNTRANSMITTED else order
+        waiting = self.register.children(head) if head is not order else [order]
+        family = [head, *(child for child in waiting if child is not head)]
+        family = [member for member in family if member.state == UNTRANSMITTED]
+        activated = [member for member in family if self._accept(member)]
+        for member in activated:
+            if member.is_working:
+                self._go(member)
+
+    def _accept(self, order: Order) -> bool:
+        """Take an order into the market, or refuse it with 201."""
+        register = self.register
+        parent = register.orders.get(order.parent_perm_id)
+        order.accepted_at = register.clock()
+        reason = None
+        if parent is None:
+            reason = self._objection(order)
+        elif parent.state == "REJECTED":
+            reason = "The parent order was rejected."
+        if reason is not None:
+            self.refuse(order, REJECTED.refusal(reason))
+            return False
+        order.state, order.accepted = "SUBMITTED", True
+        register.touch(order)
+        if self.register.options.enforce_hours and order.time_in_force == "DAY":
+            contract = register.contract_of(order)
+            order.expires_at = day_ends(
+                contract.hours, order.accepted_at, outside_regular=order.outside_rth
+            )
+        order.waits_for = self._waits(order)
+        register.tell_both(order)
+        return True
+
+    def refuse(self, order: Order, refusal: Refusal) -> None:
+        """Remember an order as refused at once, and tell its client."""
+        order.state, order.accepted = "REJECTED", False
+        order.reason, order.ended_at = refusal.text, self.register.clock()
+        order.completed = f"Rejected by System: {refusal.text}"
+        self.register.refusals.append(
+            {"venue_order_id": order.venue_order_id, "code": str(refusal.code)}
+        )
+        self.register.touch(order)
+        self.register.tell_error(order, refusal.code, refusal.text)
+        self.register.tell_both(order)
+
+    def _objection(self, order: Order) -> str | None:
+        """Why the system does not take an order, if it does not."""
+        contract = self.register.contract_of(order)
+        market = self.matcher.market(order.symbol)
+        if order.order_type == "MARKET" and market is None:
+            return f"There is no market price for {order.symbol}."
+        price = self._price(order, contract)
+        shortfall = self.funds.shortfall(order, contract, price)
+        if shortfall > 0:
+            return (
+                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY"
+                f" WITH LOAN VALUE MUST EXCEED THE INITIAL MARGIN BY {shortfall:.2f} USD"
+            )
+        if self._lacks_shares(order, contract) and order.symbol not in self.locatable:
+            return "The contract is not available for short sale."
+        return None
+
+    def _lacks_shares(self, order: Order, contract: Contract) -> bool:
+        """True for a short sale of more than can be borrowed."""
+        if order.side != "SELL" or contract.sec_type != "STK" or order.symbol not in self.shortable:
+            return False
+        held = self.register.portfolio.quantity(order.account, contract.con_id)
+        short = order.quantity - max(held, Decimal(0))
+        return short > self.shortable[order.symbol]
+
+    def _price(self, order: Order, contract: Contract) -> Decimal:
+        mark = self.matcher.mark(contract)
+        return order.limit_price or mark or order.stop_price or Decimal(0)
+
+    def _waits(self, order: Order) -> str:
+        """What keeps an order from trading now."""
+        parent = self.register.orders.get(order.parent_perm_id)
+        if parent is not None and not parent.filled_quantity:
+            return "parent"
+        by_type = waiting_type(order)
+        if by_type:
+            return by_type
+        now = self.register.clock()
+        if order.good_after is not None and order.good_after > now:
+            return "time"
+        if self.register.options.enforce_hours:
+            hours = self.register.contract_of(order).hours
+            if not is_open(hours, now, outside_regular=order.outside_rth):
+                return "hours"
+        return ""
+
+    def _go(self, order: Order) -> None:
+        """Let an order trade: faults first, then what it waits for, then the market."""
+        if self._is_doomed(order) or self._is_located(order):
+            return
+        if order.waits_for == "hours":
+            self._say_when(order)
+        self.matcher.match(order)
+        self.matcher.work(order)
+        at_once = order.time_in_force in {"IOC", "FOK"} and not order.waits_for
+        if at_once and order.is_working and not self.matcher.holds(order):
+            reason = f"{order.time_in_force}: the rest could not be filled"
+            self._end(order, "CANCELLED", reason)
+
+    def _is_doomed(self, order: Order) -> bool:
+        fault = self.register.faults.take(
+            FaultKind.LATE_REJECT,
+            "submit",
+            symbol=order.symbol,
+            venue_order_id=order.venue_order_id,
+        )
+        if fault is None:
+            return False
+        self.matcher.work(order)
+        order.waits_for = "reject"
+        if fault.seconds:
+            due = self.register.clock() + timedelta(seconds=fault.seconds)
+            self._doomed.append((due, order, fault))
+        else:
+            self._reject_late(order, fault)
+        return True
+
+    def _reject_late(self, order: Order, fault: Fault) -> None:
+        if order.is_working:
+            code = int(fault.code) if fault.code.lstrip("-").isdigit() else None
+            self._end(order, "REJECTED", fault.reason, told=fault.reason, code=code)
+
+    def _is_located(self, order: Order) -> bool:
+        """True when a sale has to wait for shares to borrow."""
+        fault = self.register.faults.take(
+            FaultKind.LOCATE, "submit", symbol=order.symbol, venue_order_id=order.venue_order_id
+        )
+        lacks = self._lacks_shares(order, self.register.contract_of(order))
+        if fault is None and not lacks:
+            return False
+        order.waits_for = "locate"
+        self._locating[order.perm_id] = (fault, self.register.clock())
+        self.register.touch(order)
+        self.register.tell_error(order, LOCATING.number, LOCATING.text)
+        self.register.tell_both(order)
+        return True
+
+    def _resume(self, order: Order) -> None:
+        self._locating.pop(order.perm_id, None)
+        if order.is_working and order.waits_for == "locate":
+            order.waits_for = self._waits(order)
+            self.register.touch(order)
+            self.matcher.match(order)
+            self.matcher.work(order)
+
+    def _say_when(self, order: Order) -> None:
+        contract = self.register.contract_of(order)
+        opens = next_open(contract.hours, self.register.clock(), outside_regular=order.outside_rth)
+        text = (
+            f"{order.side} {order.quantity} {contract.symbol} {contract.primary_exchange}\n"
+            "Warning: your order will not be placed at the exchange until"
+            f" {opens:%Y-%m-%d %H:%M:%S} {opens.tzinfo}"
+        )
+        self.register.tell_error(order, ORDER_MESSAGE.number, ORDER_MESSAGE.text.format(text))
+
+    def _end_linked(self, order: Order, state: str, reason: str) -> None:
+        self._end(order, state, reason or "cancelled with its group", linked=True)
+
+    def _end(
+        self,
+        order: Order,
+        state: str,
+        reason: str,
+        *,
+        told: str = "",
+        code: int | None = None,
+        completed: str = "",
+        linked: bool = False,
+    ) -> None:
+        """End an order and what hangs on it, and tell. `told` is the reason as clients hear it."""
+        if order.state == UNTRANSMITTED:
+            order.state = API_CANCELLED
+        else:
+            order.state = state
+        order.reason, order.cancelling = reason, False
+        order.ended_at = self.register.clock()
+        order.completed = completed or f"Cancelled by System: {told}".rstrip(": ")
+        self._locating.pop(order.perm_id, None)
+        self.register.touch(order)
+        if order.state == API_CANCELLED:
+            self.register.tell_status(order)
+        else:
+            self.register.tell_end(order, told, code)
+        if not linked:
+            self._links.after_end(order, by_client=completed != "")
