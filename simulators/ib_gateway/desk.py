@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from simulators.faults import Fault, FaultKind
 from simulators.ib_gateway import entry
@@ -22,28 +21,22 @@ from simulators.ib_gateway.codes import (
     Refusal,
 )
 from simulators.ib_gateway.contracts import Contract
-from simulators.ib_gateway.funds import Funds
 from simulators.ib_gateway.hours import day_ends, is_open, next_open
 from simulators.ib_gateway.linking import Links
 from simulators.ib_gateway.matching import Matcher, waiting_type
-from simulators.ib_gateway.order_messages import Preview
 from simulators.ib_gateway.records import API_CANCELLED, TIMED, UNTRANSMITTED, Order
 from simulators.ib_gateway.register import Register
 from simulators.ib_gateway.requests import PlaceOrder
+from simulators.ib_gateway.risk import Risk
 
 
 class Desk:
-    """Everything that clients do to orders. Public methods commit before they return.
-
-    `shortable` is how many shares of a ticker can be borrowed; what is not in it, any number.
-    """
+    """Everything that clients do to orders. Public methods commit before they return."""
 
     def __init__(self, register: Register, matcher: Matcher) -> None:
         self.register = register
         self.matcher = matcher
-        self.funds = Funds(register.portfolio, register.catalogue, matcher.mark)
-        self.shortable: dict[str, Decimal] = {}
-        self.locatable: set[str] = set()
+        self.risk = Risk(register, matcher)
         self._links = Links(register, matcher, self._end_linked)
         self._reserved: set[tuple[int, int]] = set()
         self._doomed: list[tuple[datetime, Order, Fault]] = []
@@ -109,27 +102,19 @@ class Desk:
         self.refuse(order, refusal)
         self.register.commit()
 
-    def preview(self, order: Order) -> Preview:
-        """What an order would do to its account."""
-        contract = self.register.contract_of(order)
-        return self.funds.preview(order, contract, self._price(order, contract))
-
     def modify(self, order: Order, wanted: Order, *, transmit: bool) -> None:
         """Change a live order in place. Refusal leaves it as it was."""
         entry.change(order, wanted)
+        self.register.touch(order)
         if order.state == UNTRANSMITTED:
-            self.register.touch(order)
             if transmit:
                 self._transmit(order)
+        elif order.leaves:
+            self.register.tell_both(order)
+            self.matcher.match(order)
         else:
-            self.register.touch(order)
-            if order.leaves:
-                self.register.tell_both(order)
-                self.matcher.match(order)
-            else:
-                order.state, order.ended_at = "FILLED", self.register.clock()
-                self.register.touch(order)
-                self.register.tell_both(order)
+            self.register.complete(order)
+            self.register.tell_both(order)
         self.register.commit()
 
     def cancellable(self, client_id: int, order_id: int) -> Order:
@@ -183,11 +168,11 @@ class Desk:
         self.register.commit()
         self.register.close_day()
 
-    def located(self, ticker: str | None = None) -> None:
-        """Let sales go on that wait for shares; of one ticker, or all."""
+    def located(self, ticker: str) -> None:
+        """Let sales go on for which there are shares by now."""
         for perm_id in list(self._locating):
             order = self.register.orders[perm_id]
-            if ticker in {None, order.symbol}:
+            if order.symbol == ticker and not self.risk.lacks_shares(order):
                 self._resume(order)
         self.register.commit()
 
@@ -247,20 +232,20 @@ class Desk:
         order.accepted_at = register.clock()
         reason = None
         if parent is None:
-            reason = self._objection(order)
+            reason = self.risk.objection(order)
         elif parent.state == "REJECTED":
             reason = "The parent order was rejected."
         if reason is not None:
             self.refuse(order, REJECTED.refusal(reason))
             return False
         order.state, order.accepted = "SUBMITTED", True
-        register.touch(order)
         if self.register.options.enforce_hours and order.time_in_force == "DAY":
             contract = register.contract_of(order)
             order.expires_at = day_ends(
                 contract.hours, order.accepted_at, outside_regular=order.outside_rth
             )
         order.waits_for = self._waits(order)
+        register.touch(order)
         register.tell_both(order)
         return True
 
@@ -275,35 +260,6 @@ class Desk:
         self.register.touch(order)
         self.register.tell_error(order, refusal.code, refusal.text)
         self.register.tell_both(order)
-
-    def _objection(self, order: Order) -> str | None:
-        """Why the system does not take an order, if it does not."""
-        contract = self.register.contract_of(order)
-        market = self.matcher.market(order.symbol)
-        if order.order_type == "MARKET" and market is None:
-            return f"There is no market price for {order.symbol}."
-        price = self._price(order, contract)
-        shortfall = self.funds.shortfall(order, contract, price)
-        if shortfall > 0:
-            return (
-                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY"
-                f" WITH LOAN VALUE MUST EXCEED THE INITIAL MARGIN BY {shortfall:.2f} USD"
-            )
-        if self._lacks_shares(order, contract) and order.symbol not in self.locatable:
-            return "The contract is not available for short sale."
-        return None
-
-    def _lacks_shares(self, order: Order, contract: Contract) -> bool:
-        """True for a short sale of more than can be borrowed."""
-        if order.side != "SELL" or contract.sec_type != "STK" or order.symbol not in self.shortable:
-            return False
-        held = self.register.portfolio.quantity(order.account, contract.con_id)
-        short = order.quantity - max(held, Decimal(0))
-        return short > self.shortable[order.symbol]
-
-    def _price(self, order: Order, contract: Contract) -> Decimal:
-        mark = self.matcher.mark(contract)
-        return order.limit_price or mark or order.stop_price or Decimal(0)
 
     def _waits(self, order: Order) -> str:
         """What keeps an order from trading now."""
@@ -363,7 +319,7 @@ class Desk:
         fault = self.register.faults.take(
             FaultKind.LOCATE, "submit", symbol=order.symbol, venue_order_id=order.venue_order_id
         )
-        lacks = self._lacks_shares(order, self.register.contract_of(order))
+        lacks = self.risk.lacks_shares(order)
         if fault is None and not lacks:
             return False
         order.waits_for = "locate"

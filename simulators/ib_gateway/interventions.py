@@ -177,14 +177,13 @@ class _Strings:
     def shortable(self, body: Body) -> Body:
         """Say how many shares can be borrowed."""
         symbol = text_of(body, "symbol")
-        self._desk.shortable.pop(symbol, None)
-        self._desk.locatable.discard(symbol)
+        self._desk.risk.shortable.pop(symbol, None)
+        self._desk.risk.locatable.discard(symbol)
         if body.get("shares") is not None:
-            self._desk.shortable[symbol] = Decimal(str(body["shares"]))
+            self._desk.risk.shortable[symbol] = Decimal(str(body["shares"]))
         if body.get("locate"):
-            self._desk.locatable.add(symbol)
-        else:
-            self._desk.located(symbol)
+            self._desk.risk.locatable.add(symbol)
+        self._desk.located(symbol)
         self._gateway.refresh_quotes(symbol)
         return {}
 

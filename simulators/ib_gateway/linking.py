@@ -45,10 +45,8 @@ class Links:
         for child in self.children(order):
             if not order.filled_quantity:
                 self._end(child, "CANCELLED", "")
-            elif child.quantity > order.filled_quantity:
-                child.quantity = order.filled_quantity
-                self._register.touch(child)
-                self._register.tell_both(child)
+            elif child.is_working and child.quantity > order.filled_quantity:
+                self._shrink(child, order.filled_quantity)
         if by_client and not order.parent_perm_id:
             for other in self._others(order):
                 self._end(other, "CANCELLED", "")
@@ -73,6 +71,16 @@ class Links:
         if cut >= other.leaves:
             self._end(other, "CANCELLED", "")
         elif cut:
-            other.quantity -= cut
-            self._register.touch(other)
-            self._register.tell_both(other)
+            self._shrink(other, other.quantity - cut)
+
+    def _shrink(self, order: Order, quantity: Decimal) -> None:
+        """Bring an order's quantity down; when nothing is left of it, its group is over."""
+        order.quantity = quantity
+        self._register.touch(order)
+        if order.leaves:
+            self._register.tell_both(order)
+            return
+        self._register.complete(order)
+        self._register.tell_both(order)
+        for other in self._others(order):
+            self._end(other, "CANCELLED", "")

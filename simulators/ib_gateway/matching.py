@@ -12,7 +12,6 @@ from simulators.ib_gateway import charges
 from simulators.ib_gateway.contracts import Contract
 from simulators.ib_gateway.records import ON_CLOSE, STOPS, Order, Trade
 from simulators.ib_gateway.register import Register
-from simulators.ib_gateway.wire import tidy
 from simulators.ledger.market import Market
 
 Filled = Callable[[Order, Decimal, Decimal], None]
@@ -163,9 +162,7 @@ class Matcher:
         if order.is_working and order.leaves:
             order.told = "Submitted"
         elif order.is_working:
-            order.state, order.ended_at = "FILLED", trade.executed_at
-            order.completed = f"Filled Size: {tidy(order.filled_quantity)}"
-            register.touch(order)
+            register.complete(order)
         register.tell_both(order)
         late = self._faults.take(
             FaultKind.LATE_COMMISSION, symbol=order.symbol, venue_order_id=order.venue_order_id

@@ -119,7 +119,7 @@ def account_updates(session: Session, fields: Fields) -> None:
         session.account_updates.discard(account)
         return
     session.account_updates.add(account)
-    funds = session.gateway.desk.funds
+    funds = session.gateway.desk.risk.funds
     for tag, value, currency in funds.values(account):
         session.send((6, 2, tag, value, currency, account))
     for line in funds.lines(account):
@@ -132,7 +132,7 @@ def account_updates_multi(session: Session, fields: Fields) -> None:
     """The values of one account, under a request id."""
     fields.skip(1)
     request_id, account = fields.integer(), _account(session, fields.text())
-    for tag, value, currency in session.gateway.desk.funds.values(account):
+    for tag, value, currency in session.gateway.desk.risk.funds.values(account):
         session.send((73, 1, request_id, account, "", tag, value, currency))
     session.send((74, 1, request_id))
 
@@ -144,7 +144,7 @@ def account_summary(session: Session, fields: Fields) -> None:
     fields.skip(1)
     tags = fields.text().split(",")
     for account in session.gateway.options.accounts:
-        for tag, value, currency in session.gateway.desk.funds.summary(account, tags):
+        for tag, value, currency in session.gateway.desk.risk.funds.summary(account, tags):
             session.send((63, 1, request_id, account, tag, value, currency))
     session.send((64, 1, request_id))
 
@@ -153,7 +153,7 @@ def positions(session: Session, _: Fields) -> None:
     """Every position of every account, now and with every change."""
     session.positions = True
     for account in session.gateway.options.accounts:
-        for line in session.gateway.desk.funds.lines(account):
+        for line in session.gateway.desk.risk.funds.lines(account):
             held = line.held
             session.send(messages.position(account, line.contract, held.quantity, held.cost))
     session.send((62, 1))
@@ -168,7 +168,7 @@ def positions_multi(session: Session, fields: Fields) -> None:
     """The positions of one account, under a request id."""
     fields.skip(1)
     request_id, account = fields.integer(), _account(session, fields.text())
-    for line in session.gateway.desk.funds.lines(account):
+    for line in session.gateway.desk.risk.funds.lines(account):
         held = line.held
         session.send(
             messages.position_multi(request_id, account, line.contract, held.quantity, held.cost)

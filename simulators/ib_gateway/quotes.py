@@ -129,9 +129,9 @@ class Subscriptions:
             self._shortable(request_id, stream)
 
     def _shortable(self, request_id: int, stream: Subscription) -> None:
-        ticker, desk = stream.contract.ticker, self._session.gateway.desk
-        shares = desk.shortable.get(ticker, _EASY_SHARES)
-        ease = _EASY if shares else _TO_LOCATE if ticker in desk.locatable else _NONE
+        ticker, risk = stream.contract.ticker, self._session.gateway.desk.risk
+        shares = risk.shortable.get(ticker, _EASY_SHARES)
+        ease = _EASY if shares else _TO_LOCATE if ticker in risk.locatable else _NONE
         if self._news(stream, 46, ease):
             self._session.send((45, 6, request_id, 46, ease))
         if self._news(stream, 89, shares):

@@ -19,6 +19,7 @@ from simulators.ib_gateway.news import News, Publish, Topic, executions_first
 from simulators.ib_gateway.options import GatewayOptions
 from simulators.ib_gateway.portfolio import Portfolio
 from simulators.ib_gateway.records import TIMED, UNTRANSMITTED, Order, Trade
+from simulators.ib_gateway.wire import tidy
 from simulators.journal import Journal
 from simulators.ledger.records import effective
 from simulators.records import read_time
@@ -173,6 +174,12 @@ class Register:
         order.last_price = trades[-1].price if trades else Decimal(0)
         if order.is_working:
             order.state = "PARTIALLY_FILLED" if order.filled_quantity else "SUBMITTED"
+        self.touch(order)
+
+    def complete(self, order: Order) -> None:
+        """End an order of which nothing is left."""
+        order.state, order.cancelling, order.ended_at = "FILLED", False, self.clock()
+        order.completed = f"Filled Size: {tidy(order.filled_quantity)}"
         self.touch(order)
 
     def close_day(self) -> None:

@@ -40,8 +40,7 @@ def book(gateway: IbGateway, order: Order | None, body: dict[str, Any]) -> Trade
     register.tell_execution(trade)
     if order is not None:
         if order.is_working and not order.leaves:
-            order.state, order.ended_at = "FILLED", trade.executed_at
-            register.touch(order)
+            register.complete(order)
         register.tell_status(order)
     if trade.charges is not None:
         gateway.matcher.charge(order, trade)

@@ -112,7 +112,7 @@ class Session:
 
     def tell_position(self, account: str, con_id: int) -> None:
         """A position has changed: tell it where updates were asked for."""
-        line = self.gateway.desk.funds.line(account, con_id)
+        line = self.gateway.desk.risk.funds.line(account, con_id)
         if line is None:
             return
         held = line.held
@@ -120,7 +120,7 @@ class Session:
             self.send(messages.position(account, line.contract, held.quantity, held.cost))
         if account in self.account_updates:
             self.send(messages.portfolio(account, line.contract, line.held, line.mark))
-            for tag, value, currency in self.gateway.desk.funds.values(account):
+            for tag, value, currency in self.gateway.desk.risk.funds.values(account):
                 self.send((6, 2, tag, value, currency, account))
 
     def _hears(self, news: News) -> bool:

@@ -112,7 +112,7 @@ class _Placing:
 
     def _what_if(self) -> bool:
         order = self._read()
-        preview = self._desk.preview(order)
+        preview = self._desk.risk.preview(order)
         contract = self._gateway.register.contract_of(order)
         self._session.send(order_messages.open_order(order, contract, preview=preview))
         return True
