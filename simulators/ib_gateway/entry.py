@@ -173,5 +173,5 @@ def _expiry(request: PlaceOrder, now: datetime, options: GatewayOptions) -> date
         raise INVALID.refusal("bG", "A GTD order needs goodTillDate")
     expires_at = _time(request.good_till, options, end_of_day=True)
     if expires_at <= now:
-        raise REJECTED.refusal("The good till date is in the past.")
+        raise INVALID.refusal("bG", "The good till date is in the past.")
     return expires_at

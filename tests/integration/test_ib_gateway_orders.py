@@ -118,7 +118,7 @@ async def test_stop_limit() -> None:
 
 @pytest.mark.parametrize("trail", [{"auxPrice": 5.0}, {"trailingPercent": 5.0}])
 @on_a_loop
-async def test_trailing_stop(trail: dict[str, float]) -> None:
+async def test_trailing_stop(trail: dict[str, Any]) -> None:
     """A trailing sale follows the market up and trades when it has come back far enough."""
     async with running() as gateway, connected(gateway) as client:
         trade = client.placeOrder(spy(), order("TRAIL", "SELL", **trail))
@@ -152,7 +152,7 @@ async def test_trailing_stop_from_a_price() -> None:
     ],
 )
 @on_a_loop
-async def test_on_close(order_type: str, terms: dict[str, float], state: str) -> None:
+async def test_on_close(order_type: str, terms: dict[str, Any], state: str) -> None:
     """Orders on the close rest until the closing auction, and no longer."""
     async with running() as gateway, connected(gateway) as client:
         trade = client.placeOrder(spy(), order(order_type, **terms))
