@@ -61,10 +61,10 @@ def completed_orders(session: Session, fields: Fields) -> None:
     """What is over since the day began; with `apiOnly` without what was made by hand."""
     api_only = fields.flag()
     register = session.gateway.register
-    since = register.today()
     for order in register.orders.values():
-        over = order.ended_at is not None and order.ended_at >= since
-        if over and not (api_only and order.client_id == 0 and order.order_id <= 0):
+        if register.is_of_today(order) and not (
+            api_only and order.client_id == 0 and order.order_id <= 0
+        ):
             contract = register.contract_of(order)
             session.send(order_messages.completed_order(order, contract, register.options))
     session.send((102,))
@@ -75,10 +75,8 @@ def executions(session: Session, fields: Fields) -> None:
     fields.skip(1)
     request_id, wanted = fields.integer(), _filter(session, fields)
     gateway = session.gateway
-    # Whole seconds are all that TWS knows of an execution's time.
-    since = gateway.register.today().replace(microsecond=0)
     for trade in gateway.register.trades:
-        if trade.executed_at < since or not wanted(trade):
+        if not (gateway.register.is_of_today(trade) and wanted(trade)):
             continue
         key = (trade.client_id, trade.order_id)
         if session.out.silent_about(key):

@@ -61,6 +61,7 @@ class Register:
         self._index: dict[str, Trade] = {}
         self._next_ids: dict[int, int] = {}
         self._day_began = clock() - timedelta(days=1)
+        self._day_sequence = 0
         self._epoch = int(clock().timestamp())
         self._executions = 0
         self._changed: dict[int, Order] = {}
@@ -100,11 +101,16 @@ class Register:
         """The lowest order id that a client may use."""
         return self._next_ids.get(client_id, self.options.first_order_id)
 
-    def today(self) -> datetime:
-        """When the day began whose executions and completed orders TWS still shows."""
+    def is_of_today(self, item: Order | Trade) -> bool:
+        """True for executions and completed orders that TWS still shows.
+
+        Executions are known to the second only, so a day that was ended goes by their sequence.
+        """
         zone = ZoneInfo(self.options.time_zone)
         midnight = self.clock().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        return max(midnight, self._day_began)
+        if isinstance(item, Trade):
+            return item.executed_at >= midnight and item.sequence > self._day_sequence
+        return item.ended_at is not None and item.ended_at >= max(midnight, self._day_began)
 
     # Changing.
 
@@ -185,7 +191,9 @@ class Register:
     def close_day(self) -> None:
         """Begin a new trading day."""
         self._day_began = self.clock()
-        self._journal.append({"day": self._day_began.isoformat()})
+        self._day_sequence = len(self.trades)
+        day = {"began": self._day_began.isoformat(), "after": self._day_sequence}
+        self._journal.append({"day": day})
 
     # Telling.
 
@@ -268,7 +276,8 @@ class Register:
         if "contract" in entry:
             self.catalogue.add(catalogues.from_json(entry["contract"]))
         if "day" in entry:
-            self._day_began = read_time(entry["day"], "day")
+            self._day_began = read_time(entry["day"]["began"], "day")
+            self._day_sequence = entry["day"]["after"]
         for data in entry.get("orders", ()):
             self._restore_order(Order.from_json(data))
         for data in entry.get("executions", ()):
