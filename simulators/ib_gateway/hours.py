@@ -79,7 +79,7 @@ def _sessions(kind: str, now: datetime, *, liquid: bool) -> Iterator[tuple[datet
 
 def _session(hours: Hours, day: date, *, liquid: bool) -> list[tuple[datetime, datetime]]:
     """Begin and end of the session that is named after `day`; none on a closed one."""
-    half = hours.holidays and _special(day.year).get(day)
+    half = _special(day.year).get(day) if hours.holidays else None
     if day.weekday() >= _SATURDAY or half is False:
         return []
     opens = hours.liquid_opens if liquid else hours.opens
