@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from decimal import Decimal
 
-from simulators.faults import Fault, FaultKind
+from simulators.faults import Fault
 from simulators.ib_gateway import entry
 from simulators.ib_gateway.codes import (
     CANCEL_ENDED,
     CANCEL_UNKNOWN,
     DUPLICATE_ORDER,
-    LOCATING,
     MODIFY_FILLED,
     NO_PARENT,
     NOT_CANCELLABLE,
@@ -28,6 +27,7 @@ from simulators.ib_gateway.records import API_CANCELLED, TIMED, UNTRANSMITTED, O
 from simulators.ib_gateway.register import Register
 from simulators.ib_gateway.requests import PlaceOrder
 from simulators.ib_gateway.risk import Risk
+from simulators.ib_gateway.suspended import Suspended
 
 
 class Desk:
@@ -39,8 +39,7 @@ class Desk:
         self.risk = Risk(register, matcher)
         self._links = Links(register, matcher, self._end_linked)
         self._reserved: set[tuple[int, int]] = set()
-        self._doomed: list[tuple[datetime, Order, Fault]] = []
-        self._locating: dict[int, tuple[Fault | None, datetime]] = {}
+        self._suspended = Suspended(register, matcher, self.risk, self._resume, self._reject)
         matcher.filled = self._links.after_fill
         matcher.end = self.end_quietly
 
@@ -168,19 +167,24 @@ class Desk:
         self.register.commit()
         self.register.close_day()
 
-    def located(self, ticker: str) -> None:
-        """Let sales go on for which there are shares by now."""
-        for perm_id in list(self._locating):
-            order = self.register.orders[perm_id]
-            if order.symbol == ticker and not self.risk.lacks_shares(order):
-                self._resume(order)
+    def set_shortable(self, ticker: str, shares: Decimal | None, *, locate: bool) -> None:
+        """Say how many shares can be borrowed: None is any number. See `Risk`."""
+        self.risk.shortable.pop(ticker, None)
+        self.risk.locatable.discard(ticker)
+        if shares is not None:
+            self.risk.shortable[ticker] = shares
+        if locate:
+            self.risk.locatable.add(ticker)
+        self._suspended.located(ticker)
         self.register.commit()
+
+    def remember(self) -> None:
+        """Take up what the journal has left in the air; the caller commits."""
+        self._suspended.remember()
 
     def release(self, faults: Sequence[Fault]) -> None:
         """Let sales go on that one of those faults keeps waiting."""
-        for perm_id, (fault, _) in list(self._locating.items()):
-            if fault in faults:
-                self._resume(self.register.orders[perm_id])
+        self._suspended.release(faults)
         self.register.commit()
 
     def pass_time(self) -> None:
@@ -194,12 +198,7 @@ class Desk:
                 order.waits_for = ""
                 self.register.touch(order)
                 self._go(order)
-        for due, order, fault in [item for item in self._doomed if item[0] <= now]:
-            self._doomed.remove((due, order, fault))
-            self._reject_late(order, fault)
-        for perm_id, (held, since) in list(self._locating.items()):
-            if held and held.seconds and now >= since + timedelta(seconds=held.seconds):
-                self._resume(self.register.orders[perm_id])
+        self._suspended.pass_time(now)
         self.register.commit()
 
     # Within.
@@ -280,7 +279,7 @@ class Desk:
 
     def _go(self, order: Order) -> None:
         """Let an order trade: faults first, then what it waits for, then the market."""
-        if self._is_doomed(order) or self._is_located(order):
+        if self._suspended.take(order):
             return
         if order.waits_for == "hours":
             self._say_when(order)
@@ -291,51 +290,16 @@ class Desk:
             reason = f"{order.time_in_force}: the rest could not be filled"
             self._end(order, "CANCELLED", reason)
 
-    def _is_doomed(self, order: Order) -> bool:
-        fault = self.register.faults.take(
-            FaultKind.LATE_REJECT,
-            "submit",
-            symbol=order.symbol,
-            venue_order_id=order.venue_order_id,
-        )
-        if fault is None:
-            return False
-        self.matcher.work(order)
-        order.waits_for = "reject"
-        if fault.seconds:
-            due = self.register.clock() + timedelta(seconds=fault.seconds)
-            self._doomed.append((due, order, fault))
-        else:
-            self._reject_late(order, fault)
-        return True
-
-    def _reject_late(self, order: Order, fault: Fault) -> None:
-        if order.is_working:
-            code = int(fault.code) if fault.code.lstrip("-").isdigit() else None
-            self._end(order, "REJECTED", fault.reason, told=fault.reason, code=code)
-
-    def _is_located(self, order: Order) -> bool:
-        """True when a sale has to wait for shares to borrow."""
-        fault = self.register.faults.take(
-            FaultKind.LOCATE, "submit", symbol=order.symbol, venue_order_id=order.venue_order_id
-        )
-        lacks = self.risk.lacks_shares(order)
-        if fault is None and not lacks:
-            return False
-        order.waits_for = "locate"
-        self._locating[order.perm_id] = (fault, self.register.clock())
-        self.register.touch(order)
-        self.register.tell_error(order, LOCATING.number, LOCATING.text)
-        self.register.tell_both(order)
-        return True
-
     def _resume(self, order: Order) -> None:
-        self._locating.pop(order.perm_id, None)
-        if order.is_working and order.waits_for == "locate":
-            order.waits_for = self._waits(order)
-            self.register.touch(order)
-            self.matcher.match(order)
-            self.matcher.work(order)
+        """Let a suspended order trade, unless it waits for something else, too."""
+        order.waits_for = self._waits(order)
+        self.register.touch(order)
+        self.matcher.match(order)
+        self.matcher.work(order)
+
+    def _reject(self, order: Order, reason: str, code: int | None) -> None:
+        """Refuse an order that was accepted."""
+        self._end(order, "REJECTED", reason, told=reason, code=code)
 
     def _say_when(self, order: Order) -> None:
         contract = self.register.contract_of(order)
@@ -369,7 +333,7 @@ class Desk:
         order.reason, order.cancelling = reason, False
         order.ended_at = self.register.clock()
         order.completed = completed or f"Cancelled by System: {told}".rstrip(": ")
-        self._locating.pop(order.perm_id, None)
+        self._suspended.forget(order)
         self.register.touch(order)
         if order.state == API_CANCELLED:
             self.register.tell_status(order)

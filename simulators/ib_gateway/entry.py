@@ -107,6 +107,7 @@ def change(order: Order, wanted: Order) -> None:
         raise NOT_THE_ORDER.refusal()
     if wanted.quantity < order.filled_quantity:
         raise REJECTED.refusal("The order size is below what is filled already.")
+    order.reduced_by = Decimal(0)
     for name in _CHANGEABLE:
         if name == "stop_price" and (order.triggered or wanted.stop_price is None):
             continue

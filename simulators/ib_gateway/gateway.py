@@ -88,6 +88,9 @@ class IbGateway:
         self.desk = Desk(self.register, self.matcher)
         self.sessions: dict[int, Session] = {}
         self.data_access: dict[str, str] = {}
+        self.thawed = asyncio.Event()
+        self.thawed.set()
+        self._frozen = False
         self._lost: str | None = None
         self._backlog: list[News] = []
         self._connections: set[Session] = set()
@@ -174,6 +177,19 @@ class IbGateway:
         self._lost, self._backlog = None, []
         self.disconnect(seconds)
 
+    def freeze(self, seconds: float) -> None:
+        """Hang: take connections, read nothing and say nothing for so long."""
+        self._frozen = True
+        self.thawed.clear()
+        asyncio.get_running_loop().call_later(seconds, self._thaw)
+
+    def set_shortable(self, ticker: str, shares: int | None, *, locate: bool) -> None:
+        """Say how many shares of a ticker can be borrowed; see `Desk.set_shortable`."""
+        self.register.note({"shortable": {"symbol": ticker, "shares": shares, "locate": locate}})
+        number = None if shares is None else Decimal(shares)
+        self.desk.set_shortable(ticker, number, locate=locate)
+        self.refresh_quotes(ticker)
+
     def say(self, code: Code) -> None:
         """Tell every client of the connection to IB's servers.
 
@@ -190,8 +206,7 @@ class IbGateway:
             if code is RESTORED_DATA_LOST:
                 for session in self.sessions.values():
                     session.quotes.lose()
-            backlog, self._backlog = self._backlog, []
-            self._publish(backlog)
+            self._tell_backlog()
 
     def place_by_hand(self, order: Order) -> None:
         """Take an order that a person made at TWS; client 0 may bind it."""
@@ -204,7 +219,7 @@ class IbGateway:
 
     def refresh_quotes(self, ticker: str) -> None:
         """Stream what has changed of a ticker."""
-        if self._lost is None:
+        if self._lost is None and not self._frozen:
             for session in self.sessions.values():
                 session.quotes.refresh(ticker)
 
@@ -251,8 +266,8 @@ class IbGateway:
                 del self.sessions[session.client_id]
 
     def _publish(self, news: Sequence[News]) -> None:
-        """Tell every client what it is to hear; later, while IB's servers are out of reach."""
-        if self._lost is not None:
+        """Tell every client what it is to hear; later, while the gateway cannot."""
+        if self._lost is not None or self._frozen:
             self._backlog += news
             return
         for item in news:
@@ -264,6 +279,16 @@ class IbGateway:
         for account, con_id in moved:
             for session in list(self.sessions.values()):
                 session.tell_position(account, con_id)
+
+    def _thaw(self) -> None:
+        self._frozen = False
+        self.thawed.set()
+        if self._lost is None:
+            self._tell_backlog()
+
+    def _tell_backlog(self) -> None:
+        backlog, self._backlog = self._backlog, []
+        self._publish(backlog)
 
     def _tell(self, item: News) -> None:
         for session in list(self.sessions.values()):
@@ -281,7 +306,12 @@ class IbGateway:
             if "balances" in entry:
                 held = {name: Decimal(value) for name, value in entry["balances"].items()}
                 self.register.portfolio.set_cash(held)
+            if "shortable" in entry:
+                said = entry["shortable"]
+                number = None if said["shares"] is None else Decimal(said["shares"])
+                self.desk.set_shortable(said["symbol"], number, locate=said["locate"])
         self.register.remembered()
+        self.desk.remember()
         self.matcher.settle()
         self.register.commit()
 

@@ -15,6 +15,7 @@ POST /open, /close   the opening or closing auction: {"symbol", "price"?}, else 
 POST /day            the trading day ends: DAY orders expire, its executions are no longer told
 POST /restart        the daily restart: {"seconds"?, "end_day"?}
 POST /drop           cut connections: {"client_id"?}, else all
+POST /freeze         {"seconds"}: the gateway hangs: it takes connections, reads and says nothing
 POST /connectivity   {"code": 1100 | 1101 | 1102 | 2103 ...}
 POST /shortable      {"symbol", "shares": N | null, "locate"?}: null is any number; with `locate`
                      sales of more wait (404) instead of being refused (201)
@@ -27,7 +28,6 @@ GET  /clients        {"clients": [...]}: the ids of those that are connected
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -73,6 +73,7 @@ def intervention_routes(gateway: IbGateway) -> list[web.RouteDef]:
         post("/day", strings.day),
         post("/restart", strings.restart),
         post("/drop", strings.drop),
+        post("/freeze", strings.freeze),
         post("/connectivity", strings.connectivity),
         post("/shortable", strings.shortable),
         post("/data_access", strings.data_access),
@@ -166,6 +167,11 @@ class _Strings:
         session.abort()
         return {}
 
+    def freeze(self, body: Body) -> Body:
+        """Hang for a while."""
+        self._gateway.freeze(_number(body, "seconds", 1.0))
+        return {}
+
     def connectivity(self, body: Body) -> Body:
         """Tell of the connection to IB's servers."""
         code = CONNECTIVITY.get(body.get("code", 0))
@@ -177,14 +183,10 @@ class _Strings:
     def shortable(self, body: Body) -> Body:
         """Say how many shares can be borrowed."""
         symbol = text_of(body, "symbol")
-        self._desk.risk.shortable.pop(symbol, None)
-        self._desk.risk.locatable.discard(symbol)
-        if body.get("shares") is not None:
-            self._desk.risk.shortable[symbol] = Decimal(str(body["shares"]))
-        if body.get("locate"):
-            self._desk.risk.locatable.add(symbol)
-        self._desk.located(symbol)
-        self._gateway.refresh_quotes(symbol)
+        shares, locate = body.get("shares"), bool(body.get("locate"))
+        if isinstance(shares, bool) or not isinstance(shares, int | None):
+            raise ValueError(f"shares must be a number or null: {shares!r}")  # noqa: TRY004 - a 400
+        self._gateway.set_shortable(symbol, shares, locate=locate)
         return {}
 
     def data_access(self, body: Body) -> Body:

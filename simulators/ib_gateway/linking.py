@@ -45,8 +45,8 @@ class Links:
         for child in self.children(order):
             if not order.filled_quantity:
                 self._end(child, "CANCELLED", "")
-            elif child.is_working and child.quantity > order.filled_quantity:
-                self._shrink(child, order.filled_quantity)
+            elif child.is_working and child.total > order.filled_quantity:
+                self._shrink(child, child.total - order.filled_quantity)
         if by_client and not order.parent_perm_id:
             for other in self._others(order):
                 self._end(other, "CANCELLED", "")
@@ -71,11 +71,11 @@ class Links:
         if cut >= other.leaves:
             self._end(other, "CANCELLED", "")
         elif cut:
-            self._shrink(other, other.quantity - cut)
+            self._shrink(other, cut)
 
-    def _shrink(self, order: Order, quantity: Decimal) -> None:
+    def _shrink(self, order: Order, cut: Decimal) -> None:
         """Bring an order's quantity down; when nothing is left of it, its group is over."""
-        order.quantity = quantity
+        order.reduced_by += cut
         self._register.touch(order)
         if order.leaves:
             self._register.tell_both(order)

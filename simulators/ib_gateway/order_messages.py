@@ -97,7 +97,7 @@ def open_order(
         0,  # hidden
         0,  # discretionaryAmt
         _good_after(order),
-        f"{order.perm_id}.0/{order.account}/{tidy(order.quantity)}",
+        f"{order.perm_id}.0/{order.account}/{tidy(order.total)}",
         *([""] * 5),  # faGroup, faMethod, faPercentage, faProfile, modelCode
         order.good_till,
         *([""] * 3),  # rule80A, percentOffset, settlingFirm
@@ -228,7 +228,7 @@ def _terms(order: Order, quantity: Decimal | None = None) -> Sequence[Value]:
     aux = order.trail_amount if order.order_type == "TRAILING_STOP" else order.stop_price
     return (
         order.side,
-        order.quantity if quantity is None else quantity,
+        order.total if quantity is None else quantity,
         TWS_TYPES[order.order_type],
         order.limit_price or "0.0",
         aux or "0.0",

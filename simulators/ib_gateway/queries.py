@@ -114,13 +114,11 @@ def account_updates(session: Session, fields: Fields) -> None:
     fields.skip(1)
     subscribe, account = fields.flag(), _account(session, fields.text())
     if not subscribe:
-        session.account_updates.discard(account)
+        session.account_updates.pop(account, None)
         return
-    session.account_updates.add(account)
-    funds = session.gateway.desk.risk.funds
-    for tag, value, currency in funds.values(account):
-        session.send((6, 2, tag, value, currency, account))
-    for line in funds.lines(account):
+    session.account_updates[account] = set()
+    session.tell_values(account)
+    for line in session.gateway.desk.risk.funds.lines(account):
         session.send(messages.portfolio(account, line.contract, line.held, line.mark))
     session.send((8, 1, f"{session.gateway.local_now():%H:%M}"))
     session.send((54, 1, account))

@@ -15,6 +15,7 @@ from simulators.ib_gateway.codes import (
 )
 from simulators.ib_gateway.contracts import Contract, read_description
 from simulators.ib_gateway.wire import Fields
+from simulators.ledger.market import Market
 
 if TYPE_CHECKING:
     from simulators.ib_gateway.session import Session
@@ -26,6 +27,7 @@ _DELAYED = (66, 69, 67, 70, 68, 71)
 _LIVE_DATA, _DELAYED_DATA = 1, 3
 # A size where the market has any amount; TWS tells a share's in lots of a hundred or in shares.
 _PLENTY = Decimal(1000)
+_NO_PRICE = Decimal(-1)
 # TWS's own measure: above 2.5 at least a thousand shares can be borrowed, above 1.5 some may be.
 _EASY, _TO_LOCATE, _NONE = Decimal(3), Decimal(2), Decimal(0)
 _EASY_SHARES = Decimal(10_000_000)
@@ -115,13 +117,10 @@ class Subscriptions:
         """Send the ticks that differ from those told last."""
         gateway = self._session.gateway
         market = gateway.matcher.market(stream.contract.ticker)
-        if market is not None and gateway.data_access.get(stream.contract.ticker) != "part":
-            size = _PLENTY if market.size is None else market.size
-            middle = gateway.matcher.mark(stream.contract) or market.bid
-            last = middle - middle % stream.contract.min_tick
+        if gateway.data_access.get(stream.contract.ticker) != "part":
             kinds = _DELAYED if stream.delayed else _LIVE
-            for index, price in ((0, market.bid), (2, market.ask), (4, last)):
-                kind, of_size = kinds[index], kinds[index + 1]
+            for index, (price, size) in enumerate(_ticks(market, stream.contract)):
+                kind, of_size = kinds[2 * index], kinds[2 * index + 1]
                 if self._news(stream, kind, (price, size)):
                     self._session.send((1, 6, request_id, kind, price, size, 1))
                     self._session.send((2, 6, request_id, of_size, size))
@@ -142,3 +141,12 @@ class Subscriptions:
             return False
         stream.told[kind] = value
         return True
+
+
+def _ticks(market: Market | None, contract: Contract) -> list[tuple[Decimal, Decimal]]:
+    """Price and size of bid, ask and last; of what has no market TWS tells -1, and no last."""
+    if market is None:
+        return [(_NO_PRICE, Decimal(0))] * 2
+    size = _PLENTY if market.size is None else market.size
+    middle = (market.bid + market.ask) / 2
+    return [(market.bid, size), (market.ask, size), (middle - middle % contract.min_tick, size)]

@@ -43,9 +43,11 @@ _TWS_STATES = {
 class Order(ledger.Order):
     """An order of one client, or of a person at TWS (client 0, order id 0 until it is bound).
 
-    `told` is the status TWS shows while it works. `accepted` is False for one that was refused at
-    once: TWS remembers it, the market never saw it. `parent_id` is the parent's order id, and
-    `waits_for` what keeps it from trading: parent, close, open, locate, reject or hours.
+    `quantity` is what its client asked for, and `reduced_by` what its group or its parent took off
+    since. `told` is the status TWS shows while it works. `accepted` is False for one that was
+    refused at once: TWS remembers it, the market never saw it. `parent_id` is the parent's order
+    id, and `waits_for` what keeps it from trading: parent, close, open, time, hours, locate or
+    reject.
     """
 
     perm_id: int = 0
@@ -67,9 +69,20 @@ class Order(ledger.Order):
     waits_for: str = ""
     average_price: Decimal = Decimal(0)
     last_price: Decimal = Decimal(0)
+    reduced_by: Decimal = Decimal(0)
     cancelling: bool = False
     ended_at: datetime | None = None
     completed: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        """The quantity as TWS shows it."""
+        return self.quantity - self.reduced_by
+
+    @property
+    def leaves(self) -> Decimal:
+        """What is not filled; never negative, for an overfill leaves nothing."""
+        return max(self.total - self.filled_quantity, Decimal(0))
 
     @property
     def status(self) -> str:

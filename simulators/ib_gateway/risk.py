@@ -42,7 +42,9 @@ class Risk:
         return None
 
     def lacks_shares(self, order: Order) -> bool:
-        """True for a short sale of more than can be borrowed."""
+        """True for a short sale of more than can be borrowed; a child sells its parent's."""
+        if order.parent_perm_id:
+            return False
         contract = self._register.contract_of(order)
         if order.side != "SELL" or contract.sec_type != "STK" or order.symbol not in self.shortable:
             return False

@@ -67,7 +67,7 @@ class Session:
         self.client_id: int | None = None
         self.out = Outbox(self._write)
         self.quotes = quotes.Subscriptions(self)
-        self.account_updates: set[str] = set()
+        self.account_updates: dict[str, set[tuple[str, str, str]]] = {}
         self.positions = False
         self.auto_bind = False
         self._reader = reader
@@ -80,8 +80,10 @@ class Session:
     async def run(self) -> None:
         """Serve until the client goes, and then until all it has asked for is done."""
         try:
+            await self.gateway.thawed.wait()
             if await self._shake_hands():
                 while (body := await read_frame(self._reader)) is not None:
+                    await self.gateway.thawed.wait()
                     self._receive(split(body))
         except BadMessage as bad:
             self.error(-1, SERVER_ERROR.number, SERVER_ERROR.text.format("b", bad))
@@ -120,8 +122,16 @@ class Session:
             self.send(messages.position(account, line.contract, held.quantity, held.cost))
         if account in self.account_updates:
             self.send(messages.portfolio(account, line.contract, line.held, line.mark))
-            for tag, value, currency in self.gateway.desk.risk.funds.values(account):
+            self.tell_values(account)
+
+    def tell_values(self, account: str) -> None:
+        """What has changed of an account's values since they were told last."""
+        values = self.gateway.desk.risk.funds.values(account)
+        told = self.account_updates.get(account, set())
+        for tag, value, currency in values:
+            if (tag, value, currency) not in told:
                 self.send((6, 2, tag, value, currency, account))
+        self.account_updates[account] = set(values)
 
     def _hears(self, news: News) -> bool:
         if self.client_id is None:

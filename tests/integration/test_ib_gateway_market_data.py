@@ -136,14 +136,15 @@ async def test_matching_symbols() -> None:
 
 @on_a_loop
 async def test_snapshot() -> None:
-    """A snapshot has bid, ask and last with their sizes, and an end."""
+    """A snapshot has bid, ask and last with their sizes; -1 where there is no market."""
     async with running() as gateway, connected(gateway) as client:
         (ticker,) = await client.reqTickersAsync(spy())
         assert (ticker.bid, ticker.ask, ticker.last) == (99, 101, 100)
         assert ticker.bidSize > 0
         assert ticker.marketDataType == 1
         (nothing,) = await client.reqTickersAsync(spy(symbol="GBTC"))
-        assert math.isnan(nothing.bid)
+        assert (nothing.bid, nothing.ask) == (-1, -1)
+        assert math.isnan(nothing.last)
 
 
 @on_a_loop

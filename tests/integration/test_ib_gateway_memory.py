@@ -234,3 +234,39 @@ async def test_errors_after_reconnect() -> None:
             await until(lambda: codes(client) == [200])
         async with connected(gateway) as client:
             assert codes(client) == []
+
+
+@on_a_loop
+async def test_short_sale_that_waits(tmp_path: Path) -> None:
+    """A sale that waits for shares waits on after a restart, until there are some."""
+    state = tmp_path / "gateway.jsonl"
+    none = {"symbol": "SPY", "shares": 0, "locate": True}
+    async with running(state=state) as gateway, connected(gateway) as client:
+        await control(gateway, "POST", "shortable", none)
+        await control(gateway, "POST", "faults", {"kind": "late_reject", "seconds": 60})
+        await status(client.placeOrder(spy(), order(lmtPrice=96)), "Submitted")
+        trade = client.placeOrder(spy(), order("MKT", "SELL"))
+        await until(lambda: trade.orderStatus.whyHeld == "locate")
+    async with running(state=state) as gateway, connected(gateway) as client:
+        gateway.set_price("SPY", Decimal(95), Decimal(96))
+        assert [row["state"] for row in held(gateway)] == ["FILLED", "SUBMITTED"]
+        await control(gateway, "POST", "shortable", none | {"shares": 100})
+        await until(lambda: [row["state"] for row in held(gateway)] == ["FILLED"] * 2)
+
+
+@on_a_loop
+async def test_freeze() -> None:
+    """A gateway that hangs takes connections and says nothing; then it goes on where it was."""
+    async with running() as gateway, connected(gateway) as client:
+        trade = await status(client.placeOrder(spy(), order()), "Submitted")
+        await control(gateway, "POST", "freeze", {"seconds": 0.3})
+        gateway.set_price("SPY", Decimal(94), Decimal(95))
+        wire = await Wire.open(gateway.port)
+        wire.raw(b"API\0" + b"\0\0\0\x09v157..176")
+        asked = client.reqCurrentTimeAsync()
+        assert held(gateway)[0]["state"] == "FILLED"
+        assert trade.orderStatus.status == "Submitted"
+        assert not asked.done()
+        await status(trade, "Filled")
+        await asked
+        assert (await wire.read() or [])[0] == "176"

@@ -350,6 +350,7 @@ async def test_bracket_grows_with_its_parent() -> None:
         await control(gateway, "POST", "liquidity", {"symbol": "SPY", "size": None})
         await until(lambda: target.orderStatus.filled == 40)
         await until(lambda: stop.orderStatus.remaining == 60)
+        assert [row["quantity"] for row in held(gateway)] == ["100"] * 3
         client.cancelOrder(parent.order)
         await status(parent, "Cancelled")
         await status(target, "Filled")
