@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -37,19 +37,15 @@ class News:
 Publish = Callable[[Sequence[News]], None]
 
 
-def executions_first(news: Iterable[News], struck: Mapping[int, float]) -> list[News]:
+def executions_first(news: Sequence[News], struck: Mapping[int, float]) -> list[News]:
     """Bring the executions of some orders before all else that is said of those orders.
 
-    `struck` gives, by permId, how many seconds later the rest follows. Other orders' news keep
-    their places.
+    `struck` gives, by permId, how many seconds later the rest of what is said of an order follows.
     """
-    first: list[News] = []
-    rest: list[News] = []
-    for item in news:
-        if item.perm_id not in struck:
-            (rest if first else first).append(item)
-        elif item.topic is Topic.EXECUTION:
-            first.append(item)
-        else:
-            rest.append(replace(item, delay=struck[item.perm_id]))
+    first = [item for item in news if item.perm_id in struck and item.topic is Topic.EXECUTION]
+    rest = [
+        replace(item, delay=struck[item.perm_id]) if item.perm_id in struck else item
+        for item in news
+        if item.topic is not Topic.EXECUTION or item.perm_id not in struck
+    ]
     return first + rest

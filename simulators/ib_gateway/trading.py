@@ -27,17 +27,18 @@ def cancel(session: Session, fields: Fields) -> Request:
     client_id = session.client_id or 0
     desk = session.gateway.desk
     order = session.gateway.register.order_of(client_id, order_id)
+    if order is not None and order.cancelling:
+        return _refusal(order_id, NOT_CANCELLABLE.refusal(order.perm_id))
+    begun: list[Order] = []
 
     def act() -> bool:
-        if order is not None and order.cancelling:
-            desk.cancel(order)
-        else:
-            desk.cancel(desk.cancellable(client_id, order_id))
+        desk.cancel(begun[0] if begun else desk.cancellable(client_id, order_id))
         return True
 
     def delayed() -> None:
-        if order is not None and order.is_working and not order.cancelling:
+        if order is not None and order.is_working:
             desk.begin_cancel(order)
+            begun.append(order)
 
     def rejected(fault: Fault) -> None:
         session.error(order_id, _code(fault, NOT_CANCELLABLE.number), fault.reason)
@@ -164,6 +165,15 @@ class _Placing:
 
     def _let_go(self) -> None:
         self._desk.let_go(self._client_id, self._asked.order_id)
+
+
+def _refusal(order_id: int, refusal: Refusal) -> Request:
+    """A request that is answered by a refusal, in its turn."""
+
+    def act() -> bool:
+        raise refusal
+
+    return Request(act, "cancel", order_id)
 
 
 def ticker_of(session: Session, described: Description) -> str | None:

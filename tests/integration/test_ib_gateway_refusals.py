@@ -195,7 +195,7 @@ async def test_cancels_that_cannot_be() -> None:
 async def test_cancel_on_its_way() -> None:
     """While a cancel is on its way the order is PendingCancel, may fill, and a second is 161."""
     async with running() as gateway, connected(gateway) as client:
-        await arm(gateway, FaultKind.DELAY, on="cancel", seconds=0.2)
+        await arm(gateway, FaultKind.DELAY, on="cancel", seconds=1)
         trade = await status(client.placeOrder(spy(), order()), "Submitted")
         client.cancelOrder(trade.order)
         await until(lambda: held(gateway)[0]["status"] == "PendingCancel")
@@ -211,11 +211,25 @@ async def test_second_cancel() -> None:
         wire = await Wire.greeted(gateway.port, 3)
         wire.send(*_placing(1))
         await wire.expect(3, 1, "Submitted")
-        gateway.desk.begin_cancel(gateway.desk.cancellable(3, 1))
+        await arm(gateway, FaultKind.DELAY, on="cancel", seconds=0.1)
+        wire.send(4, 1, 1, "")
+        wire.send(4, 1, 1, "")
         await wire.expect(3, 1, "PendingCancel")
+        await wire.expect(4, 2, 1, 161)
+        await wire.expect(4, 2, 1, 202)
+
+
+@on_a_loop
+async def test_refused_cancel() -> None:
+    """A fault can refuse a cancel; the order works on."""
+    async with running() as gateway:
+        wire = await Wire.greeted(gateway.port, 3)
+        wire.send(*_placing(1))
+        await wire.expect(3, 1, "Submitted")
         await arm(gateway, FaultKind.REJECT, on="cancel", code="161", reason="in vain")
         wire.send(4, 1, 1, "")
-        await wire.expect(4, 2, 1, 161)
+        await wire.expect(4, 2, 1, 161, "in vain")
+        assert held(gateway)[0]["state"] == "SUBMITTED"
 
 
 @on_a_loop

@@ -198,7 +198,7 @@ def _news() -> Iterator[News]:
 
 def test_executions_first() -> None:
     """A struck order's executions overtake all else about it, which may come later still."""
-    arranged = executions_first(_news(), {1: 0.5})
+    arranged = executions_first(list(_news()), {1: 0.5})
     own = [news for news in arranged if news.perm_id == 1]
     others = [news.topic for news in arranged if news.perm_id == 2]
     assert [news.topic for news in own] == [
