@@ -126,6 +126,13 @@ class Catalogue:
                 for contract in chain(underlying, self.today):
                     self.add(contract)
 
+    def _underlying(self, root: str) -> Contract:
+        """The share of a chain's root: BRKB is of BRK B."""
+        for contract in self._by_id.values():
+            if contract.sec_type == "STK" and contract.symbol.replace(" ", "") == root:
+                return contract
+        return self.by_ticker(root)
+
     def _root(self, ticker: str) -> str:
         parts = read_option(ticker)
         return parts[0] if parts else ""
@@ -135,7 +142,7 @@ class Catalogue:
         parts = read_option(ticker)
         if parts:
             root, expiry, strike, right = parts
-            return option(self.by_ticker(root), expiry, strike, right)
+            return option(self._underlying(root), expiry, strike, right)
         if not ticker.replace(".", "").isalpha() or ticker != ticker.upper():
             raise ValueError(f"there is no contract called {ticker!r}; POST /contracts lists one")
         return share(ticker)

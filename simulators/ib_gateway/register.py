@@ -24,8 +24,11 @@ from simulators.journal import Journal
 from simulators.ledger.records import effective
 from simulators.records import read_time
 
-# TWS's own ids are nine or ten digits; each gateway counts on from one of its own.
+# TWS's own ids are nine or ten digits. A gateway without a journal counts on from the second it was
+# first started in, so that two of them do not give the same ids.
 _FIRST_PERM_ID = 1_000_000_000
+_PERM_IDS_A_SECOND = 10_000
+_SECONDS = 100_000
 _SERVER = 0xE0D5
 
 
@@ -116,7 +119,8 @@ class Register:
 
     def new_perm_id(self) -> int:
         """The next permId."""
-        return _FIRST_PERM_ID + len(self.orders) + 1
+        first = _FIRST_PERM_ID + self._epoch % _SECONDS * _PERM_IDS_A_SECOND
+        return first + len(self.orders) + 1
 
     def new_execution_id(self) -> str:
         """The next execution id; the last two digits count its corrections."""

@@ -105,7 +105,7 @@ class Suspended:
 
     def _lacks_shares(self, order: Order) -> bool:
         """Let a sale wait for shares to borrow, with a warning."""
-        fault = self._fault(FaultKind.LOCATE, order)
+        fault = self._fault(FaultKind.LOCATE, order) if order.side == "SELL" else None
         if fault is None and not self._risk.lacks_shares(order):
             return False
         order.waits_for = LOCATE

@@ -262,10 +262,11 @@ async def test_freeze() -> None:
         gateway.set_price("SPY", Decimal(94), Decimal(95))
         wire = await Wire.open(gateway.port)
         wire.raw(b"API\0" + b"\0\0\0\x09v157..176")
-        asked = client.reqCurrentTimeAsync()
-        assert held(gateway)[0]["state"] == "FILLED"
+        unread = client.placeOrder(spy(), order())
+        for _ in range(3):
+            await control(gateway, "GET", "health")
+        assert [row["state"] for row in held(gateway)] == ["FILLED"]
         assert trade.orderStatus.status == "Submitted"
-        assert not asked.done()
         await status(trade, "Filled")
-        await asked
+        await status(unread, "Filled")
         assert (await wire.read() or [])[0] == "176"

@@ -298,6 +298,29 @@ def test_when_it_opens_and_ends() -> None:
     assert ends.astimezone(UTC) == datetime(2026, 11, 27, 18, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("ticker", "symbol", "sec_type"),
+    [
+        ("NEWCO", "NEWCO", "STK"),
+        ("BRKB261218C00450000", "BRK B", "OPT"),
+        ("NEWER261218P00012500", "NEWER", "OPT"),
+        ("EURUSD", "EUR", "CASH"),
+        ("6EZ6", "EUR", "FUT"),
+    ],
+)
+def test_tickers(ticker: str, symbol: str, sec_type: str) -> None:
+    """A ticker finds its contract, or lists it when it can be a share or an option."""
+    contract = Catalogue(TODAY).by_ticker(ticker)
+    assert (contract.symbol, contract.sec_type, contract.ticker) == (symbol, sec_type, ticker)
+
+
+@pytest.mark.parametrize("ticker", ["ZZZ6", "spy", "SPY 1", ""])
+def test_no_tickers(ticker: str) -> None:
+    """What can be neither is refused by name."""
+    with pytest.raises(ValueError, match="no contract called"):
+        Catalogue(TODAY).by_ticker(ticker)
+
+
 class _Known:
     """A register that knows two executions."""
 

@@ -149,7 +149,6 @@ FULL = {
         {"hedgeType": "F", "hedgeParam": "x"},
         {"conditions": [("PriceCondition", {"price": 5.0, "conId": 1, "exch": "SMART"})]},
         {"algoStrategy": "Twap", "algoParams": [("a", "1"), ("b", "2")]},
-        {"whatIf": True},
     ],
 )
 def test_place_order(more: dict[str, Any]) -> None:
@@ -165,6 +164,7 @@ def test_place_order(more: dict[str, Any]) -> None:
         orderType="TRAIL",
         trailStopPrice=90.5,
         trailingPercent=2.5,
+        whatIf=bool(more),
         **FULL,
         **terms,
     )
@@ -174,13 +174,12 @@ def test_place_order(more: dict[str, Any]) -> None:
     assert (asked.tif, asked.good_till) == (FULL["tif"], FULL["goodTillDate"])
     assert (asked.oca_group, asked.oca_type) == ("group", 2)
     assert (asked.account, asked.order_ref, asked.parent_id) == ("DU1", "ref", 11)
-    assert (asked.transmit, asked.outside_rth, asked.what_if) == (False, True, "whatIf" in more)
+    assert (asked.transmit, asked.outside_rth, asked.what_if) == (False, True, bool(more))
     assert asked.good_after == FULL["goodAfterTime"]
     assert asked.trail_stop_price == Decimal("90.5")
     assert asked.trailing_percent == Decimal("2.5")
-    assert bool(asked.beyond) == bool(
-        more.keys() - {"whatIf", "deltaNeutralOrderType", "deltaNeutralConId"}
-    )
+    understood = {"deltaNeutralOrderType", "deltaNeutralConId"}
+    assert bool(asked.beyond) == bool(more.keys() - understood)
 
 
 def test_place_a_combination() -> None:
