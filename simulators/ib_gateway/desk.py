@@ -51,14 +51,14 @@ class Desk:
         return order if order and (order.is_working or order.state == UNTRANSMITTED) else None
 
     def reserve(self, client_id: int, order_id: int) -> None:
-        """Check a new order's id as it arrives. Refusal 103 or 104 when it cannot be used."""
-        if self.live(client_id, order_id):
+        """Take a new order's id as it arrives. Refusal 103 or 104 when it cannot be used.
+
+        What has the id of an order that stands still on its way in is a change of that one.
+        """
+        if self.live(client_id, order_id) or (client_id, order_id) in self._reserved:
             return
-        known = self.register.order_of(client_id, order_id)
-        if known is not None and known.state == "FILLED":
-            raise MODIFY_FILLED.refusal()
-        taken = order_id < self.register.next_order_id(client_id)
-        if known is not None or taken or (client_id, order_id) in self._reserved:
+        self._check_unused(client_id, order_id)
+        if order_id < self.register.next_order_id(client_id):
             raise DUPLICATE_ORDER.refusal()
         self._reserved.add((client_id, order_id))
 
@@ -79,6 +79,7 @@ class Desk:
 
     def place(self, order: Order, *, transmit: bool, tif_given: bool = True) -> bool:
         """Take a new order. Refusal when TWS would not; False when it is Inactive at once."""
+        self._check_unused(order.client_id, order.order_id)
         parent = self._parent(order)
         if parent is not None:
             order.parent_perm_id = parent.perm_id
@@ -203,12 +204,19 @@ class Desk:
 
     # Within.
 
+    def _check_unused(self, client_id: int, order_id: int) -> None:
+        """Refuse an id that an order has had: 104 when that one is filled, else 103."""
+        known = self.register.order_of(client_id, order_id)
+        if known is not None:
+            raise (MODIFY_FILLED if known.state == "FILLED" else DUPLICATE_ORDER).refusal()
+
     def _parent(self, order: Order) -> Order | None:
         """The parent that a child names. Refusal 135 when there is none that could be."""
         if not order.parent_id:
             return None
         parent = self.register.order_of(order.client_id, order.parent_id)
-        if parent is None or (parent.state == "CANCELLED" and not parent.filled_quantity):
+        over = parent is not None and parent.state in {"CANCELLED", "EXPIRED", API_CANCELLED}
+        if parent is None or (over and not parent.filled_quantity):
             raise NO_PARENT.refusal(order.parent_id)
         return parent
 

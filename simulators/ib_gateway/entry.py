@@ -108,6 +108,8 @@ def change(order: Order, wanted: Order) -> None:
     if wanted.quantity < order.filled_quantity:
         raise REJECTED.refusal("The order size is below what is filled already.")
     order.reduced_by = Decimal(0)
+    if order.time_in_force == wanted.time_in_force == "DAY":
+        wanted.expires_at = order.expires_at
     for name in _CHANGEABLE:
         if name == "stop_price" and (order.triggered or wanted.stop_price is None):
             continue

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_FLOOR, Decimal
 
 from simulators.ib_gateway.matching import Matcher
-from simulators.ib_gateway.records import Order
+from simulators.ib_gateway.records import UNTRANSMITTED, Order
 from simulators.ib_gateway.register import Register
 
 _CANCEL_ALL = 1
@@ -42,7 +42,9 @@ class Links:
 
     def after_end(self, order: Order, *, by_client: bool) -> None:
         """What never filled takes its children along; of a group that a client named, all go."""
-        for child in self.children(order):
+        for child in self._register.children(order):
+            if not (child.is_working or child.state == UNTRANSMITTED):
+                continue
             if not order.filled_quantity:
                 self._end(child, "CANCELLED", "")
             elif child.is_working and child.total > order.filled_quantity:

@@ -96,6 +96,25 @@ async def test_cancel_of_what_stands_still() -> None:
 
 
 @on_a_loop
+async def test_the_same_id_again_while_it_stands_still() -> None:
+    """An order sent twice, the first standing still, is one order: the second is a change."""
+    async with running() as gateway, connected(gateway) as client:
+        await arm(gateway, FaultKind.DELAY, seconds=0.1)
+        mine = order()
+        trade = client.placeOrder(spy(), mine)
+        client.placeOrder(spy(), mine)
+        await status(trade, "Submitted")
+        await until(lambda: not gateway.sessions[7]._waiting)
+        assert len(held(gateway)) == 1
+        await arm(gateway, FaultKind.DELAY, seconds=0.1)
+        mine = order("MKT")
+        trade = client.placeOrder(spy(), mine)
+        client.placeOrder(spy(), mine)
+        await until(lambda: codes(client) == [104])
+        assert [row["state"] for row in held(gateway)] == ["SUBMITTED", "FILLED"]
+
+
+@on_a_loop
 async def test_client_id_is_in_use_until_all_is_read() -> None:
     """What a client sent before it went away is done before its id is free: nothing comes later."""
     async with running() as gateway:

@@ -377,6 +377,11 @@ async def test_untransmitted() -> None:
         assert held(gateway) == []
         client.cancelOrder(trade.order)
         await status(trade, "ApiCancelled")
+        parent = client.placeOrder(spy(), order(transmit=False))
+        child = order("MKT", "SELL", parentId=parent.order.orderId, transmit=False)
+        orphan = client.placeOrder(spy(), child)
+        client.cancelOrder(parent.order)
+        await status(orphan, "ApiCancelled")
         trade = client.placeOrder(spy(), order("MKT", transmit=False))
         trade.order.transmit = True
         client.placeOrder(spy(), trade.order)

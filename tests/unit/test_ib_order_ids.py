@@ -39,9 +39,8 @@ def desk(told: list[News]) -> Desk:
     return desk
 
 
-def place(desk: Desk, client_id: int, order_id: int, **changes: Any) -> Order:
-    """Place a limit to BUY 100 SPY at 95. Refusal when the id cannot be used."""
-    desk.reserve(client_id, order_id)
+def place_of(desk: Desk, client_id: int, order_id: int, **changes: Any) -> Order:
+    """A limit to BUY 100 SPY at 95."""
     contract = desk.register.catalogue.by_ticker("SPY")
     perm_id = desk.register.new_perm_id()
     order = Order(
@@ -63,6 +62,13 @@ def place(desk: Desk, client_id: int, order_id: int, **changes: Any) -> Order:
     )
     for name, value in changes.items():
         setattr(order, name, value)
+    return order
+
+
+def place(desk: Desk, client_id: int, order_id: int, **changes: Any) -> Order:
+    """Place such an order. Refusal when the id cannot be used."""
+    desk.reserve(client_id, order_id)
+    order = place_of(desk, client_id, order_id, **changes)
     desk.place(order, transmit=True)
     desk.let_go(client_id, order_id)
     return order
@@ -111,12 +117,24 @@ def test_a_cancelled_id(desk: Desk) -> None:
 
 
 def test_reserved_ids(desk: Desk) -> None:
-    """An id is taken from the moment it arrives, and free again when nothing came of it."""
+    """An id is taken from the moment it arrives, until nothing came of it."""
     desk.reserve(1, 7)
     place(desk, 1, 8)
-    assert refused(desk, 1, 7) == 103
+    desk.reserve(1, 7)
     desk.let_go(1, 7)
+    assert refused(desk, 1, 7) == 103
     assert desk.register.next_order_id(1) == 9
+
+
+def test_the_same_id_twice_on_its_way(desk: Desk) -> None:
+    """Of two messages with one id, the second never makes a second order."""
+    desk.reserve(1, 7)
+    desk.reserve(1, 7)
+    place(desk, 1, 7, order_type="MARKET", limit_price=None)
+    with pytest.raises(Refusal) as caught:
+        desk.place(place_of(desk, 1, 7), transmit=True)
+    assert caught.value.code == 104
+    assert len(desk.register.orders) == 1
 
 
 def test_cancels(desk: Desk) -> None:

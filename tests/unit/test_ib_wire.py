@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.ib_gateway.requests import PlaceOrder, read_place_order
@@ -59,6 +59,7 @@ def test_spelling(value: Any, spelled: str) -> None:
     assert spell(value) == spelled
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_frames_come_back(fields: list[str]) -> None:
     """What is framed is read again, field by field, and nothing after it."""
