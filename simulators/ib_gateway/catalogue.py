@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import date
 from decimal import Decimal
@@ -27,14 +27,18 @@ _KNOWN_TYPES |= {"CONTFUT", "NEWS"}
 
 
 class Catalogue:
-    """The contracts of one gateway. Chains are listed when somebody first asks for one."""
+    """The contracts of one gateway. Chains are listed when somebody first asks for one.
+
+    `on_listed` hears of each chain, so that whoever knows a contract's id only finds it again.
+    """
 
     def __init__(self, today: date) -> None:
         self.today = today
+        self.on_listed: Callable[[str, str], None] = lambda *_: None
         self._by_id: dict[int, Contract] = {}
         self._by_ticker: dict[str, Contract] = {}
         self._by_symbol: dict[str, dict[int, Contract]] = {}
-        self._chains: set[str] = set()
+        self._chains: set[tuple[str, str]] = set()
         for contract in listed(today):
             self.add(contract)
 
@@ -64,11 +68,11 @@ class Catalogue:
             raise INVALID.refusal("bD", "Please enter a valid security type")
         if not (said.con_id or said.symbol or said.local_symbol):
             raise INVALID.refusal("bD", "Please enter a local symbol or a symbol")
+        self.list_chain(said.symbol, said.expiry, said.sec_type)
         if said.con_id:
             known = self._by_id.get(said.con_id)
             candidates = [known] if known else []
         else:
-            self._list_chain(said)
             candidates = self._candidates(said)
         return [
             contract
@@ -95,6 +99,18 @@ class Catalogue:
             name=f"{contract.name} (ANOTHER)",
         )
 
+    def list_chain(self, symbol: str, expiry: str, sec_type: str = "OPT") -> None:
+        """List the options of a symbol that end in a year, month or day, unless they are."""
+        listed_by = {(symbol, expiry[:length]) for length in range(9)}
+        if sec_type != "OPT" or listed_by & self._chains:
+            return
+        self._chains.add((symbol, expiry))
+        for underlying in list(self._by_symbol.get(symbol, {}).values()):
+            if underlying.sec_type == "STK":
+                for contract in chain(underlying, self.today, expiry):
+                    self.add(contract)
+        self.on_listed(symbol, expiry)
+
     def expirations(self) -> list[str]:
         """The days on which listed options end."""
         return expirations(self.today)
@@ -113,18 +129,12 @@ class Catalogue:
         if said.symbol:
             return list(self._by_symbol.get(said.symbol, {}).values())
         ticker = said.local_symbol.replace(" ", "")
-        if read_option(ticker):
-            self._list_chain(Description(symbol=self._root(ticker), sec_type="OPT"))
+        parts = read_option(ticker)
+        if parts:
+            root, expiry, *_ = parts
+            symbol = self._underlying(root).symbol
+            self.list_chain(symbol, expiry)
         return list(self._by_id.values())
-
-    def _list_chain(self, said: Description) -> None:
-        if said.sec_type != "OPT" or said.symbol in self._chains:
-            return
-        self._chains.add(said.symbol)
-        for underlying in list(self._by_symbol.get(said.symbol, {}).values()):
-            if underlying.sec_type == "STK":
-                for contract in chain(underlying, self.today):
-                    self.add(contract)
 
     def _underlying(self, root: str) -> Contract:
         """The share of a chain's root: BRKB is of BRK B."""
@@ -132,10 +142,6 @@ class Catalogue:
             if contract.sec_type == "STK" and contract.symbol.replace(" ", "") == root:
                 return contract
         return self.by_ticker(root)
-
-    def _root(self, ticker: str) -> str:
-        parts = read_option(ticker)
-        return parts[0] if parts else ""
 
     def _imagine(self, ticker: str) -> Contract:
         """A contract for a ticker that nothing has: an option off the chain, or a share."""

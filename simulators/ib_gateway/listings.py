@@ -168,12 +168,18 @@ def expirations(today: date) -> list[str]:
     return days
 
 
-def chain(underlying: Contract, today: date) -> Iterator[Contract]:
-    """The option chain of a share: strikes from 5 to 1200, five dollars apart."""
-    for expiry in expirations(today):
-        for strike in range(5, 1205, 5):
-            for right in "CP":
-                yield option(underlying, expiry, Decimal(strike), right)
+def strikes() -> list[Decimal]:
+    """The strikes of every chain: from 5 to 1200, five dollars apart."""
+    return [Decimal(strike) for strike in range(5, 1205, 5)]
+
+
+def chain(underlying: Contract, today: date, expiry: str = "") -> Iterator[Contract]:
+    """The option chain of a share, or as much of it as ends in the given year, month or day."""
+    for day in expirations(today):
+        if day.startswith(expiry):
+            for strike in strikes():
+                for right in "CP":
+                    yield option(underlying, day, strike, right)
 
 
 def read_option(ticker: str) -> tuple[str, str, Decimal, str] | None:

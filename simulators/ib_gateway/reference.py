@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from simulators.faults import FaultKind
 from simulators.ib_gateway import messages
@@ -15,6 +14,7 @@ from simulators.ib_gateway.codes import (
     NO_TICK_BY_TICK,
 )
 from simulators.ib_gateway.contracts import read_description
+from simulators.ib_gateway.listings import strikes
 from simulators.ib_gateway.session import Session
 from simulators.ib_gateway.wire import Fields
 
@@ -49,9 +49,9 @@ def option_chain(session: Session, fields: Fields) -> None:
     if underlying is None or underlying.symbol != symbol or sec_type not in _UNDERLYINGS:
         raise INVALID.refusal("bY", "Invalid contract id")
     expiries = session.gateway.catalogue.expirations()
-    strikes = [Decimal(strike) for strike in range(5, 1205, 5)]
+    every = strikes()
     for exchange in ("SMART", "CBOE"):
-        session.send(messages.option_chain(request_id, exchange, underlying, expiries, strikes))
+        session.send(messages.option_chain(request_id, exchange, underlying, expiries, every))
     session.send((76, request_id))
 
 

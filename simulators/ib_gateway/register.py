@@ -279,6 +279,10 @@ class Register:
             self._epoch = entry["epoch"]
         if "contract" in entry:
             self.catalogue.add(catalogues.from_json(entry["contract"]))
+        if "chain" in entry:
+            self.catalogue.list_chain(*entry["chain"])
+        if "price" in entry:
+            self.catalogue.by_ticker(entry["price"]["symbol"])
         if "day" in entry:
             self._day_began = read_time(entry["day"]["began"], "day")
             self._day_sequence = entry["day"]["after"]
@@ -296,6 +300,7 @@ class Register:
         """
         if not self.orders:
             self._journal.append({"epoch": self._epoch})
+        self.catalogue.on_listed = lambda *listed: self._journal.append({"chain": listed})
         self._executions = len(self.trades)
         self.forgotten = {perm_id for perm_id, order in self.orders.items() if not order.is_working}
         self._changed, self._booked, self._ids, self._news = {}, {}, {}, []

@@ -130,6 +130,26 @@ async def test_journal(tmp_path: Path) -> None:
 
 
 @on_a_loop
+async def test_ids_of_contracts_stay(tmp_path: Path) -> None:
+    """Whoever has a contract's id only finds it after a restart, options and new shares too."""
+    state = tmp_path / "gateway.jsonl"
+    async with running(state=state) as gateway, connected(gateway) as client:
+        gateway.set_price("NEWER", Decimal(1), Decimal(2))
+        listed = ibi.Option("SPY", "20261218", 600, "C", "SMART")
+        unlisted = ibi.Option("QQQ", "20261218", 500, "P", "SMART")
+        new = spy(symbol="NEWER")
+        await client.qualifyContractsAsync(listed, new)
+    async with running(state=state) as gateway, connected(gateway) as client:
+        for contract in (listed, new):
+            bare = ibi.Contract(conId=contract.conId, exchange="SMART")
+            (found,) = await client.reqContractDetailsAsync(bare)
+            assert found.contract.localSymbol == contract.localSymbol
+        await client.qualifyContractsAsync(unlisted)
+    async with running() as gateway, connected(gateway) as client:
+        await status(client.placeOrder(unlisted, order(lmtPrice=1.0)), "Submitted")
+
+
+@on_a_loop
 async def test_commission_that_was_due(tmp_path: Path) -> None:
     """A commission that was late when the gateway died is charged when it is back."""
     state = tmp_path / "gateway.jsonl"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.ib_gateway import charges, listings, times
@@ -105,6 +105,7 @@ def test_corrections_and_busts(portfolio: Portfolio) -> None:
     assert held(portfolio)[0] == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 50), st.integers(1, 100)),

@@ -69,6 +69,7 @@ def test_frames_come_back(fields: list[str]) -> None:
         assert end is None
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15))
 def test_numbers_come_back(value: Decimal) -> None:
     """A decimal is read as the number it was, whatever form it came in."""
