@@ -41,6 +41,16 @@ class FaultKind(StrEnum):
     """The venue takes nothing and says to come back after `seconds` (HTTP: `status` 429 or 418)."""
     MALFORMED = "malformed"
     """The venue accepts, then answers with what nobody can parse."""
+    SWALLOW = "swallow"
+    """The venue accepts, and tells the sender nothing of it until he connects anew."""
+    LATE_REJECT = "late_reject"
+    """The venue accepts and says so, then refuses, `seconds` later, with `code` and `reason`."""
+    LATE_COMMISSION = "late_commission"
+    """The commission comes `seconds` after its execution, or when the fault is cleared."""
+    LOCATE = "locate"
+    """A sale waits for shares to borrow, for `seconds` or until the fault is cleared."""
+    AMBIGUOUS = "ambiguous"
+    """A description that fits one instrument fits a second one, too."""
 
 
 OPERATIONS = frozenset({"submit", "cancel", "modify", "query", "any"})
@@ -54,6 +64,9 @@ _OF_SUBMITS = frozenset(
         FaultKind.REJECT,
         FaultKind.RATE_LIMIT,
         FaultKind.MALFORMED,
+        FaultKind.SWALLOW,
+        FaultKind.LATE_REJECT,
+        FaultKind.LOCATE,
     }
 )
 # What a fault answers with over HTTP when it was not told; a refusal is never a server's error.

@@ -7,6 +7,7 @@ import json
 import signal
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -65,6 +66,73 @@ class HttpListener:
 
     def _reopen(self) -> None:
         task = asyncio.get_running_loop().create_task(self._listen())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class TcpListener:
+    """One protocol over TCP on one port of 127.0.0.1; the port stays the same across `shut`."""
+
+    def __init__(self, serve: Serve, port: int) -> None:
+        self._serve = serve
+        self._server: asyncio.Server | None = None
+        self._reopening: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = port
+
+    async def open(self) -> None:
+        """Listen; port 0 becomes the one the system picked. OSError when it is taken."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    def drop_connections(self) -> None:
+        """Abort every connection there is."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def shut(self, seconds: float) -> None:
+        """Abort every connection and refuse new ones for `seconds`."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            loop = asyncio.get_running_loop()
+            self._reopening = loop.call_later(seconds, self._reopen)
+        self.drop_connections()
+
+    async def close(self) -> None:
+        """Stop listening for good, abort what is under way and wait for its end."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.drop_connections()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._writers.add(writer)
+        try:
+            await self._serve(reader, writer)
+        except asyncio.CancelledError:
+            # The server ends: asyncio's own streams would report a cancelled handler as an error.
+            writer.transport.abort()
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    def _reopen(self) -> None:
+        self._reopening = None
+        task = asyncio.get_running_loop().create_task(self.open())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -21,6 +21,16 @@ from simulators.faults import Fault, FaultKind, Faults
 from simulators.journal import Journal
 from simulators.serving import HttpListener
 
+# What only a venue that tells its clients unasked can commit.
+_NOT_HERE = frozenset(
+    {
+        FaultKind.SWALLOW,
+        FaultKind.LATE_REJECT,
+        FaultKind.LATE_COMMISSION,
+        FaultKind.LOCATE,
+        FaultKind.AMBIGUOUS,
+    }
+)
 # How often a fault that holds fills for some seconds is looked at.
 _TICK_SECONDS = 0.02
 
@@ -57,7 +67,7 @@ class BinanceVenue:
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.faults = BinanceFaults()
+        self.faults = BinanceFaults(frozenset(FaultKind) - _NOT_HERE)
         self._clock = clock
         self._offset = 0
         self._journal = Journal(state)

@@ -17,8 +17,18 @@ from simulators.ledger.book import Book, VenueOptions
 from simulators.ledger.interventions import intervention_routes
 from simulators.serving import HttpListener
 
-# What only a venue with HTTP rate limits and clients that parse its JSON can commit.
-_NOT_HERE = frozenset({FaultKind.RATE_LIMIT, FaultKind.MALFORMED})
+# What only venues with rate limits, or that tell their clients unasked, can commit.
+_NOT_HERE = frozenset(
+    {
+        FaultKind.RATE_LIMIT,
+        FaultKind.MALFORMED,
+        FaultKind.SWALLOW,
+        FaultKind.LATE_REJECT,
+        FaultKind.LATE_COMMISSION,
+        FaultKind.LOCATE,
+        FaultKind.AMBIGUOUS,
+    }
+)
 # How often a fault that holds fills for some seconds is looked at.
 _TICK_SECONDS = 0.02
 
