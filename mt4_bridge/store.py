@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS tickets (
     expiration INTEGER,
     commission TEXT NOT NULL,
     first_commission TEXT NOT NULL,
+    seen_open INTEGER NOT NULL,
     swap TEXT NOT NULL,
     profit TEXT NOT NULL,
     magic INTEGER NOT NULL,

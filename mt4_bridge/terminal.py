@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
+from starlette.requests import ClientDisconnect
 
 from mt4_bridge.bridge import Bridge
 from mt4_bridge.errors import BridgeError, Malformed, Unauthorized
@@ -22,7 +23,10 @@ router = APIRouter()
 async def poll(request: Request) -> PlainTextResponse:
     """The one request of the terminal; see PROTOCOL.md."""
     bridge = bridge_of(request)
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise Malformed("the body was broken off") from None
     if len(body) > _LARGEST_BODY:
         raise Malformed(f"a poll has at most {_LARGEST_BODY} bytes")
     try:

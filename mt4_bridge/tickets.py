@@ -159,9 +159,14 @@ def _write(connection: sqlite3.Connection, ticket: Ticket) -> None:
     columns = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values if name != "ticket")
+    values["seen"] = int(ticket.close_time is None and ticket.is_position)
     connection.execute(
-        f"INSERT INTO tickets ({columns}, first_commission, root) "
-        f"VALUES ({marks}, :commission, :ticket) ON CONFLICT (ticket) DO UPDATE SET {changes}",
+        f"INSERT INTO tickets ({columns}, first_commission, seen_open, root) "
+        f"VALUES ({marks}, :commission, :seen, :ticket) "
+        f"ON CONFLICT (ticket) DO UPDATE SET {changes}, "
+        "seen_open = max(tickets.seen_open, excluded.seen_open), "
+        # A pending order is not charged before it is a position.
+        "first_commission = iif(tickets.type > 1, excluded.commission, tickets.first_commission)",
         values,
     )
 
@@ -188,11 +193,12 @@ def _join(connection: sqlite3.Connection, ticket: Ticket) -> None:
 def _attribute(connection: sqlite3.Connection, ticket: Ticket) -> None:
     """Find the PLACE that made this position or pending order, by comment, else by magic."""
     row = _row(connection, ticket.ticket)
-    if row["command_id"] is not None or not ticket.magic:
+    if row["command_id"] is not None:
         return
+    known_by = "magic = :magic" if ticket.magic else "id = :comment"
     candidates = connection.execute(
-        "SELECT id FROM commands WHERE kind = 'PLACE' AND magic = ? AND symbol = ?",
-        (ticket.magic, ticket.symbol),
+        f"SELECT id FROM commands WHERE kind = 'PLACE' AND {known_by} AND symbol = :symbol",
+        {"magic": ticket.magic, "comment": ticket.comment, "symbol": ticket.symbol},
     ).fetchall()
     for candidate in candidates:
         if is_comment_of(ticket.comment, candidate["id"]) or len(candidates) == 1:
@@ -218,22 +224,30 @@ def _execute(connection: sqlite3.Connection, root: int) -> None:
         _insert(
             connection, parts[0], f"O{root}", lots=whole, charged=charged, command_id=command_id
         )
-    for part, rest in zip(parts, [*parts[1:], None], strict=True):
+    for at, part in enumerate(parts):
         if part["close_time"] is not None:
-            charged = _charged_at_close(part, rest)
             _insert(
                 connection,
                 part,
                 f"C{part['ticket']}",
                 lots=Decimal(part["lots"]),
-                charged=charged,
+                charged=_charged_at_close(part, parts[at + 1 :]),
             )
 
 
-def _charged_at_close(part: sqlite3.Row, rest: sqlite3.Row | None) -> Decimal:
-    """The commission that came with the close; what the rest took over of it is none."""
+def _charged_at_close(part: sqlite3.Row, rest: Sequence[sqlite3.Row]) -> Decimal:
+    """The commission that came with the close; what the rest took over of it is none.
+
+    A ticket that was never seen open had its whole charge in the beginning.
+    """
+    if not part["seen_open"]:
+        return Decimal(0)
     charged = Decimal(part["commission"]) - Decimal(part["first_commission"])
-    return charged if rest is None else charged + Decimal(rest["first_commission"])
+    for following in rest:
+        charged += Decimal(following["first_commission"])
+        if following["seen_open"]:
+            break
+    return charged
 
 
 def _insert(
