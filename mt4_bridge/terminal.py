@@ -14,7 +14,7 @@ from mt4_bridge.polls import read_poll
 from mt4_bridge.security import bridge_of, terminal_only
 from mt4_bridge.wire import format_body, format_record
 
-_LARGEST_BODY = 8 * 1024 * 1024
+_LARGEST_BODY = 64 * 1024 * 1024
 
 router = APIRouter()
 

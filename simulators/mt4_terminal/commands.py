@@ -77,6 +77,9 @@ class Commands(Outcomes):
                 await self._look(entry)
 
     async def _place(self, entry: Entry, command: Record) -> None:
+        if command.text("symbol") not in self._book.symbols:
+            self.refuse(entry, "4106", "the terminal does not know that symbol")
+            return
         placed = self._find(entry, command)
         self._write_down(entry, command, lots=Decimal(command.text("lots")))
         if placed is not None:

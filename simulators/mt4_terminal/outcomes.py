@@ -11,6 +11,11 @@ from simulators.mt4_terminal.errors import class_of, never_left
 from simulators.mt4_terminal.journal import Entry, TerminalJournal
 
 
+# The server has said that it holds the order: it may carry it out much later.
+_ENQUEUED = frozenset({"142", "143"})
+_ENQUEUED_PATIENCE = 10
+
+
 class Patience(Protocol):
     """How often and how long: see `simulators.mt4_terminal.terminal.TerminalOptions`."""
 
@@ -63,6 +68,7 @@ class Outcomes:
         """What a call that was not done means for its command."""
         if class_of(error) == "UNKNOWN":
             words = "the trade server did not say what became of it"
+            self._journal.doubt(entry, str(error))
             self.doubt(entry, str(error), words)
         elif never_left(error):
             self.refuse(entry, str(error), "the terminal refused it")
@@ -80,7 +86,8 @@ class Outcomes:
         """Absent only when whatever was sent must have shown by now."""
         now, look = asyncio.get_running_loop().time(), self._patience.look_seconds
         connected = now - (self._connected_at if self._connected_at is not None else now)
-        if self.now() - entry.at > look * 1000 and connected > look:
+        patience = look * (_ENQUEUED_PATIENCE if entry.doubt in _ENQUEUED else 1)
+        if self.now() - entry.at > patience * 1000 and connected > look:
             self.fail(entry, "absent", "looked for it long enough: it is not there")
         else:
             self.doubt(entry, "unseen", "sent, and not seen yet")

@@ -8,7 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from mt4_bridge.magic import magic_of
 from simulators.mt4_terminal.crashes import CrashPoint
+from simulators.mt4_terminal.tickets import BUY, Ticket
 
 from .rig import Rig, ServerOptions, eventually, in_seconds, new_id
 
@@ -75,14 +77,15 @@ async def opposite_order_is_a_second_ticket(rig: Rig) -> None:
 async def partial_closes_are_followed(rig: Rig) -> None:
     """Each part closes a ticket and opens another; by order id or old ticket, the rest is found."""
     _, placed = await rig.place(lots="1")
-    for named, lots in (
-        ({"order_id": placed["id"]}, "0.25"),
-        ({"ticket": placed["ticket"]}, "0.5"),
-        ({"order_id": placed["id"]}, None),
-    ):
-        status, closed = await rig.close(**named, **({"lots": lots} if lots else {}))
+    parts: tuple[dict[str, Any], ...] = (
+        {"order_id": placed["id"], "lots": "0.25"},
+        {"ticket": placed["ticket"], "lots": "0.5"},
+        {"order_id": placed["id"]},
+    )
+    for part in parts:
+        status, closed = await rig.close(**part)
         assert (status, closed["outcome"]) == (200, "DONE"), closed
-        assert closed["filled_lots"] == (lots or "0.25")
+        assert closed["filled_lots"] == part.get("lots", "0.25")
     after = await rig.order(placed["id"])
     assert (after["filled_lots"], after["order"]["open_lots"]) == ("1", "0")
     assert len(after["order"]["tickets"]) == 3
@@ -280,17 +283,39 @@ async def lost_request_is_unknown_then_absent(rig: Rig) -> None:
 
 @case()
 async def enqueued_order_appears_later(rig: Rig) -> None:
-    """142, enqueued: it may still happen, and when it does after all, it is told as DONE."""
+    """142, enqueued: the server has it, so a look that proves others absent proves nothing here."""
     rig.venue.faults.arm({"kind": "hold_fills"})
-    _, placed = await rig.place(wait=0)
-    gave_up = await rig.settled(placed["id"])
-    assert (gave_up["outcome"], gave_up["code"]) == ("FAILED", "absent")
+    _, held = await rig.place(wait=0)
+    await _until_stage(rig, held["id"], "UNKNOWN")
+    rig.venue.faults.arm({"kind": "drop_request"})
+    _, lost = await rig.place(wait=0)
+    assert (await rig.settled(lost["id"]))["code"] == "absent"
+    assert (await rig.order(held["id"]))["stage"] == "UNKNOWN"
     rig.venue.on_cleared(rig.venue.faults.clear())
+    body = await rig.settled(held["id"])
+    assert (body["outcome"], body["state"]) == ("DONE", "FILLED")
+    await rig.agrees()
 
-    async def done() -> bool:
-        return bool((await rig.order(placed["id"]))["state"] == "FILLED")
 
-    await eventually(done)
+@case()
+async def absent_order_appears_after_all(rig: Rig) -> None:
+    """What happened is told, whatever was said before: FAILED becomes DONE."""
+    rig.venue.faults.arm({"kind": "drop_request"})
+    _, lost = await rig.place(wait=0)
+    assert (await rig.settled(lost["id"]))["outcome"] == "FAILED"
+    late = Ticket(
+        ticket=0,
+        symbol="EURUSD",
+        type=BUY,
+        lots=Decimal(1),
+        open_time=0,
+        open_price=Decimal("1.1001"),
+        magic=magic_of(lost["id"]),
+        comment=lost["id"],
+    )
+    await rig.venue.server.send(late, late.open_price, 0)
+    await _until_stage(rig, lost["id"], "DONE")
+    assert (await rig.order(lost["id"]))["state"] == "FILLED"
     await rig.agrees()
 
 

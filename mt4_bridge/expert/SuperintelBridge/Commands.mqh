@@ -7,9 +7,14 @@
 long look_milliseconds = 60000;
 bool allow_real_account = false;
 
+// The server has said that it holds the order: it may carry it out much later.
+const int ENQUEUED_PATIENCE = 10;
+
+// IsTradeAllowed is false for a busy context, too, and that passes.
 bool MayTrade()
 {
-   return IsTradeAllowed() && IsExpertEnabled() && (allow_real_account || IsDemo());
+   return (IsTradeAllowed() || IsTradeContextBusy()) && IsExpertEnabled()
+      && (allow_real_account || IsDemo());
 }
 
 // Settle or doubt an entry. What is final goes to the journal before anybody hears of it.
@@ -58,13 +63,24 @@ void ReportDoubt(int i, string code, string reason)
       Report(i, "UNKNOWN", "MAYBE", 0, code, "UNKNOWN", reason, -1);
 }
 
+// The answer to a send that leaves its outcome open; how long to look depends on it.
+void DoubtSend(int i, string code)
+{
+   string line = "DOUBT";
+   line += Field("id", entries[i].id);
+   line += Field("code", code);
+   entries[i].doubt = code;
+   WriteJournal(line);
+   ReportDoubt(i, code, "the trade server did not say what became of it");
+}
+
 // What a call that was not done means for its command.
 void ReportError(int i, int error)
 {
    string code = IntegerToString(error);
    ErrorClass kind = ClassOf(error);
    if(kind == ERROR_UNKNOWN)
-      ReportDoubt(i, code, "the trade server did not say what became of it");
+      DoubtSend(i, code);
    else if(NeverLeft(error))
       ReportRefusal(i, code, "the terminal refused it");
    else
@@ -74,8 +90,10 @@ void ReportError(int i, int error)
 // True when whatever was sent must have shown by now, were it there.
 bool IsAbsenceProven(int i)
 {
-   return NowMilliseconds() - entries[i].at > look_milliseconds
-      && ConnectedMilliseconds() > look_milliseconds;
+   long patience = look_milliseconds;
+   if(entries[i].doubt == "142" || entries[i].doubt == "143")
+      patience *= ENQUEUED_PATIENCE;
+   return NowMilliseconds() - entries[i].at > patience && ConnectedMilliseconds() > look_milliseconds;
 }
 
 void ReportAbsence(int i)
@@ -273,6 +291,11 @@ void RunPlace(int i)
    Begin(trade, i, CALL_SEND, 0);
    if(HasField(command, "expires"))
       trade.expiration = ServerTime(IntegerOf(command, "expires"));
+   if(!SymbolSelect(trade.symbol, true))
+   {
+      ReportRefusal(i, "4106", "the terminal does not know that symbol");
+      return;
+   }
    int placed = FindPlaced(trade.id, trade.magic, trade.symbol);
    if(!WriteDown(i, "SEND", 0, trade.lots))
       return;

@@ -5,10 +5,8 @@
 
 #ifdef __MQL4__
 #define LIST(type, name) type name[]
-#define LIST_ARGUMENT(type, name) type &name[]
 #else
 #define LIST(type, name) List<type> name
-#define LIST_ARGUMENT(type, name) List<type> &name
 #endif
 
 #endif

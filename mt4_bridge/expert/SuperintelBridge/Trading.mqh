@@ -43,6 +43,8 @@ double MarketPrice(string symbol, bool buys)
    return NormalizeDouble(MarketInfo(symbol, buys ? MODE_ASK : MODE_BID), digits);
 }
 
+const int OFF_QUOTES = 136;
+
 // One call. The chart's comment names the command while the call lasts.
 bool CallOnce(Trade &trade)
 {
@@ -55,6 +57,11 @@ bool CallOnce(Trade &trade)
       double price = trade.price;
       if(trade.type == OP_BUY || trade.type == OP_SELL)
          price = MarketPrice(trade.symbol, trade.type == OP_BUY);
+      if(price <= 0.0)
+      {
+         trade.error = OFF_QUOTES;  // a symbol that was selected just now has no price yet
+         return false;
+      }
       int ticket = OrderSend(trade.symbol, trade.type, trade.lots, price, trade.deviation, 0.0, 0.0,
                              trade.id, trade.magic, trade.expiration, clrNONE);
       done = (ticket > 0);

@@ -223,6 +223,7 @@ inline datetime TimeCurrent() { return shim::server.state.integer("now_server");
 inline bool IsConnected() { return shim::server.is_connected(); }
 inline bool IsDemo() { return shim::server.account.integer("demo") != 0; }
 inline bool IsExpertEnabled() { return true; }
+inline bool IsTradeContextBusy() { return false; }
 inline bool IsTradeAllowed() { return shim::server.state.integer("trade_allowed") != 0; }
 inline int AccountNumber() { return static_cast<int>(shim::server.account.integer("login")); }
 inline int AccountLeverage() { return static_cast<int>(shim::server.account.integer("leverage")); }
@@ -239,6 +240,8 @@ inline string SymbolName(int at, bool)
 {
    return string(shim::server.symbols.at(static_cast<std::size_t>(at)).text("name"));
 }
+
+inline bool SymbolSelect(const string &name, bool) { return shim::server.symbol(name) != nullptr; }
 
 inline double MarketInfo(const string &name, int mode)
 {
