@@ -10,7 +10,6 @@ from typing import Protocol
 from simulators.mt4_terminal.errors import class_of, never_left
 from simulators.mt4_terminal.journal import Entry, TerminalJournal
 
-
 # The server has said that it holds the order: it may carry it out much later.
 _ENQUEUED = frozenset({"142", "143"})
 _ENQUEUED_PATIENCE = 10

@@ -114,7 +114,6 @@ class ExpertRunner(Runner):
             # The token does not belong on a command line, where every process can read it.
             env={"EXPERT_TOKEN": options.token},
             stdout=sys.stderr,
-            start_new_session=True,
         )
         try:
             await process.wait()

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -71,7 +72,7 @@ def _told(store: Store) -> Told:
     ]
 
 
-def _closed(ticket: Ticket, **changes: object) -> Ticket:
+def _closed(ticket: Ticket, **changes: Any) -> Ticket:
     return replace(
         ticket, close_time=2_000, close_server=2, close_price="1.2", profit="9", **changes
     )

@@ -73,7 +73,9 @@ int main(int count, char **values)
    shim::server.refresh();
    if(OnInit() != INIT_SUCCEEDED)
       return 1;
-   while(!IsStopped())
+   // Whoever started it may be killed, and nobody is left to end it.
+   const auto parent = ::getppid();
+   while(!IsStopped() && ::getppid() == parent)
    {
       OnTimer();
       Sleep(PollMilliseconds);
