@@ -68,6 +68,9 @@ def test_a_clock_that_is_wrong(tmp_path: Path, expert: Path, skew: int, offset: 
             (folder / "crash").mkdir(parents=True)
             rig.venue.faults.arm({"kind": "reject", "code": "138", "times": 10**9})
             inputs = {"ServerOffsetMinutes": offset, "MaxTries": 10**9, "RetryMilliseconds": 10}
+            given = [
+                part for item in inputs.items() for part in ("--input", "=".join(map(str, item)))
+            ]
             skewed = await _another(
                 rig,
                 *("--folder", str(folder), "--clock-skew", str(skew)),
