@@ -71,15 +71,7 @@ def test_a_clock_that_is_wrong(tmp_path: Path, expert: Path, skew: int, offset: 
             given = [
                 part for item in inputs.items() for part in ("--input", "=".join(map(str, item)))
             ]
-            skewed = await _another(
-                rig,
-                *("--folder", str(folder), "--clock-skew", str(skew)),
-                *(
-                    part
-                    for name, value in inputs.items()
-                    for part in ("--input", f"{name}={value}")
-                ),
-            )
+            skewed = await _another(rig, "--folder", str(folder), "--clock-skew", str(skew), *given)
             try:
                 _, placed = await rig.place(wait=0, valid_until=in_seconds(2))
                 body = await rig.settled(placed["id"])
