@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from mt4_bridge import clients, terminal
 from mt4_bridge.bridge import Bridge
@@ -54,6 +55,16 @@ def create_app(bridge: Bridge) -> FastAPI:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
         return JSONResponse(
             {"code": error.code, "reason": str(error)}, status_code=error.status, headers=headers
+        )
+
+    @app.exception_handler(HTTPException)
+    async def unserved(_: Request, error: HTTPException) -> Response:
+        """What no route has seen: a body that is no JSON, no such route, no such method."""
+        words = {400: Malformed.code, 404: "no_route", 405: "no_method"}
+        return JSONResponse(
+            {"code": words.get(error.status_code, "refused"), "reason": str(error.detail)},
+            status_code=error.status_code,
+            headers=error.headers,
         )
 
     @app.exception_handler(RequestValidationError)

@@ -24,6 +24,7 @@ _AWAY: dict[int | str, dict[str, Any]] = {
     503: {"model": models.Failure, "description": "No terminal can be believed now"}
 }
 _CHANGES: dict[int | str, dict[str, Any]] = _AWAY | {
+    400: {"model": models.Failure, "description": "The body cannot be read; nothing was taken"},
     202: {"model": models.Command, "description": "Taken; its outcome is not known yet"},
     409: {"model": models.Failure, "description": "The key or the id is another command's"},
     410: {"model": models.Failure, "description": "`valid_until` is past; nothing was taken"},

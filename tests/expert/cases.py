@@ -282,6 +282,24 @@ async def lost_request_is_unknown_then_absent(rig: Rig) -> None:
 
 
 @case()
+async def offered_again_is_not_sent_again(rig: Rig) -> None:
+    """Even a bridge that has forgotten its doubt gets no second send out of the terminal."""
+    _, held = await rig.place()
+    rig.venue.faults.arm({"kind": "drop_request", "times": 2})
+    _, lost = await rig.place(wait=0)
+    _, unclosed = await rig.close(ticket=held["ticket"], wait=0)
+    for command_id in (lost["id"], unclosed["id"]):
+        await _until_stage(rig, command_id, "UNKNOWN")
+    with rig.bridge.bridge.store.transaction() as connection:
+        connection.execute(
+            "UPDATE commands SET stage = 'LEASED', reported_by = NULL WHERE stage = 'UNKNOWN'"
+        )
+    for command_id in (lost["id"], unclosed["id"]):
+        assert (await rig.settled(command_id))["code"] == "absent"
+        assert rig.held(command_id) == []
+
+
+@case()
 async def enqueued_order_appears_later(rig: Rig) -> None:
     """142, enqueued: the server has it, so a look that proves others absent proves nothing here."""
     rig.venue.faults.arm({"kind": "hold_fills"})
