@@ -19,7 +19,7 @@ from schemathesis.core.result import Ok
 from tests.expert.rig import CLIENT, Rig
 
 EXAMPLES = 12
-OPERATIONS = 11
+OPERATIONS = 12
 
 
 class Background:
