@@ -107,7 +107,7 @@ class Bridge:
         )
         if speaker is self.presence.speakers[-1]:
             self.presence.snapshot = snapshot
-        if self.presence.bound_to in {None, poll.account.name}:
+        if self._is_bound(poll):
             self._bind(poll)
             changed, acknowledged = self._write(speaker.terminal, poll)
             self._tell(changed)
@@ -207,6 +207,12 @@ class Bridge:
         for command_id in command_ids:
             for event in self._waiting.get(command_id, ()):
                 event.set()
+
+    def _is_bound(self, poll: Poll) -> bool:
+        """True when this is the database's account, or may become it: a real login, connected."""
+        if self.presence.bound_to is None:
+            return poll.account.connected and poll.account.login not in {"", "0"}
+        return self.presence.bound_to == poll.account.name
 
     def _bind(self, poll: Poll) -> None:
         """A database belongs to the first account it hears of; the offset is the latest known."""

@@ -128,7 +128,9 @@ class Presence:
                 f"{len(rivals) + 1} terminals speak at once; stop all but one "
                 f"({', '.join(one.terminal for one in [*rivals, self.speakers[-1]])})"
             )
-        if not self._account_fits():
+        if self.bound_to is None:
+            found.append("the terminal is not logged in to an account")
+        elif not self._account_fits():
             found.append(
                 f"the terminal is logged in to {self.snapshot.account.name}, and this bridge's "
                 f"database belongs to {self.bound_to}"
@@ -149,4 +151,4 @@ class Presence:
         ]
 
     def _account_fits(self) -> bool:
-        return self.snapshot is None or self.bound_to in {None, self.snapshot.account.name}
+        return self.snapshot is not None and self.bound_to == self.snapshot.account.name

@@ -40,7 +40,7 @@ class BridgeServer:
         self.settings = settings
         self.bridge = Bridge(settings, clock)
         self.port = settings.port
-        self._server = _Quiet(config_of(self.bridge, grace=0))
+        self._server = _Quiet(config_of(self.bridge, grace=1))
         self._serving: asyncio.Task[None] | None = None
 
     @property

@@ -72,6 +72,8 @@ void OnTimer()
    for(int i = 0; i < IN_ONE_GO && !IsStopped(); i++)
    {
       RefreshRates();
+      if(AccountNumber() == 0)
+         return;  // not logged in yet
       MeasureOffset(ServerOffsetMinutes, ServerOffsetMinutes != AUTOMATIC);
       NoteConnection();
       LookForAll();

@@ -509,6 +509,26 @@ async def test_account_and_symbols(talk: Talk) -> None:
     assert symbol["quoted_at"] == "2023-11-14T19:13:20Z"
 
 
+def test_a_terminal_that_is_not_logged_in(settings: Settings) -> None:
+    """It does not become the database's account, and its empty lists are not believed."""
+
+    async def main() -> None:
+        talk = Talk(settings)
+        async with aiohttp.ClientSession() as talk.session:
+            await talk.start()
+            try:
+                await talk.poll(login="0")
+                assert (await talk.client("GET", "/health"))[1]["account"] is None
+                assert (await talk.place("key"))[0] == 503
+                await talk.poll(login="5")
+                _, health = await talk.client("GET", "/health")
+                assert (health["status"], health["account"]) == ("ok", "5@Demo")
+            finally:
+                await talk.server.stop()
+
+    asyncio.run(main())
+
+
 @with_bridge
 async def test_retention(talk: Talk) -> None:
     """What is over goes after its time; what is open or unsettled stays."""
