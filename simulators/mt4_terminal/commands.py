@@ -262,11 +262,24 @@ class Commands(Outcomes):
         elif pending and not ticket.is_pending:
             self.fail(entry, "filled", "it became a position")
         elif not pending and (
-            is_closed_by_server(ticket.comment) or ticket.lots != entry.lots_sent
+            is_closed_by_server(ticket.comment)
+            or ticket.lots != entry.lots_sent
+            or self._is_closed_by_another(entry, number)
         ):
             self.fail(entry, "closed", "something else closed the ticket")
         else:
             self.done(entry, number)
+
+    def _is_closed_by_another(self, entry: Entry, number: int) -> bool:
+        """Another command of ours is known to have closed that ticket."""
+        return any(
+            other.command is not None
+            and other.command.text("kind") == "CLOSE"
+            and (other.result or {}).get("outcome") == "DONE"
+            and other.ticket_sent == number
+            for other in self._journal.entries.values()
+            if other is not entry
+        )
 
     def _look_for_modified(self, entry: Entry, command: Record) -> None:
         target = self._target(command)

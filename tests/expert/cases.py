@@ -353,6 +353,20 @@ async def lost_replies_of_closes_are_found(rig: Rig) -> None:
     await rig.agrees()
 
 
+@case()
+async def one_ticket_is_closed_by_one_command(rig: Rig) -> None:
+    """A close in doubt does not claim what a later close of the same ticket has done."""
+    _, placed = await rig.place()
+    rig.venue.faults.arm({"kind": "drop_request"})
+    _, doubted = await rig.close(ticket=placed["ticket"], wait=0)
+    await _until_stage(rig, doubted["id"], "UNKNOWN")
+    _, closed = await rig.close(ticket=placed["ticket"])
+    assert closed["outcome"] == "DONE"
+    body = await rig.settled(doubted["id"])
+    assert (body["outcome"], body["code"]) == ("FAILED", "closed")
+    await rig.agrees()
+
+
 async def _dies(rig: Rig, point: CrashPoint, kind: str) -> None:
     _, before = await rig.place()
     starts = rig.venue.runner.starts

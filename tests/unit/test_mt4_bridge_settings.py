@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,17 @@ def test_refused(changes: dict[str, str], words: str) -> None:
         load(TOKENS | changes)
     assert "t" * 16 not in str(refused.value)
     assert "short" not in str(refused.value)
+
+
+def test_a_process_that_is_set_up_wrongly(tmp_path: Path) -> None:
+    """Exit status 2, and one line that names the variable."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "mt4_bridge"],
+        env=os.environ | {"MT4_BRIDGE_TOKEN": "c" * 16, "MT4_BRIDGE_DATABASE": f"{tmp_path}/x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("MT4_TERMINAL_TOKEN")
+    assert ended.stderr.count("\n") == 1

@@ -161,8 +161,19 @@ void LookForPlaced(int i)
       ReportAbsence(i);
 }
 
+// Another command of ours is known to have closed that ticket.
+bool IsClosedByAnother(int i, int ticket)
+{
+   for(int j = 0; j < ArraySize(entries); j++)
+      if(j != i && entries[j].is_final && entries[j].ticket_sent == ticket
+         && TextOf(entries[j].command, "kind") == "CLOSE"
+         && TextOf(entries[j].result, "outcome") == "DONE")
+         return true;
+   return false;
+}
+
 // Only one request at a time leaves this terminal, so a ticket that is closed in the lots that were
-// sent was closed by what was sent, unless the server says that a stop did it.
+// sent was closed by what was sent, unless another did it, or the server says that a stop did.
 void LookForClosed(int i)
 {
    string command = entries[i].command;
@@ -196,7 +207,8 @@ void LookForClosed(int i)
          Report(i, "FAILED", "YES", 0, "filled", "FINAL", "it became a position", -1);
       return;
    }
-   if(IsClosedByServer(OrderComment()) || !IsSamePrice(OrderLots(), entries[i].lots_sent))
+   if(IsClosedByServer(OrderComment()) || !IsSamePrice(OrderLots(), entries[i].lots_sent)
+      || IsClosedByAnother(i, ticket))
       Report(i, "FAILED", "YES", 0, "closed", "FINAL", "something else closed the ticket", -1);
    else
       ReportDone(i, ticket);
