@@ -462,7 +462,7 @@ async def killed_between_order_and_stops(rig: Rig) -> None:
     assert rig.venue.book.open_tickets()[0].stop_loss == Decimal("1.05")
 
 
-@case(stale_after=1.0)
+@case(stale_after=2.0)
 async def expires_without_a_terminal(rig: Rig) -> None:
     """What no terminal took in time was never sent and never will be."""
     await rig.venue.runner.stop()
@@ -484,7 +484,7 @@ async def expires_without_a_terminal(rig: Rig) -> None:
 @case()
 async def comes_back_too_late(rig: Rig) -> None:
     """Leased, never written down, and the time is over: UNKNOWN while away, then never sent."""
-    placed = await _killed_and_away(rig, CrashPoint.AFTER_COMMAND, valid_until=in_seconds(1))
+    placed = await _killed_and_away(rig, CrashPoint.AFTER_COMMAND, valid_until=in_seconds(3))
     await _until_stage(rig, placed["id"], "UNKNOWN")
     await rig.venue.runner.start()
     body = await rig.settled(placed["id"])
@@ -492,7 +492,7 @@ async def comes_back_too_late(rig: Rig) -> None:
     assert rig.held(placed["id"]) == []
 
 
-@case(stale_after=1.0)
+@case(stale_after=2.0)
 async def two_terminals_are_not_served(rig: Rig) -> None:
     """Two at once: health says so and nothing is leased; alone again, the work goes on."""
     other = rig.new_venue("other")
@@ -508,7 +508,7 @@ async def two_terminals_are_not_served(rig: Rig) -> None:
     assert other.ledger()["orders"] == []
 
 
-@case(stale_after=1.0)
+@case(stale_after=2.0)
 async def another_account_is_not_served(rig: Rig) -> None:
     """A database belongs to one account; a login of another is neither believed nor served."""
     await rig.venue.stop()
