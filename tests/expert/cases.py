@@ -260,11 +260,17 @@ async def final_refusals_are_not_retried(rig: Rig) -> None:
 
 @case()
 async def lost_reply_is_unknown_then_found(rig: Rig) -> None:
-    """A timeout is UNKNOWN until the order is found under our id; it is never sent again."""
+    """A timeout is UNKNOWN until the order is found under our id; then it gets its stops."""
     rig.venue.faults.arm({"kind": "drop_reply"})
-    _, placed = await rig.place(wait=0)
-    body = await rig.settled(placed["id"])
+    _, placed = await rig.place(wait=0, stop_loss="1.05")
+
+    async def is_protected() -> Any:
+        body = await rig.order(placed["id"])
+        return body if body["protected"] else None
+
+    body = await eventually(is_protected)
     assert (body["outcome"], body["state"]) == ("DONE", "FILLED")
+    assert rig.venue.book.open_tickets()[0].stop_loss == Decimal("1.05")
     assert len(rig.held(placed["id"])) == 1
     await rig.agrees()
 
