@@ -540,7 +540,8 @@ async def test_retention(talk: Talk) -> None:
     talk.skew = 40 * 86_400_000
     talk.server.bridge.expire()
     talk.server.bridge.forget()
-    assert (await talk.client("GET", f"/order/{ID}"))[1]["outcome"] == "DONE"
+    kept = (await talk.client("GET", f"/order/{ID}"))[1]
+    assert (kept["outcome"], len(kept["executions"])) == ("DONE", 1)
     assert (await talk.client("GET", "/order/" + "u" * 22))[1]["outcome"] == "UNKNOWN"
     await talk.poll(ticket(closed=1_700_010_900), result("FAILED", command_id="u" * 22))
     talk.skew *= 2
