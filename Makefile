@@ -35,6 +35,16 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 test: lint ## everything that needs only Python: lint, types, all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+EXPERT := build/mt4-expert
+CXX ?= g++
+
+$(EXPERT): $(wildcard mt4_bridge/expert/*.mq4 mt4_bridge/expert/*/*)
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -O1 -Wall -Wextra -Werror -o $@ mt4_bridge/expert/shim/main.cpp
+
+test-expert: $(STAMP) $(EXPERT) ## build the Expert Advisor with g++ over a shim of MQL4, and test it
+	$(BIN)/python -m pytest -n 2 tests/expert
+
 bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
 	$(BIN)/python -m benchmarks $(OPTIONS)
 
@@ -57,4 +67,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test bench bench-resting crash-matrix fencing planted-bugs soak format
+.PHONY: help install up down lint test test-expert bench bench-resting crash-matrix fencing planted-bugs soak format
