@@ -38,6 +38,11 @@ def _arm(kind: str, **options: Any) -> Callable[[Fleet], None]:
     return lambda fleet: fleet.venue.arm(kind, on="submit", **options)
 
 
+def _markets_as_they_were(fleet: Fleet) -> None:
+    """So that an order rests although others have filled before it."""
+    fleet.set_prices(PRICES)
+
+
 def _fill_what_rests(fleet: Fleet, names: list[str]) -> None:
     """Let the market come to those that rest, once all of them do."""
     at_rest = fleet.query("SELECT state, due_at FROM orders WHERE client_order_id = ANY(%s)", names)
@@ -104,6 +109,7 @@ FLOWS = {
         Flow(
             "resting",
             {**_LIVE, "order_type": "LIMIT", "limit_price": JUST_BELOW},
+            prepare=_markets_as_they_were,
             proceed=_fill_what_rests,
         ),
         Flow(
@@ -116,6 +122,7 @@ FLOWS = {
             "replaced",
             {**_LIVE, "order_type": "LIMIT", "limit_price": FAR_BELOW},
             live=2,
+            prepare=_markets_as_they_were,
             proceed=_change_what_rests,
             venue="binance",
             points=("modify_order", "execute_command"),

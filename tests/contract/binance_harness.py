@@ -44,6 +44,9 @@ class BinanceHarness:
         {
             Ability.RESTART,
             Ability.FENCE,
+            Ability.UNFENCED,
+            Ability.FENCE_IN_TRANSIT,
+            Ability.QUERY_FAULTS,
             Ability.LIQUIDITY,
             Ability.EXECUTIONS,
             Ability.ENDS,
@@ -73,6 +76,7 @@ class BinanceHarness:
         Decimal("123.45679"),
     )
     balances: ClassVar[Mapping[str, str]] = {"USDT": "1000.50", "BTC": "0.12345678"}
+    clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
     answer_seconds: ClassVar[float] = 0.3
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +51,14 @@ class Ability(StrEnum):
     """The venue holds positions by symbol (a spot account holds balances)."""
     MODIFIES = "modifies"
     """The venue changes an order in place."""
+    MOVES = "moves"
+    """The venue changes the price of an order in place."""
+    QUERY_FAULTS = "query_faults"
+    """Faults strike questions, too."""
+    FENCE_IN_TRANSIT = "fence_in_transit"
+    """The venue refuses what comes late even if it was under way in time."""
+    UNFENCED = "unfenced"
+    """Without `send_by` an order is taken however late it comes."""
     STOPS_WORK_ON = "stops_work_on"
     """What a stop does not find at once when it triggers works on."""
     CORRECTIONS = "corrections"
@@ -106,6 +114,8 @@ class VenueHarness(Protocol):
     """Quantities that the venue takes to the last digit, the awkward ones."""
     balances: ClassVar[Mapping[str, str]]
     """Balances that the venue keeps to the last digit."""
+    clock_step: ClassVar[timedelta]
+    """What lies further apart has different times there."""
     answer_seconds: ClassVar[float]
     """How long an impatient adapter waits for an answer."""
 

@@ -56,6 +56,7 @@ class LedgerHarness:
         "USD": "1000.50",
         "BTC": "0.123456789012345678",
     }
+    clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
     answer_seconds: ClassVar[float] = 0.3
 
     def __init__(self, folder: Path) -> None:

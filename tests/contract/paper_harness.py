@@ -65,6 +65,7 @@ class PaperHarness:
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {
             Ability.FENCE,
+            Ability.UNFENCED,
             Ability.LIQUIDITY,
             Ability.ENDS,
             Ability.NETTING,
@@ -72,6 +73,8 @@ class PaperHarness:
             Ability.RESENDS,
             Ability.POSITIONS,
             Ability.MODIFIES,
+            Ability.MOVES,
+            Ability.FENCE_IN_TRANSIT,
             Ability.STOPS_WORK_ON,
             Ability.REASONS,
         }
@@ -93,6 +96,7 @@ class PaperHarness:
         "USD": "1000.50",
         "BTC": "0.123456789012345678",
     }
+    clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
     answer_seconds: ClassVar[float] = 0.3
     database_url: ClassVar[str]
 

@@ -91,7 +91,7 @@ async def test_c709_no_quote(harness: VenueHarness, broker: Broker) -> None:
         await broker.quote(harness.unpriced)
 
 
-@needs(FaultKind.DROP_REPLY)
+@needs(FaultKind.DROP_REPLY, Ability.QUERY_FAULTS)
 async def test_c710_lost_answer_to_a_question(harness: VenueHarness, broker: Broker) -> None:
     """C710: a question whose answers are lost is BrokerUnavailable, for it changed nothing."""
     await harness.arm(FaultKind.DROP_REPLY, on="query", times=10)

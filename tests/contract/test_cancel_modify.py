@@ -230,3 +230,29 @@ async def test_c428_modify_unknown(harness: VenueHarness, broker: Broker) -> Non
     """C428: modifying what the venue does not know is BrokerRejected."""
     with pytest.raises(BrokerRejected):
         await broker.modify(resting(harness), Modification(quantity=harness.lot))
+
+
+@needs(Ability.MOVES)
+async def test_c430_move(harness: VenueHarness, broker: Broker) -> None:
+    """C430: a new price changes in place; the order trades at it, and not at the old one."""
+    attempt = resting(harness)
+    await broker.submit(attempt)
+    changed = await broker.modify(attempt, Modification(limit_price=Decimal(90)))
+    await harness.set_price("93", "94")
+    before = await broker.find(attempt)
+    await harness.set_price("88", "89")
+    after = await broker.find(attempt)
+    assert changed.state is OrderState.SUBMITTED
+    assert before is not None
+    assert before.state is OrderState.SUBMITTED
+    assert after is not None
+    assert after.state is OrderState.FILLED
+
+
+@needs(Ability.MOVES)
+async def test_c431_move_too_late(harness: VenueHarness, broker: Broker) -> None:
+    """C431: what has filled is not moved: BrokerRejected."""
+    attempt = new_attempt(harness)
+    await broker.submit(attempt)
+    with pytest.raises(BrokerRejected):
+        await broker.modify(attempt, Modification(limit_price=Decimal(90)))

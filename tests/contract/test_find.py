@@ -75,7 +75,7 @@ async def test_c306_ended_by_the_venue(
     assert found.reason == "margin call" or Ability.REASONS not in harness.abilities
 
 
-@needs(FaultKind.UNAVAILABLE)
+@needs(FaultKind.UNAVAILABLE, Ability.QUERY_FAULTS)
 async def test_c307_no_answer_is_not_absence(harness: VenueHarness, broker: Broker) -> None:
     """C307: a venue that is not serving is BrokerUnavailable, never None."""
     await harness.arm(FaultKind.UNAVAILABLE)
@@ -83,7 +83,7 @@ async def test_c307_no_answer_is_not_absence(harness: VenueHarness, broker: Brok
         await broker.find(new_attempt(harness))
 
 
-@needs(FaultKind.REJECT)
+@needs(FaultKind.REJECT, Ability.QUERY_FAULTS)
 async def test_c308_refusal_is_not_absence(harness: VenueHarness, broker: Broker) -> None:
     """C308: a question that is refused is BrokerUnavailable, never None."""
     await harness.arm(FaultKind.REJECT, on="query", code="rate_limit", scope="VENUE")
@@ -91,7 +91,7 @@ async def test_c308_refusal_is_not_absence(harness: VenueHarness, broker: Broker
         await broker.find(new_attempt(harness))
 
 
-@needs(FaultKind.DELAY)
+@needs(FaultKind.DELAY, Ability.QUERY_FAULTS)
 async def test_c309_silence_is_not_absence(harness: VenueHarness, impatient: Broker) -> None:
     """C309: a question that is not answered in time is BrokerUnavailable, never None."""
     await harness.arm(FaultKind.DELAY, on="query", seconds=4 * harness.answer_seconds)
@@ -99,7 +99,7 @@ async def test_c309_silence_is_not_absence(harness: VenueHarness, impatient: Bro
         await impatient.find(new_attempt(harness))
 
 
-@needs(FaultKind.ERROR_REPLY)
+@needs(FaultKind.ERROR_REPLY, Ability.QUERY_FAULTS)
 async def test_c310_error_is_not_absence(harness: VenueHarness, broker: Broker) -> None:
     """C310: a not-found that is not the venue's own word is BrokerUnavailable, never None."""
     attempt = new_attempt(harness)

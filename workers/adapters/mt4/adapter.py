@@ -23,6 +23,7 @@ from execution.domain.errors import (
     CredentialsRefused,
     OutcomeUnknown,
     RejectionScope,
+    TooLate,
 )
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Modification, Part
@@ -126,9 +127,14 @@ class MT4Adapter:
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
         at = self._market(attempt.instrument.symbol)
-        path, body = "order/place", wire.placing(attempt, at, self._deviation)
         if attempt.closes is not None:
             path, body = "order/close", wire.closing(attempt, at, self._deviation)
+        else:
+            path, body = "order/place", wire.placing(attempt, at, self._deviation)
+            if attempt.order_type is OrderType.LIMIT:
+                # MT4 refuses a pending order that the market has reached already.
+                market = await self._ask(f"symbols/{at.name}")
+                body = _read(wire.within_limit, attempt, at, market, body)
         until = attempt.send_by or datetime.now(UTC) + timedelta(seconds=self._timeout)
         command = await self._change(path, attempt.venue_order_id, until, body)
         return self._order(command, at)
@@ -136,11 +142,11 @@ class MT4Adapter:
     async def cancel(self, attempt: Attempt) -> None:
         """Delete the pending order; a command of its own, under an id of its own."""
         body = {"order_id": attempt.venue_order_id, "target": "PENDING"}
-        await self._change("order/close", _new_id(), self._soon(), body)
+        await self._about("order/close", self._soon(), body)
 
     async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
         until = change.send_by or self._soon()
-        await self._change("order/modify", _new_id(), until, wire.modifying(attempt, change))
+        await self._about("order/modify", until, wire.modifying(attempt, change))
         found = await self.find(attempt)
         if found is None:
             raise OutcomeUnknown("changed, and not found after that")
@@ -230,6 +236,13 @@ class MT4Adapter:
             reraise=True,
         )
         return await attempts(self.find, attempt)
+
+    async def _about(self, path: str, until: datetime, body: Json) -> None:
+        """A command about an order. What provably did not happen is refused, whatever the cause."""
+        try:
+            await self._change(path, _new_id(), until, body)
+        except TooLate as error:
+            raise BrokerRejected(str(error), code="NOT_CHANGED") from error
 
     async def _change(self, path: str, name: str, until: datetime, body: Json) -> Json:
         """A command that is DONE; anything else is raised as what it means."""

@@ -6,7 +6,7 @@ GetLastError's numbers: MQL4 reference, "Trade server return codes".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -32,6 +32,8 @@ SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
 
 _VENUE_WIDE = frozenset({"5", "8", "64", "65", "132", "133", "137"})
 """Account disabled, old version, too frequent, market closed, trade disabled, broker busy."""
+_WIDEST = 10_000
+"""Points of slippage that the bridge takes."""
 _TERMS = frozenset({"131", "147", "4106"})
 """Invalid volume, expirations not taken, unknown symbol."""
 
@@ -89,6 +91,26 @@ def placing(attempt: Attempt, at: Market, deviation: int) -> dict[str, Any]:
     return body
 
 
+def within_limit(
+    attempt: Attempt, at: Market, market: Json, pending: dict[str, Any]
+) -> dict[str, Any]:
+    """A LIMIT order that the market has reached, as a market order that gets no worse a price.
+
+    `pending` while the market is away from its limit. The slippage it may take ends at the limit.
+    """
+    limit, buys = attempt.limit_price, attempt.side is Side.BUY
+    price = market["ask"] if buys else market["bid"]
+    point = at.rules.price_step
+    if limit is None or price is None or not point:
+        return pending
+    room = (limit - decimal(price)) * attempt.side.sign
+    if room < 0:
+        return pending
+    points = min(int(room / point), _WIDEST)
+    at_market = replace(attempt, order_type=OrderType.MARKET, time_in_force=TimeInForce.GTC)
+    return placing(at_market, at, points)
+
+
 def closing(attempt: Attempt, at: Market, deviation: int) -> dict[str, Any]:
     """The body of POST /order/close for a position, or a part of it."""
     return {
@@ -113,8 +135,8 @@ def refusal(command: Json) -> BrokerError:
     if outcome != "FAILED":
         return OutcomeUnknown(said)
     if sent == "NO":
-        # Too late, or what it was to close is gone meanwhile: it may be tried otherwise.
-        passes = code == "expired" or command["kind"] == "CLOSE"
+        # Too late, or what it is about is gone meanwhile: it may be tried otherwise.
+        passes = code == "expired" or command["kind"] != "PLACE"
         return TooLate(said) if passes else BrokerUnavailable(said)
     scope = RejectionScope.ORDER
     if code in _VENUE_WIDE:
