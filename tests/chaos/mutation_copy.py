@@ -8,7 +8,6 @@ function with its body, which mutmut changes like any other.
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,14 +110,9 @@ def _plain(function: Function, name: str, lines: list[str]) -> list[str]:
         defaults=[],
     )
     kind = "async def" if isinstance(function, ast.AsyncFunctionDef) else "def"
-    first = function.body[0].lineno - 1
-    body = textwrap.dedent("\n".join(lines[first : function.end_lineno]))
-    return [
-        "",
-        "",
-        f"{kind} {name}({ast.unparse(bare)}):",
-        *textwrap.indent(body, "    ").split("\n"),
-    ]
+    # As they stand: indented once more than need be, so that no string with several lines changes.
+    body = lines[function.body[0].lineno - 1 : function.end_lineno]
+    return ["", "", f"{kind} {name}({ast.unparse(bare)}):", *body]
 
 
 def _call(function: Function, name: str) -> str:

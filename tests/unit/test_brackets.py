@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def loss(side: Side) -> Child:
 @pytest.mark.parametrize(("side", "opposite"), [(Side.BUY, Side.SELL), (Side.SELL, Side.BUY)])
 def test_children_close_what_the_parent_opens(side: Side, opposite: Side) -> None:
     """On the other side a LIMIT takes the profit and a STOP stops the loss."""
-    both = {"take_profit_price": Decimal(700), "stop_loss_price": Decimal(500)}
+    both: dict[str, Any] = {"take_profit_price": Decimal(700), "stop_loss_price": Decimal(500)}
     assert children(an_order(side=side, **both)) == [profit(opposite), loss(opposite)]
 
 
