@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COPIED = (
-    *("execution", "tasks", "workers", "simulators", "migrations", "tests"),
+    *("execution", "tasks", "workers", "simulators", "migrations", "tests", "docs"),
     *("celeryconfig.py", "alembic.ini", "pyproject.toml"),
 )
 DOMAIN, STEPS = "execution/domain", "tasks"
