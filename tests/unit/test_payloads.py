@@ -211,3 +211,18 @@ def test_fingerprints_never_change() -> None:
 def test_shown_to_sixty(value: Any, text: str) -> None:
     """Sixty characters are shown whole, more are cut there."""
     assert shown(value) == text
+
+
+def test_what_is_cut_says_so() -> None:
+    """Where a value was too deep there stands one character."""
+    assert (
+        json.dumps(storable(nested(20, "array")), ensure_ascii=False) == "[" * 10 + '"…"' + "]" * 10
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2**999 - 1, str(2**999 - 1)), (2**999, "integer of 1000 bits")]
+)
+def test_integers_up_to_a_thousand_bits(value: int, text: str) -> None:
+    """A longer one is stored by its size."""
+    assert storable(value) == text
