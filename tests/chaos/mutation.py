@@ -27,7 +27,7 @@ from tests.chaos.mutation_steps import judge
 COPY = Path(".mutation_cache")
 KILLED, NOT_RUN = "killed", "not run"
 OUTCOMES = (KILLED, "survived", "timeout", "suspicious", "no tests", NOT_RUN)
-# Both run in the copy, where mutmut finds its settings and its files.
+# These run in the copy, where mutmut finds its settings and its files.
 _GENERATE = """
 from pathlib import Path
 from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants
@@ -44,6 +44,13 @@ for name in sys.argv[1:]:
     for line in get_diff_for_mutant(name).splitlines():
         if line[:1] in "+-" and line[:3] not in ("+++", "---"):
             print(f"    {line}")
+"""
+# A loop that never ends may also fill the memory: two gigabytes are enough for any test.
+_RUN = """
+import resource, sys
+from mutmut.__main__ import cli
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+cli(["run", "--max-children", sys.argv[1]])
 """
 _PATIENCE = 60
 
@@ -97,7 +104,7 @@ def run_domain(copy: Path, jobs: int, seconds: float) -> dict[str, str]:
     log = copy / "mutmut.log"
     with log.open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)],
+            [sys.executable, "-c", _RUN, str(jobs)],
             cwd=copy,
             stdout=said,
             stderr=subprocess.STDOUT,
