@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"broken: {broken}")
         return 1
     for part, counts in found.items():
-        print(f"{part}: {', '.join(f'{value:g} {name}' for name, value in counts.items())}")
+        print(f"{part}: {', '.join(f'{name} {value}' for name, value in counts.items())}")
     print(json.dumps(found))
     return 0
 

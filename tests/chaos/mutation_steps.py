@@ -44,6 +44,7 @@ _ALSO = {
         f"{_FIRST}::test_a_broker_nobody_serves",
     ),
     "tasks.submit_order": (
+        f"{_DUPLICATES}::test_every_message_at_once_on_the_way",
         f"{_FIRST}::test_a_worker_that_hangs_in_a_send",
         f"{_FIRST}::test_kill_on_either_side_of_the_send",
     ),
@@ -70,6 +71,7 @@ def judge(mutant: str, copy: Path) -> tuple[str, str]:
     Killed is only what was called, made a test fail, and does not make it fail when it is not
     called: "killed", "survived", "timeout", "no tests" (nothing called it) or "suspicious".
     """
+    copy = copy.resolve()
     mark = copy / "marks" / uuid4().hex
     mark.parent.mkdir(exist_ok=True)
     code, said = _pytest(copy, tests_for(mutant), mutant, mark)
@@ -79,10 +81,10 @@ def judge(mutant: str, copy: Path) -> tuple[str, str]:
         return "timeout", said
     if code == 0:
         return ("survived" if called else "no tests"), ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+::\S+)", said, re.MULTILINE)
-    if code != 1 or failed is None or not called:
-        return "suspicious", f"pytest ended with {code}"
-    test = failed.group(1)
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?::.+?)(?: - .*)?$", said, re.MULTILINE)
+    test = failed.group(1) if failed else None
+    if code != 1 or test is None or not called:
+        return "suspicious", f"pytest ended with {code}, failed: {test}, called: {called}"
     if _pytest(copy, (test,), "", mark)[0] != 0:
         return "suspicious", f"{test} fails without it, too"
     return "killed", test
