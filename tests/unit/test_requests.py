@@ -391,7 +391,6 @@ TRAIL = {"order_type": "TRAILING_STOP"}
             "trail_amount: None exactly one of trail_amount, trail_percent goes with a trail",
         ),
         ({"side": "buy"}, "side: \"buy\" must be 'BUY' or 'SELL'"),
-        ({"symbol": ""}, 'symbol: "" string should have at least 1 character'),
     ],
 )
 def test_word_for_word(changes: Payload, message: str) -> None:

@@ -63,23 +63,24 @@ def test_a_time_may_be_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "says"),
+    ("changes", "field", "kind"),
     [
-        ({"at": "2026-01-02T12:00:00"}, "at", "must be an ISO 8601 time with its UTC offset"),
-        ({"at": "noon"}, "at", "must be an ISO 8601 time with its UTC offset"),
-        ({"at": 1767355200}, "at", "must be an ISO 8601 time with its UTC offset"),
-        ({"quantity": "-1"}, "quantity", "must be greater than 0 and below 1e15"),
-        ({"execution_id": "e 1"}, "execution_id", "String should match pattern"),
-        ({"fee": "1"}, "fee", "Extra inputs are not permitted"),
+        ({"at": "2026-01-02T12:00:00"}, "at", "time"),
+        ({"at": "noon"}, "at", "time"),
+        ({"at": 1767355200}, "at", "time"),
+        ({"quantity": "-1"}, "quantity", "range"),
+        ({"execution_id": "e 1"}, "execution_id", "string_pattern_mismatch"),
+        ({"fee": "1"}, "fee", "extra_forbidden"),
     ],
 )
-def test_what_is_no_execution(changes: dict[str, Any], field: str, says: str) -> None:
+def test_what_is_no_execution(changes: dict[str, Any], field: str, kind: str) -> None:
     """The field and the rule are named."""
     with pytest.raises(ValidationError) as refused:
         told(**changes)
     (problem,) = refused.value.errors()
-    assert problem["loc"] == (field,)
-    assert problem["msg"].startswith(says)
+    assert (problem["loc"], problem["type"]) == ((field,), kind)
+    if kind == "time":
+        assert problem["msg"] == "must be an ISO 8601 time with its UTC offset"
 
 
 @pytest.mark.parametrize(
