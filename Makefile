@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MUTMUT := $(VENV)/.mutmut
 DETACH ?= 0
 ORDERS ?= 2000
 MINUTES ?= 10
@@ -16,6 +17,10 @@ help: ## list the targets
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(MUTMUT): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutation]'
 	@touch $@
 
 install: $(STAMP) ## make .venv/ with everything in it
@@ -57,6 +62,9 @@ crash-matrix: $(STAMP) ## kill, fail and hang at every fault point (OPTIONS="--o
 planted-bugs: $(STAMP) ## put in the mistakes that lose or double orders, and name the tests that catch them
 	$(BIN)/python -m tests.chaos.planted $(OPTIONS)
 
+mutation: $(MUTMUT) ## change the domain and the steps, and count the changes no test notices (OPTIONS="--only domain")
+	$(BIN)/python -m tests.chaos.mutation $(OPTIONS)
+
 fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS times
 	$(BIN)/python -m tests.chaos.fencing --rounds $(ROUNDS)
 
@@ -67,4 +75,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-expert bench bench-resting crash-matrix fencing planted-bugs soak format
+.PHONY: help install up down lint test test-expert bench bench-resting crash-matrix fencing mutation planted-bugs soak format

@@ -210,3 +210,26 @@ def test_message_on_the_wire() -> None:
 def test_channels(stream: str, mode: str | None, names: list[str]) -> None:
     """A fill goes to its mode's channel too: live and paper never share one."""
     assert channels(Numbered(stream, 1, {"execution_mode": mode})) == names
+
+
+def test_a_command_is_known_by_its_own_id() -> None:
+    """A command's event is the same whether its order exists yet or not."""
+
+    def told(order_id: UUID | None) -> Event:
+        return order_event(
+            OrderEventType.CANCEL_REQUESTED,
+            key="c-1",
+            at=AT,
+            client_order_id="a-1",
+            order_id=order_id,
+            alone=True,
+        )
+
+    assert told(ORDER).event_id == told(None).event_id
+    assert told(None).payload["order_id"] is None
+    assert told(ORDER).payload["order_id"] == str(ORDER)
+
+
+def test_revisions_begin_with_none() -> None:
+    """News of an execution that names no revision is its first."""
+    assert fill_event("COMMISSION", FACTS).event_id == fill_event("COMMISSION", FACTS, 0).event_id

@@ -78,3 +78,9 @@ def test_event_id_keeps_parts_apart() -> None:
     """Where one part ends and the next begins counts."""
     assert event_id("ab", "c") != event_id("a", "bc")
     assert event_id("orders", None) == event_id("orders", "None")
+
+
+def test_uuid7_takes_ten_bytes() -> None:
+    """More randomness than fits is left out, and does not spill into the time."""
+    ten = bytes(range(10))
+    assert uuid7(1, ten + b"\xff" * 6) == uuid7(1, ten)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -497,3 +498,95 @@ def test_every_month_of_the_horizon_has_one_code(on: date, months: int, root: st
     short = mapped(f"{code}{year % 10}", FUTURE, on)
     assert short == mapped(f"{code}{year % 100:02}", FUTURE, on)
     assert short.contract_month == f"{year}{month + 1:02}"
+
+
+def test_an_override_may_need_its_class_to_be_read() -> None:
+    """FOO-TRY is a pair only where somebody says that it is crypto, as the settings do."""
+    mapper = ExchangeMapper({"FOO": SymbolOverride(CRYPTO, symbol="foo-try")})
+    assert mapper.map("FOO", on=TODAY) == Instrument("FOO-TRY", CRYPTO, "TRY", base_currency="FOO")
+    assert mapper.map("FOO-TRY", on=TODAY).symbol == "FOO-TRY"
+
+
+def test_an_override_may_name_a_contract() -> None:
+    """The contract's year is read on the day of the request."""
+    coffee = SymbolOverride(FUTURE, "USD", Decimal("0.5"), "NYBOT", "KCX6")
+    mapper = ExchangeMapper({"COFFEE": coffee})
+    for symbol in ("coffee", "KCX6"):
+        assert mapper.map(symbol, on=TODAY) == Instrument(
+            symbol="KCX6",
+            asset_class=FUTURE,
+            currency="USD",
+            multiplier=Decimal("0.5"),
+            underlying="KC",
+            exchange="NYBOT",
+            contract_month="202611",
+        )
+
+
+@pytest.mark.parametrize("missing", ["currency", "multiplier", "exchange"])
+def test_an_unlisted_future_is_described_in_full(missing: str) -> None:
+    """What is not in our table needs all three, or orders would have the wrong size."""
+    terms: dict[str, Any] = {"currency": "USD", "multiplier": Decimal(375), "exchange": "NYBOT"}
+    del terms[missing]
+    mapper = ExchangeMapper({"KCZ6": SymbolOverride(FUTURE, **terms)})
+    with pytest.raises(UnknownSymbol, match="the future KC, which is not in our table"):
+        mapper.map("KCZ6", on=TODAY)
+
+
+def test_a_share_by_the_settings() -> None:
+    """One of the usual form keeps its spelling's rule; one of another is in dollars by default."""
+    shares = {"BRK B": SymbolOverride(EQUITY, exchange="NYSE"), "X.YZ": SymbolOverride(EQUITY)}
+    mapper = ExchangeMapper(shares)
+    assert mapper.map("brk b", on=TODAY) == Instrument("BRK.B", EQUITY, "USD", exchange="NYSE")
+    assert mapper.map("BRK.B", on=TODAY).exchange == "NYSE"
+    assert mapper.map("X.YZ", on=TODAY) == Instrument("X.YZ", EQUITY, "USD")
+
+
+def test_a_multiplier_may_be_small() -> None:
+    """Micro contracts are worth less than one a point."""
+    assert SymbolOverride(FUTURE, multiplier=Decimal("0.1")).multiplier == Decimal("0.1")
+
+
+FORMS = [
+    "a US share: 1 to 5 letters and perhaps a class from A to E (SPY, BRK.B)",
+    "an OCC option: root, yymmdd, C or P, strike in thousandths (SPY261218C00600000)",
+    "a future: root, month code and year (ESZ6, ESZ26)",
+    "a pair of ISO 4217 currencies (EURUSD, EUR/USD, XAUUSD)",
+    "a crypto pair: BASE-QUOTE, or unseparated when both are known (BTC-USDT, BTCUSDT)",
+]
+SEVERAL = "OPBTC (EQUITY) or OP-BTC (CRYPTO)"
+HOW = "name the asset_class or write the symbol in full"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "asset_class", "message"),
+    [
+        ("NOTASYMBOL", EQUITY, f"is not {FORMS[0]}, as asset_class EQUITY asks"),
+        ("GBTC", FX, f"is not {FORMS[3]}, as asset_class FX asks; it could be GBTC (EQUITY)"),
+        (
+            *("OPBTC", None),
+            f"is ambiguous; it could be {SEVERAL}: {HOW}",
+        ),
+        ("123", None, f"is unknown; it is none of: {'; '.join(FORMS)}"),
+        ("", None, "is empty"),
+        (" SPY", None, "begins or ends with a space"),
+        ("S\n", None, "holds a character that is not printable ASCII"),
+        ("SPY261218C00000000", None, "has a strike of zero"),
+    ],
+)
+def test_word_for_word(symbol: str, asset_class: AssetClass | None, message: str) -> None:
+    """A refusal reads as one line: the symbol, and what is wrong with it."""
+    assert reason(symbol, asset_class) == f"symbol {symbol!a} {message}"
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"), [(24, f"'{'1' * 24}' is unknown"), (25, f"'{'1' * 24}'... is unknown")]
+)
+def test_a_long_symbol_is_cut(length: int, shown: str) -> None:
+    """Of what is longer than any symbol its beginning is shown, and that there was more."""
+    assert reason("1" * length).startswith(f"symbol {shown}")
+
+
+def test_the_longest_symbol() -> None:
+    """32 characters are read, whatever becomes of them."""
+    assert "is unknown" in reason("1" * 32)

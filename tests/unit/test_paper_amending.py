@@ -83,3 +83,20 @@ def test_a_limit_changes_after_the_trigger() -> None:
     """A STOP_LIMIT that was reached is a LIMIT, whose price may change."""
     order = new(OrderType.STOP_LIMIT, triggered_at=NOON, **TERMS[OrderType.STOP_LIMIT])
     assert amend(order, Modification(limit_price=Decimal(99))).limit_price == 99
+
+
+def test_codes() -> None:
+    """A refusal has a code that programs can tell."""
+    over = new(OrderType.MARKET, state=OrderState.CANCELLED)
+    with pytest.raises(BrokerRejected) as refused:
+        amend(over, Modification(Decimal(20)))
+    assert refused.value.code == "NOT_WORKING"
+    with pytest.raises(BrokerRejected) as refused:
+        amend(new(OrderType.MARKET), Modification(Decimal(0)))
+    assert refused.value.code == "CANNOT_MODIFY"
+
+
+@pytest.mark.parametrize("quantity", ["1", "0.00000001"])
+def test_a_little_is_a_quantity(quantity: str) -> None:
+    """Any total above zero can be asked for while nothing is filled."""
+    assert amend(new(OrderType.MARKET), Modification(Decimal(quantity))).quantity > 0

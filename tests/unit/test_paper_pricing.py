@@ -146,3 +146,8 @@ def test_uniform_draws_by_the_execution() -> None:
     used = Slippage("uniform", RATE, draw)
     assert used.price(quote("99", "101"), Side.BUY, "o:7") == Decimal("99.95")
     assert asked == ["o:7"]
+
+
+def test_draws_never_change() -> None:
+    """A later version repeats the prices of an earlier one, seed by seed."""
+    assert seeded_draw(7)("a-1:1") == Decimal("0.929642")

@@ -190,3 +190,39 @@ def test_shown_fits_a_message(value: Any) -> None:
 def test_shown_in_words(value: Any, text: str) -> None:
     """Text stands in quotes; line breaks are replaced; the rest is as Python shows it."""
     assert shown(value) == text
+
+
+def test_fingerprints_never_change() -> None:
+    """They are stored: a later version must know the same payload again."""
+    payload = {"b": [1, None, "x"], "a": {"d": True, "c": "ü"}}
+    known = "f4b7a3fc5f05603c9f9f1cbc24604f6af478fc062f5d44a5f5db7dd93624c613"
+    assert fingerprint(payload) == known
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x" * 58, '"' + "x" * 58 + '"'),
+        ("x" * 59, '"' + "x" * 59 + "…"),
+        ([1] * 20, "[" + "1, " * 19 + "1]"),
+        ([1] * 21, "[" + "1, " * 19 + "1,…"),
+    ],
+)
+def test_shown_to_sixty(value: Any, text: str) -> None:
+    """Sixty characters are shown whole, more are cut there."""
+    assert shown(value) == text
+
+
+def test_what_is_cut_says_so() -> None:
+    """Where a value was too deep there stands one character."""
+    assert (
+        json.dumps(storable(nested(20, "array")), ensure_ascii=False) == "[" * 10 + '"…"' + "]" * 10
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2**999 - 1, str(2**999 - 1)), (2**999, "integer of 1000 bits")]
+)
+def test_integers_up_to_a_thousand_bits(value: int, text: str) -> None:
+    """A longer one is stored by its size."""
+    assert storable(value) == text

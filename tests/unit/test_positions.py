@@ -136,3 +136,10 @@ def test_quantity_keeps_all_digits_a_request_may_have() -> None:
     """A request may have 15 digits before the point and 18 behind: the position keeps all 33."""
     quantity = Decimal("123456789012345.123456789012345678")
     assert fold([FillEntry(Side.BUY, quantity, ONE)], ONE).quantity == quantity
+
+
+def test_a_base_commission_on_the_way_to_flat() -> None:
+    """Buying back exactly what was short leaves the commission short, at the price of the day."""
+    back = FillEntry(Side.BUY, Decimal(1), Decimal(60), base_commission=Decimal("0.001"))
+    position = fold([entry("SELL 1 @ 50"), back], ONE)
+    assert position == Position(Decimal("-0.001"), Decimal(60), Decimal(-10), Decimal(0))

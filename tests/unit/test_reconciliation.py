@@ -50,3 +50,18 @@ def test_positions() -> None:
     found = compare_positions(venue, ours)
     assert [(one.kind, one.key) for one in found] == [(POSITION_BREAK, "B"), (POSITION_BREAK, "C")]
     assert found[1].message == "C: the venue holds 0, our executions add up to -2"
+
+
+def test_nothing_is_zero() -> None:
+    """A symbol that only one side knows of counts as zero on the other, and zero is no break."""
+    venue = [VenuePosition("A", Decimal(0)), VenuePosition("B", Decimal(1))]
+    (found,) = compare_positions(venue, {"C": Decimal(0)})
+    assert (found.kind, found.key) == (POSITION_BREAK, "B")
+    assert found.message == "B: the venue holds 1, our executions add up to 0"
+    assert len(compare_positions([], {"A": Decimal(1)})) == 1
+
+
+def test_an_alert_says_what_works_there() -> None:
+    """Side, quantity, symbol and the venue's own id: enough to look for it."""
+    (foreign,) = compare_orders([working("77", "c")], {})
+    assert foreign.message == "BUY 3 SPY (77) works at the venue and is no order of ours"

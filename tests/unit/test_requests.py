@@ -360,3 +360,65 @@ def test_time_in_force_by_default(asset_class: AssetClass) -> None:
     assert parse(BASE).effective_time_in_force(asset_class) is default
     asked = parse(BASE | {"time_in_force": "IOC"})
     assert asked.effective_time_in_force(asset_class) is TimeInForce.IOC
+
+
+UTC_OFFSET = "must be an ISO 8601 time with its UTC offset"
+NEEDS_GTD = "required for time_in_force GTD, and only then"
+TRAIL = {"order_type": "TRAILING_STOP"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantity": None}, 'quantity: None must be a decimal string such as "0.5"'),
+        ({"quantity": "1e5"}, 'quantity: "1e5" must be a plain decimal number such as "0.5"'),
+        ({"quantity": "0"}, 'quantity: "0" must be greater than 0 and below 1e15'),
+        (
+            {"quantity": f"0.{'0' * 18}1"},
+            f'quantity: "0.{"0" * 18}1" must have at most 18 decimals',
+        ),
+        ({"expires_at": "soon"}, f'expires_at: "soon" {UTC_OFFSET}'),
+        ({"expires_at": "2026-01-02"}, f'expires_at: "2026-01-02" {UTC_OFFSET}'),
+        ({"expires_at": 5}, f"expires_at: 5 {UTC_OFFSET}"),
+        ({"expires_at": "2026-01-02T03:04:05Z"}, f'expires_at: "2026-01-02T03:04:05Z" {NEEDS_GTD}'),
+        ({"time_in_force": "GTD"}, f"expires_at: None {NEEDS_GTD}"),
+        (
+            {"expires_at": "9999-12-31T23:59:59-23:59"},
+            'expires_at: "9999-12-31T23:59:59-23:59" must be a time that exists in UTC',
+        ),
+        (
+            TRAIL,
+            "trail_amount: None exactly one of trail_amount, trail_percent goes with a trail",
+        ),
+        ({"side": "buy"}, "side: \"buy\" must be 'BUY' or 'SELL'"),
+    ],
+)
+def test_word_for_word(changes: Payload, message: str) -> None:
+    """A refusal reads as one line: the field, what was sent, the rule."""
+    assert refusal(**changes) == message
+
+
+@pytest.mark.parametrize("moment", ["2026-01-02\x0003:04:05+00:00", "2026-01-02\n03:04:05+00:00"])
+def test_a_time_that_cannot_be_printed(moment: str) -> None:
+    """Python reads any character between date and time; what has no print is no time here."""
+    assert "UTC offset" in refusal(time_in_force="GTD", expires_at=moment)
+
+
+@pytest.mark.parametrize("quantity", [10**15, -(10**15), 10**5000], ids=["15", "-15", "5000"])
+def test_integers_that_are_too_large(quantity: int) -> None:
+    """An integer that Python would not even print is refused in the same words."""
+    assert refusal(quantity=quantity).endswith('must be a plain decimal number such as "0.5"')
+
+
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, "; and 1 more")])
+def test_five_problems_are_shown(count: int, more: str) -> None:
+    """Five are all of five; of six there is one more."""
+    names = [f"field_{number}" for number in range(count)]
+    shown = "; ".join(f"{name}: 1 is not a known field" for name in names[:5])
+    assert refusal(**dict.fromkeys(names, 1)) == shown + more
+
+
+@pytest.mark.parametrize(("length", "quoted"), [(60, False), (64, False), (65, True)])
+def test_long_names_of_fields(length: int, quoted: bool) -> None:  # noqa: FBT001
+    """A name that could be one is shown as it is, a longer one like any text."""
+    assert refusal(**{"f" * length: 1}).startswith('"' if quoted else "f" * length + ":")
