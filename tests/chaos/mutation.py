@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, default=40, help="how many mutants of the steps")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the sample")
     parser.add_argument("--minutes", type=float, default=30, help="at most, for each part")
-    parser.add_argument("--again", action="store_true", help="what was killed in the last run is")
+    parser.add_argument("--again", action="store_true", help="of the domain what survived")
     parser.add_argument("--mutant", action="append", help="a mutant of the steps, for the sample")
     options = parser.parse_args(arguments)
     found: dict[str, dict[str, float]] = {}
