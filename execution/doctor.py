@@ -24,7 +24,7 @@ _CLOCKS_APART = timedelta(milliseconds=500)
 
 VARIABLES: Mapping[BrokerName, tuple[str, ...]] = {
     BrokerName.IBKR: ("ibkr_host", "ibkr_account"),
-    BrokerName.MT4: ("mt4_bridge_url", "mt4_bridge_token"),
+    BrokerName.MT4: ("mt4_bridge_token",),
     BrokerName.BINANCE: ("binance_api_key", "binance_api_secret"),
 }
 """Without these a live broker is not available."""

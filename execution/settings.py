@@ -108,8 +108,15 @@ class Settings(BaseSettings):
     ibkr_port: int = 7497
     ibkr_client_id: int = 1
     ibkr_account: str | None = None
-    mt4_bridge_url: str | None = None
+    mt4_bridge_url: str = "http://127.0.0.1:8005"
     mt4_bridge_token: SecretStr | None = None
+    mt4_symbol_suffix: str = Field(
+        default="", description="What the broker adds to each symbol's name: `.x` in `EURUSD.x`."
+    )
+    mt4_deviation: int = Field(
+        default=30, ge=0, le=10_000, description="Worst slippage of a market order, in points."
+    )
+    mt4_poll_interval: Seconds = timedelta(seconds=1)
     binance_api_key: SecretStr | None = None
     binance_api_secret: SecretStr | None = None
     binance_testnet: bool = True

@@ -171,7 +171,8 @@ class Fleet:
         return [replace(spec, longest_pause=0.5) for spec in specs]
 
     def _brokers_ready(self) -> bool:
-        wanted = {queue.upper() for queue in self._queues} - {"ORDERS", "IBKR", "MT4"}
+        simulated = {"PAPER", self.venue.broker}
+        wanted = {queue.upper() for queue in self._queues} & simulated
         if self._ready is not None:
             wanted = set(self._ready)
         rows = self.query("SELECT broker FROM broker_sessions WHERE status = 'LIVE_READY'")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, ClassVar
 
 from execution.supervisor.services import project_root
@@ -19,7 +21,7 @@ class SimulatedVenue:
     broker: ClassVar[str] = "BINANCE"
     """The broker that it is, or stands in for, in the tables."""
     module: ClassVar[str]
-    options: ClassVar[tuple[str, ...]] = ()
+    options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,7 +34,8 @@ class SimulatedVenue:
             [
                 *(sys.executable, "-m", self.module),
                 *("--port", str(self._ports[0]), "--control-port", str(self._ports[1])),
-                *("--state", str(self._folder / "venue.jsonl"), *self.options),
+                *self.state,
+                *self.options,
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -55,6 +58,11 @@ class SimulatedVenue:
     def environment(self, url: str | None = None) -> dict[str, str]:
         """What a worker is told, so that it finds the venue (at `url`, through a proxy)."""
         raise NotImplementedError
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The options that name its memory."""
+        return ("--state", str(self._folder / "venue.jsonl"))
 
     @property
     def url(self) -> str:
@@ -136,6 +144,83 @@ class BinanceVenue(SimulatedVenue):
 
     def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         super().prices({name: price for name, price in prices.items() if "-" in name})
+
+
+class Mt4Venue(SimulatedVenue):
+    """A bridge and a terminal with its trade server, each a process of its own."""
+
+    broker = "MT4"
+    module = "simulators.mt4_terminal"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._bridge: subprocess.Popen[str] | None = None
+        self._bridge_port = 0
+        self._tokens = {name: token_urlsafe(24) for name in ("bridge", "terminal")}
+
+    def start(self) -> None:
+        self.start_bridge()
+        token = self._folder / "terminal-token"
+        token.write_text(self._tokens["terminal"], encoding="utf-8")
+        self.options = (
+            *("--bridge-url", self.url, "--token-file", str(token)),
+            *("--folder", str(self._folder / "terminal"), "--suffix", ".x"),
+            *("--poll-seconds", "0.02", "--look-seconds", "1", "--retry-seconds", "0.05"),
+        )
+        super().start()
+
+    def start_bridge(self) -> None:
+        """Start the bridge on the port of the first time."""
+        self._bridge = subprocess.Popen(
+            [sys.executable, "-m", "mt4_bridge"],
+            env={
+                **os.environ,
+                "MT4_BRIDGE_TOKEN": self._tokens["bridge"],
+                "MT4_TERMINAL_TOKEN": self._tokens["terminal"],
+                "MT4_BRIDGE_DATABASE": str(self._folder / "bridge.sqlite3"),
+                "MT4_BRIDGE_PORT": str(self._bridge_port),
+                "MT4_BRIDGE_STALE_AFTER": "2",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=project_root(),
+            start_new_session=True,
+        )
+        assert self._bridge.stdout is not None
+        self._bridge_port = json.loads(self._bridge.stdout.readline())["port"]
+
+    def stop_bridge(self) -> None:
+        """Kill -9 of the bridge."""
+        if self._bridge is not None:
+            self._bridge.kill()
+            self._bridge.wait()
+            assert self._bridge.stdout is not None
+            self._bridge.stdout.close()
+            self._bridge = None
+
+    def stop(self) -> None:
+        super().stop()
+        self.stop_bridge()
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        return {
+            "MT4_BRIDGE_URL": url or self.url,
+            "MT4_BRIDGE_TOKEN": self._tokens["bridge"],
+            "MT4_SYMBOL_SUFFIX": ".x",
+            "MT4_POLL_INTERVAL": "0.2",
+        }
+
+    @property
+    def url(self) -> str:
+        """The bridge's."""
+        return f"http://127.0.0.1:{self._bridge_port}"
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        return ()
+
+    def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        super().prices({name: price for name, price in prices.items() if name == "EURUSD"})
 
 
 VENUES: dict[str, type[SimulatedVenue]] = {"ledger": LedgerVenue, "binance": BinanceVenue}

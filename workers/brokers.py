@@ -97,8 +97,20 @@ def _ibkr(context: Context) -> Broker | str:
 
 
 def _mt4(context: Context) -> Broker | str:
-    del context
-    return "no adapter yet: MT4_BRIDGE_URL is not used"
+    settings = context.settings
+    if settings.mt4_bridge_token is None:
+        return "MT4_BRIDGE_TOKEN is not set"
+    from workers.adapters.mt4.adapter import MT4Adapter  # noqa: PLC0415
+
+    return MT4Adapter(
+        settings.mt4_bridge_url,
+        settings.mt4_bridge_token.get_secret_value(),
+        timeout=settings.broker_call_timeout,
+        poll_interval=settings.mt4_poll_interval,
+        patience=settings.broker_call_timeout / 2,
+        suffix=settings.mt4_symbol_suffix,
+        deviation=settings.mt4_deviation,
+    )
 
 
 def _binance(context: Context) -> Broker | str:

@@ -36,7 +36,7 @@ _ALSO = {
     "tasks.cancel_order": (_COMMANDS,),
     "tasks.modify_order": (_COMMANDS,),
     "tasks.instruct": (_COMMANDS,),
-    "tasks.execute_command": (_COMMANDS,),
+    "tasks.execute_command": (_COMMANDS, "tests/acceptance/test_modify_faults.py"),
     "tasks.connect_gateway": (f"{_FIRST}::test_a_broker_nobody_serves",),
     "tasks.persist_fill": ("tests/acceptance/test_brackets.py",),
     "tasks.recover_orders": (

@@ -47,7 +47,7 @@ def test_no_real_money_by_default() -> None:
     assert loaded.binance_testnet is True
     assert loaded.force_paper_trading is False
     assert [getattr(loaded, name) for name in SECRETS] == [None] * len(SECRETS)
-    assert (loaded.ibkr_host, loaded.mt4_bridge_url) == (None, None)
+    assert (loaded.ibkr_host, loaded.mt4_bridge_token) == (None, None)
 
 
 def test_documented_defaults() -> None:

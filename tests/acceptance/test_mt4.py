@@ -1,0 +1,237 @@
+"""FX through bridge and terminal with real workers: netted, once, and whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.fleet import PRICES, Fleet, Servers, flush, wait_until
+from tests.venues import Mt4Venue
+
+LOT = 100_000
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    servers: Servers, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """Workers whose MT4 is a bridge with a simulated terminal."""
+    flush(servers.valkey.url)
+    home = tmp_path_factory.mktemp("mt4") / "home"
+    queues = ("orders", "mt4", "paper")
+    with Fleet(
+        module_database_url, servers.valkey.url, home, queues=queues, venue=Mt4Venue
+    ) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def venue(fleet: Fleet) -> Mt4Venue:
+    """Bridge and terminal."""
+    assert isinstance(fleet.venue, Mt4Venue)
+    return fleet.venue
+
+
+@pytest.fixture(autouse=True)
+def judged(fleet: Fleet) -> Iterator[None]:
+    """The venue as it was before a test; ledger, tables and event stream compared after it."""
+    fleet.venue.disarm()
+    fleet.set_prices(PRICES)
+    yield
+    fleet.venue.disarm()
+    fleet.judge()
+
+
+def new_id(name: str) -> str:
+    """A fresh client_order_id."""
+    return f"{name}-{uuid4().hex[:8]}"
+
+
+def place(fleet: Fleet, name: str, **changes: Any) -> None:
+    """A MARKET BUY of one lot of EURUSD, with changes."""
+    order = {"symbol": "EURUSD", "side": "BUY", "quantity": str(LOT), "client_order_id": name}
+    fleet.client.place(**(order | changes))
+
+
+def position(fleet: Fleet) -> Decimal:
+    """What our executions add up to."""
+    rows = fleet.query("SELECT quantity FROM positions WHERE symbol = 'EURUSD'")
+    return rows[0]["quantity"] if rows else Decimal(0)
+
+
+def flatten(fleet: Fleet) -> None:
+    """Net whatever a test before has left."""
+    held = position(fleet)
+    if held:
+        name = new_id("flat")
+        side = "SELL" if held > 0 else "BUY"
+        place(fleet, name, side=side, quantity=str(abs(held)))
+        fleet.await_state(name, "FILLED")
+
+
+def open_tickets(fleet: Fleet) -> list[dict[str, Any]]:
+    """The positions that the terminal holds."""
+    tickets = fleet.venue.control("GET", "ledger")["tickets"]
+    return [ticket for ticket in tickets if ticket["close_time"] is None]
+
+
+def test_bought_and_netted(fleet: Fleet) -> None:
+    """LIVE through all eight steps; a SELL of the same closes the ticket instead of opening one."""
+    flatten(fleet)
+    bought, sold = new_id("buy"), new_id("sell")
+    placed = fleet.cli("place", "EURUSD", "BUY", "100000", "--id", bought, "--wait", "20")
+    assert placed.returncode == 0, placed.stderr
+    order = fleet.await_state(bought, "FILLED")
+    assert (order["execution_mode"], order["broker"]) == ("LIVE", "MT4")
+    shown = json.loads(fleet.cli("show", bought, "--json").stdout)
+    assert all(step["at"] for step in shown["steps"])
+    (ticket,) = open_tickets(fleet)
+    place(fleet, sold, side="SELL")
+    fleet.await_state(sold, "FILLED")
+    (attempt,) = fleet.query(
+        "SELECT a.* FROM order_attempts a JOIN orders USING (order_id) WHERE client_order_id = %s",
+        sold,
+    )
+    assert attempt["closes"] == str(ticket["ticket"])
+    assert open_tickets(fleet) == []
+    assert position(fleet) == 0
+
+
+def test_several_tickets_are_closed_first_in_first_out(fleet: Fleet) -> None:
+    """A larger SELL closes two, one of them in part of what is sold, and opens what remains."""
+    flatten(fleet)
+    for quantity in ("100000", "50000"):
+        name = new_id("buy")
+        place(fleet, name, quantity=quantity)
+        fleet.await_state(name, "FILLED")
+    first, second = (str(ticket["ticket"]) for ticket in open_tickets(fleet))
+    name = new_id("sell")
+    place(fleet, name, side="SELL", quantity="230000")
+    order = fleet.await_state(name, "FILLED")
+    attempts = fleet.query(
+        "SELECT * FROM order_attempts WHERE order_id = %s ORDER BY attempt_no", order["order_id"]
+    )
+    assert [(one["closes"], one["quantity"], one["state"]) for one in attempts] == [
+        (first, 100000, "FILLED"),
+        (second, 50000, "FILLED"),
+        (None, 80000, "FILLED"),
+    ]
+    assert position(fleet) == -80000
+    (left,) = open_tickets(fleet)
+    assert (left["side"], Decimal(left["lots"])) == ("SELL", Decimal("0.8"))
+
+
+def test_a_part_of_a_ticket(fleet: Fleet) -> None:
+    """The rest of it stays open, under the number that the server gives it."""
+    flatten(fleet)
+    bought, sold = new_id("buy"), new_id("sell")
+    place(fleet, bought)
+    fleet.await_state(bought, "FILLED")
+    place(fleet, sold, side="SELL", quantity="30000")
+    fleet.await_state(sold, "FILLED")
+    assert position(fleet) == 70000
+    (ticket,) = open_tickets(fleet)
+    assert Decimal(ticket["lots"]) == Decimal("0.7")
+    flatten(fleet)
+    assert open_tickets(fleet) == []
+
+
+def test_reduce_only_never_opens(fleet: Fleet) -> None:
+    """With nothing to reduce it is REJECTED, and not simulated."""
+    flatten(fleet)
+    name = new_id("reduce")
+    place(fleet, name, side="SELL", reduce_only=True)
+    order = fleet.await_state(name, "REJECTED")
+    assert "reduce_only" in order["reason"]
+    assert open_tickets(fleet) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"quantity": "500"}, "below MT4's minimum of 1000"),
+        ({"order_type": "STOP_LIMIT", "limit_price": "1", "stop_price": "1"}, "STOP_LIMIT"),
+        ({"time_in_force": "IOC"}, "does not take IOC"),
+        ({"symbol": "EURNOK"}, "not among those of the terminal"),
+    ],
+)
+def test_what_it_never_takes_is_rejected(fleet: Fleet, changes: dict[str, str], words: str) -> None:
+    """Named, and neither sent nor simulated."""
+    name = new_id("never")
+    place(fleet, name, **changes)
+    order = fleet.await_state(name, "REJECTED")
+    assert words in order["reason"]
+    assert order["broker"] == "MT4"
+
+
+def test_a_pending_order_fills_moves_and_ends(fleet: Fleet) -> None:
+    """LIMIT and STOP rest at the server; a new price changes in place, a new quantity does not."""
+    flatten(fleet)
+    moved, cancelled = new_id("limit"), new_id("stop")
+    place(fleet, moved, order_type="LIMIT", limit_price="1.05")
+    place(fleet, cancelled, order_type="STOP", stop_price="1.2")
+    order = fleet.await_state(moved, "SUBMITTED")
+    fleet.await_state(cancelled, "SUBMITTED")
+    fleet.client.modify(moved, expected_version=order["version"], limit_price="1.07")
+    wait_until(
+        lambda: (fleet.order(moved) or {})["limit_price"] == Decimal("1.07"), what="the new price"
+    )
+    assert (fleet.order(moved) or {})["attempt_no"] == 1
+    fleet.client.cancel(cancelled)
+    fleet.await_state(cancelled, "CANCELLED")
+    fleet.venue.price("EURUSD", "1.06", "1.0601")
+    filled = fleet.await_state(moved, "FILLED")
+    assert filled["average_price"] <= Decimal("1.07")
+
+
+def test_a_refusal_is_rerouted(fleet: Fleet) -> None:
+    """Not enough money: REJECTED there with its number, FILLED on paper."""
+    name = new_id("refused")
+    fleet.venue.arm("reject", on="submit", code="134")
+    place(fleet, name)
+    order = fleet.await_state(name, "FILLED")
+    attempts = fleet.query(
+        "SELECT * FROM order_attempts WHERE order_id = %s ORDER BY attempt_no", order["order_id"]
+    )
+    assert [(one["broker"], one["state"], one["error_code"]) for one in attempts] == [
+        ("MT4", "REJECTED", "134"),
+        ("PAPER", "FILLED", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        *("after_command", "torn_journal", "before_send", "after_send", "before_report"),
+        "after_report",
+    ],
+)
+def test_the_terminal_dies(fleet: Fleet, point: str) -> None:
+    """At any point between command and acknowledgement: filled once, or provably never sent."""
+    points = fleet.venue.control("GET", "terminal")["crashes"]
+    assert point in points, points
+    name = new_id("crash")
+    fleet.venue.control("POST", "crash", {"at": point})
+    place(fleet, name, on_failure="wait")
+    order = fleet.await_state(name, "FILLED", timeout=60)
+    filled = fleet.query("SELECT quantity FROM fills WHERE order_id = %s", order["order_id"])
+    assert [row["quantity"] for row in filled] == [LOT]
+
+
+def test_the_bridge_dies_and_comes_back(fleet: Fleet, venue: Mt4Venue) -> None:
+    """What rests is watched again; what is placed meanwhile waits within the grace."""
+    resting, during = new_id("resting"), new_id("during")
+    place(fleet, resting, order_type="LIMIT", limit_price="1.05")
+    fleet.await_state(resting, "SUBMITTED")
+    venue.stop_bridge()
+    place(fleet, during, on_failure="wait")
+    venue.start_bridge()
+    order = fleet.await_state(during, "FILLED", timeout=60)
+    assert order["execution_mode"] == "LIVE"
+    fleet.venue.price("EURUSD", "1.04", "1.0401")
+    assert fleet.await_state(resting, "FILLED")["execution_mode"] == "LIVE"
