@@ -153,9 +153,13 @@ class MT4Adapter:
         return found
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
-        """By our id. BrokerUnavailable, too, while the terminal itself is finding out."""
+        """By our id. BrokerUnavailable, too, while the terminal itself is finding out.
+
+        What never left the terminal is not there. What was sent and not found after a long look is
+        refused: nobody may send it again on the word of a search.
+        """
         answer = await self._bridge().ask(f"order/{attempt.venue_order_id}", absent="unknown_order")
-        if answer is None:
+        if answer is None or (answer.get("outcome"), answer.get("sent")) == ("FAILED", "NO"):
             return None
         try:
             return self._order(answer, self._market(attempt.instrument.symbol))
