@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -368,17 +369,19 @@ def _tell_late(cases: Mapping[str, Case]) -> None:
 def _all_heard(fleet: Fleet, canary: str) -> None:
     """Wait until a session that connects anew has recorded all there is, and all is applied.
 
-    What a session hears in one answer it records in one statement: with the canary, all the rest.
+    Before it takes new work it asks for all of a day, then compares; only then it goes on to
+    listen. So what is told after the connection was lost is heard after that or with it, and what
+    is told after that was heard, when it listens again.
     """
-    stranger = {"execution_id": canary, "symbol": canary, "side": "BUY"}
-    fleet.venue.control("POST", "executions", {**stranger, "quantity": "1", "price": "1"})
     fleet.venue.arm("disconnect", on="query")
+    lost = len(fleet.venue.control("GET", "faults")["faults"]) - 1
     wait_until(
-        lambda: fleet.query(
-            "SELECT 1 FROM fills WHERE execution_id = %s AND positioned_at IS NOT NULL", canary
-        ),
-        what="the canary",
+        lambda: fleet.venue.control("GET", "faults")["faults"][lost]["fired"], what="a disconnect"
     )
+    for name in (canary, f"{canary}-again"):
+        stranger = {"execution_id": name, "symbol": name, "side": "BUY"}
+        fleet.venue.control("POST", "executions", {**stranger, "quantity": "1", "price": "1"})
+        wait_until(partial(_is_booked, fleet, name), what="the canary")
     wait_until(
         lambda: (
             not fleet.query(
@@ -389,6 +392,15 @@ def _all_heard(fleet: Fleet, canary: str) -> None:
             )
         ),
         what="rest",
+    )
+
+
+def _is_booked(fleet: Fleet, execution_id: str) -> bool:
+    return bool(
+        fleet.query(
+            "SELECT 1 FROM fills WHERE execution_id = %s AND positioned_at IS NOT NULL",
+            execution_id,
+        )
     )
 
 

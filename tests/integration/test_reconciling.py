@@ -19,7 +19,8 @@ from execution.domain.capabilities import CAPABILITIES
 from execution.domain.errors import BrokerUnavailable
 from execution.domain.orders import Order
 from execution.domain.ports import Attempt, Capabilities
-from execution.domain.reports import Execution, VenueOrder, VenuePosition
+from execution.domain.reports import Account, Execution, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, Environment, OrderState, Side
 from execution.store.engine import Store
 from tests.fleet import wait_until
@@ -28,12 +29,14 @@ from workers.session import BrokerSession
 
 from .stored import TIMING, reload, submitted, trade
 
+NETTING = replace(CAPABILITIES[BrokerName.BINANCE], positions=True)
+
 
 @dataclass
 class Venue:
     """A venue that says what it is told to, once it is asked for its open orders."""
 
-    capabilities: Capabilities = CAPABILITIES[BrokerName.BINANCE]
+    capabilities: Capabilities = NETTING
     name: BrokerName = BrokerName.BINANCE
     needs_loop: bool = True
     open: list[VenueOrder] = field(default_factory=list)
@@ -47,6 +50,12 @@ class Venue:
     async def connect(self) -> None: ...
     async def close(self) -> None: ...
     async def health_check(self) -> None: ...
+
+    async def account(self) -> Account:
+        return Account("main", is_real=False, balances={})
+
+    async def all_rules(self) -> Sequence[TradingRules]:
+        return ()
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         await asyncio.to_thread(self.may_answer.wait, 30)
@@ -105,7 +114,10 @@ def session(store: Store, venue: Venue, woken: list[UUID]) -> Iterator[BrokerSes
         default_account="main",
         execution_environment=Environment.PRACTICE,
     )
-    context = cast("Context", SimpleNamespace(store=store, settings=settings, timing=TIMING))
+    wanted = SimpleNamespace(wanted=list)
+    context = cast(
+        "Context", SimpleNamespace(store=store, settings=settings, timing=TIMING, quotes=wanted)
+    )
     session = BrokerSession(BrokerName.BINANCE, cast("Any", venue), context, woken.append)
     yield session
     venue.may_answer.set()

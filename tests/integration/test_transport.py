@@ -11,7 +11,7 @@ from kombu import Connection, Queue
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 from kombu.message import Message
 
-from tests.fleet import Servers, wait_until
+from tests.fleet import Servers, flush, wait_until
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def connection(servers: Servers) -> Iterator[Connection]:
-    """A connection by our transport."""
+    """A connection by our transport, to a Valkey in which nothing waits."""
+    flush(servers.valkey.url)
     with Connection(servers.valkey.url, transport="workers.transport:Transport") as connection:
         yield connection
 
