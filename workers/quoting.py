@@ -28,8 +28,11 @@ EVERY_SECONDS = 1.0
 async def feed(context: Context, broker: BrokerName, adapter: Broker) -> None:
     """Ask for what is wanted, round by round, until the venue does not answer.
 
-    That Redis or PostgreSQL is away costs a round. Raises BrokerUnavailable.
+    That Redis or PostgreSQL is away costs a round. Raises BrokerUnavailable. The paper venue quotes
+    nothing: it is the one that wants.
     """
+    if broker is BrokerName.PAPER:
+        return
     last: dict[str, Quote] = {}
     while True:
         try:
