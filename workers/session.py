@@ -435,11 +435,12 @@ class BrokerSession:
 
     def _loop_answers(self) -> bool:
         """False when the loop is stuck: then silence frees what it watches."""
+        answered = threading.Event()
         try:
-            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(5)
-        except (FutureTimeout, RuntimeError):
+            self._loop.call_soon_threadsafe(answered.set)
+        except RuntimeError:  # it is closed
             return False
-        return True
+        return answered.wait(5)
 
     def _probe_breaker(self) -> None:
         """Half-open: one session asks for the venue's health; no order is risked for it."""
