@@ -11,6 +11,7 @@ from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
     BrokerUnavailable,
+    CredentialsRefused,
     OutcomeUnknown,
     RateLimited,
     RejectionScope,
@@ -217,7 +218,9 @@ def _never_left(
         # That a busy worker came too late, or held itself back, says nothing of the venue.
         counts = not isinstance(error, TooLate | RateLimited)
         _count(connection, order, reason, counts=counts)
-        if session.down_for() > shared.settings.lost_connection_grace:
+        # No waiting makes a venue accept a key.
+        hopeless = isinstance(error, CredentialsRefused)
+        if hopeless or session.down_for() > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, sent=False)
         elif session.capabilities.ids_once:
             following.anew(connection, order, reason, new_id(), _AGAIN)

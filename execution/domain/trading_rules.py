@@ -25,8 +25,8 @@ class TradingRules:
 
     Quantities are in the instrument's units, prices in its currency, notionals (quantity times
     price) in its currency. `market_*` hold for orders that trade at the market instead of those
-    without the prefix. `trails` are the smallest and largest trail in percent, in steps of
-    `trail_step`. `tradable` False: the venue lists it and takes no order for it just now.
+    without the prefix. Trails are in percent, in steps of `trail_step`. `tradable` False: the venue
+    lists it and takes no order for it just now.
     """
 
     symbol: str

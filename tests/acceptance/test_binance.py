@@ -161,6 +161,16 @@ def test_a_refusal_is_rerouted(fleet: Fleet) -> None:
     assert held(fleet, order) == []
 
 
+def test_a_key_that_may_not_trade_is_not_tried_again(fleet: Fleet) -> None:
+    """It may read and not trade: sent once, provably not taken, and turned to paper at once."""
+    name = new_id("key")
+    fleet.venue.arm("reject", on="submit", code="-2015", reason="Invalid API-key.", times=5)
+    place(fleet, name)
+    order = fleet.await_state(name, "FILLED")
+    assert order["execution_mode"] == "PAPER"
+    assert fleet.venue.fired("reject") == 1
+
+
 def test_a_post_only_order_rests_or_is_refused(fleet: Fleet) -> None:
     """LIMIT_MAKER at the venue."""
     resting, taking = new_id("maker"), new_id("taker")
