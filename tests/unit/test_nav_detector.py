@@ -90,13 +90,17 @@ def test_a_signal_holds_every_number() -> None:
     signal = found.signal
     assert signal is not None
     assert signal.action is Action.ENTER
-    assert (signal.nav_per_share, signal.spread) == (100, Decimal("-0.05"))
-    assert (signal.observation.trust_price, signal.observation.coins_per_share) == (95, COINS)
-    assert (signal.score.z, signal.score.mean) == (-5, 0)
+    assert signal.nav_per_share == 100
+    assert signal.spread == Decimal("-0.05")
+    assert signal.observation.trust_price == 95
+    assert signal.observation.coins_per_share == COINS
+    assert signal.score.z == -5
+    assert signal.score.mean == 0
     assert (signal.score.standard_deviation, signal.score.observations) == (Decimal("0.01"), 3)
     assert signal.parameters == THREE
     assert signal.at == START + timedelta(days=3)
-    assert signal.position is signal.exit_reason is None
+    assert signal.position is None
+    assert signal.exit_reason is None
 
 
 HELD_LONG = Position(LONG, START, Decimal(-3), Decimal("-0.05"))
@@ -286,8 +290,8 @@ def test_every_signal_keeps_the_rules(prices: Prices, rules: Parameters) -> None
         if len(before) < rules.window or len(set(before)) == 1:
             assert one.signal is None
             continue
-        mean = sum(before) / len(before)
-        variance = sum((value - mean) ** 2 for value in before) / (len(before) - 1)
+        mean = sum(before, Fraction()) / len(before)
+        variance = sum(((value - mean) ** 2 for value in before), Fraction()) / (len(before) - 1)
         far = (spread - mean) ** 2
         beyond = far > Fraction(rules.entry_z) ** 2 * variance
         low = beyond and spread < mean and spread < -Fraction(rules.entry_spread)

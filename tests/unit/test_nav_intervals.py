@@ -21,8 +21,10 @@ GBTC = Instrument("GBTC", AssetClass.EQUITY, "USD")
 def interval(name: str, moment: str) -> str | None:
     """The interval that a moment belongs to, in ISO 8601."""
     found = Interval.parse(name).of(datetime.fromisoformat(moment), GBTC, HOURS)
-    assert found is None or found.tzinfo is UTC
-    return found and found.isoformat(timespec="minutes")
+    if found is None:
+        return None
+    assert found.tzinfo is UTC
+    return found.isoformat(timespec="minutes")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_no_usable_number(name: str, value: str) -> None:
     """What is not a positive, finite number of a size that can be is refused by name."""
     number = Decimal(value)
     bad = CoinsPerShare(number, date(2026, 1, 5)) if name == "coins" else Price(number, AT)
-    seen = observe(replace(GOOD, **{name: bad}), FRESHNESS)
+    seen = observe(replace(GOOD, **{name: bad}), FRESHNESS)  # type: ignore[arg-type]
     assert isinstance(seen, Unusable)
     (reason,) = seen.reasons
     assert name in reason
@@ -106,7 +106,9 @@ def test_tether_is_converted() -> None:
         replace(GOOD, spot_currency="USDT", conversion=Price(Decimal("0.98"), AT)), FRESHNESS
     )
     assert isinstance(seen, Observation)
-    assert (seen.spot_in_dollars, seen.spread, seen.unconverted) == (49_000, 0, False)
+    assert seen.spot_in_dollars == 49_000
+    assert seen.spread == 0
+    assert not seen.unconverted
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,9 @@ def test_tether_without_a_usable_quote_is_flagged(conversion: Price | None) -> N
     """It is taken for a dollar then, and says so."""
     seen = observe(replace(GOOD, spot_currency="USDT", conversion=conversion), FRESHNESS)
     assert isinstance(seen, Observation)
-    assert (seen.spot_in_dollars, seen.unconverted, seen.conversion) == (50_000, True, None)
+    assert seen.spot_in_dollars == 50_000
+    assert seen.unconverted
+    assert seen.conversion is None
 
 
 def test_dollars_need_no_conversion() -> None:

@@ -59,8 +59,8 @@ def test_z_is_exact_at_any_scale(spreads: list[Decimal], newest: Decimal, expone
     scaled = [one.scaleb(exponent) for one in spreads]
     score = window(scaled).score(newest.scaleb(exponent))
     values = [Fraction(one) for one in spreads]
-    mean = sum(values) / len(values)
-    variance = sum((one - mean) ** 2 for one in values) / (len(values) - 1)
+    mean = sum(values, Fraction()) / len(values)
+    variance = sum(((one - mean) ** 2 for one in values), Fraction()) / (len(values) - 1)
     assert (score is None) == (variance == 0)
     if score is not None:
         exact = (Fraction(newest) - mean) ** 2 / variance
