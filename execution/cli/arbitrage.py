@@ -15,6 +15,7 @@ from execution.cli.nav_history import Columns, readings
 from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
 from execution.domain.arbitrage.backtest import Backtest, Costs, Rules, Trade, backtest
+from execution.domain.arbitrage.coins import checked_fee
 from execution.domain.arbitrage.legs import Sizing
 from execution.domain.arbitrage.prices import DOLLAR, Freshness
 from execution.domain.arbitrage.signals import Parameters, Signal
@@ -23,6 +24,7 @@ from execution.domain.decimals import plain
 from execution.domain.errors import ConfigurationError
 
 _SHOWN = Decimal("1e-12")
+_MOST_LEFT_OUT = 20
 _COLUMNS = (
     "direction",
     "entered",
@@ -107,6 +109,7 @@ def run_backtest(
     Rates and spreads are fractions: 0.02 is 2 %. Needs no database and no broker.
     """
     try:
+        checked_fee(annual_fee)
         rules = Rules(
             Parameters(window, entry_z, entry_spread, exit_z, _days(longest_holding)),
             Freshness(coins_max_age_days=coins_max_age),
@@ -181,7 +184,7 @@ def _row(trade: Trade) -> list[str]:
 def _words(found: Backtest, summary: Summary) -> list[str]:
     """The summary as sentences; what is nothing is left out."""
     if summary.first is None or summary.last is None:
-        return [f"no observation is usable; {summary.unusable} are not"]
+        return [f"no observation is usable; {summary.unusable} are not", *_left_out(found)]
     span = f"from {summary.first:%Y-%m-%d} to {summary.last:%Y-%m-%d}"
     lines = [f"{summary.observations} observations {span}"]
     if summary.closed:
@@ -199,11 +202,17 @@ def _words(found: Backtest, summary: Summary) -> list[str]:
         lines.append(f"costs: {summary.costs:,.2f} USD")
     if summary.unconverted:
         lines.append(f"{summary.unconverted} spot prices were taken for dollars unconverted")
-    lines += [
+    return lines + _left_out(found)
+
+
+def _left_out(found: Backtest) -> list[str]:
+    """What gave no observation and what no entry, the first of many."""
+    lines = [
         f"unusable {one.interval:%Y-%m-%d}: {'; '.join(one.reasons)}" for one in found.unusable
     ]
     lines += [f"not entered {signal.at:%Y-%m-%d}: {why}" for signal, why in found.not_entered]
-    return lines
+    more = len(lines) - _MOST_LEFT_OUT
+    return lines if more <= 0 else [*lines[:_MOST_LEFT_OUT], f"and {more} more (--json has all)"]
 
 
 def _document(found: Backtest, summary: Summary, drawn: Path | None) -> dict[str, Any]:

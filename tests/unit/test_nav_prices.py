@@ -20,6 +20,7 @@ from execution.domain.arbitrage.prices import (
     Unusable,
     observe,
 )
+from execution.domain.errors import ConfigurationError
 
 AT = datetime(2026, 1, 5, 20, 55, tzinfo=UTC)
 GOOD = Reading(
@@ -67,8 +68,6 @@ def test_no_usable_number(name: str, value: str) -> None:
         ({"spot": Price(Decimal(1), LATER)}, "spot price is dated 2026-01-05T20:55:01+00:00, aft"),
         ({"coins": CoinsPerShare(Decimal(1), date(2026, 1, 1))}, "is stale: as of 2026-01-01, 4"),
         ({"coins": CoinsPerShare(Decimal(1), date(2026, 1, 6))}, "not known on 2026-01-05 yet"),
-        ({"coins": CoinsPerShare(Decimal(1), AT.date(), Decimal(1))}, "annual fee 1 is not from"),
-        ({"coins": CoinsPerShare(Decimal(1), AT.date(), Decimal("NaN"))}, "annual fee NaN is not"),
         ({"spot_currency": "EUR"}, "no usable quote of EUR in dollars"),
         (
             {"spot_currency": "EUR", "conversion": Price(Decimal("1.1"), AT - timedelta(hours=1))},
@@ -145,6 +144,13 @@ def test_an_observation_cannot_be_made_of_anything_else(value: str) -> None:
     for name in ("trust_price", "spot_price", "coins_per_share", "conversion"):
         with pytest.raises(ValueError, match="not an observation"):
             replace(good, **{name: Decimal(value)})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fee", ["1", "-0.01", "NaN", "Infinity"])
+def test_a_fee_that_makes_no_sense(fee: str) -> None:
+    """It is refused by name."""
+    with pytest.raises(ConfigurationError, match=f"^annual fee is {fee}"):
+        CoinsPerShare(Decimal(1), AT.date(), Decimal(fee))
 
 
 @given(
