@@ -244,18 +244,24 @@ def test_unusable_readings_are_told_and_left_out() -> None:
 
 
 def test_a_summary_by_hand() -> None:
-    """Two trades won and one lost, added up."""
-    spreads = (*STORY, "0.005", "0.03", "0", "-0.01", "0.01", "-0.03", "0.09")
-    found = run(spreads)
-    summary = summarise(found)
-    results = [trade.pnl for trade in found.trades if not trade.is_open]
-    assert summary.observations == len(spreads)
-    assert summary.closed == len(results)
-    assert summary.pnl == sum(results)
-    assert (summary.best_pnl, summary.worst_pnl) == (max(results), min(results))
-    assert summary.average_pnl == sum(results) / len(results)
-    assert (summary.won, summary.lost) == (sum(r > 0 for r in results), sum(r < 0 for r in results))
-    assert summary.long_trust + summary.short_trust == len(found.trades)
+    """A trade of 630 dollars, one of -105, one of nothing, and one of 20 that is still open."""
+    found = run()
+    (won,) = found.trades
+    lost = replace(won, trust_pnl=Decimal(-100), costs=Decimal(5), lowest_pnl=Decimal(-300))
+    nothing = replace(won, trust_pnl=Decimal(-3), spot_pnl=Decimal(3))
+    unfinished = replace(won, exit=None, trust_pnl=Decimal(20), opened=won.closed)
+    summary = summarise(replace(found, trades=[won, lost, nothing, unfinished]))
+    assert (summary.observations, summary.unusable, summary.unconverted) == (6, 0, 0)
+    assert (summary.closed, summary.open, summary.won, summary.lost) == (3, 1, 1, 1)
+    assert (summary.long_trust, summary.short_trust) == (4, 0)
+    assert summary.pnl == 525
+    assert summary.open_pnl == 20
+    assert summary.costs == 5
+    assert summary.average_pnl == 175
+    assert summary.best_pnl == 630
+    assert summary.worst_pnl == -105
+    assert summary.lowest_pnl == -300
+    assert summary.average_days == summary.longest_days == 2
     assert summary.first == found.assessments[0].observation.interval
     assert summary.last == found.assessments[-1].observation.interval
 

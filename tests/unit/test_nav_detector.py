@@ -77,6 +77,10 @@ def test_entries_are_strictly_beyond_both_limits(spread: str, expected: Directio
         ("-0.049", "-0.05", "-0.051", "-0.03"),  # Z is 20 at a discount
         ("-0.2", "0", "0.2", "-0.3"),  # a discount of 30 %, Z only -1.5
         ("-0.2", "0", "0.2", "0.3"),
+        ("-0.001", "0", "0.001", "-0.02"),  # Z is -20, the discount 2 % and not more
+        ("-0.001", "0", "0.001", "0.02"),
+        ("-0.09", "-0.1", "-0.11", "-0.12"),  # a discount of 12 %, Z is -2 and not less
+        ("0.09", "0.1", "0.11", "0.12"),
     ],
 )
 def test_one_limit_is_not_enough(spreads: tuple[str, ...]) -> None:
