@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import typer
 
 from execution.cli.output import print_table
 from execution.domain.arbitrage.backtest import Backtest, Trade
-from execution.domain.arbitrage.signals import Signal
+from execution.domain.arbitrage.signals import Parameters, Signal
 from execution.domain.arbitrage.summary import Summary, days_held
 from execution.domain.decimals import plain
 
@@ -100,7 +101,7 @@ def document(found: Backtest, summary: Summary, drawn: Path | None) -> dict[str,
     """What `--json` prints."""
     return {
         "parameters": {
-            "detector": asdict(found.rules.parameters),
+            "detector": _detector(found.rules.parameters),
             "sizing": asdict(found.rules.sizing),
             "costs": asdict(found.rules.costs),
             "fill_after": found.rules.fill_after,
@@ -115,6 +116,12 @@ def document(found: Backtest, summary: Summary, drawn: Path | None) -> dict[str,
         ],
         "chart": drawn,
     }
+
+
+def _detector(parameters: Parameters) -> dict[str, Any]:
+    told = asdict(parameters)
+    longest = told.pop("longest_holding")
+    return {**told, "longest_holding_days": longest and longest / timedelta(days=1)}
 
 
 def _trade(trade: Trade) -> dict[str, Any]:

@@ -97,6 +97,9 @@ def test_every_parameter_counts(command: Command) -> None:
         assert done.exit_code == 0, done.output
         found = json.loads(done.stdout)
         assert found["summary"] != plain["summary"], option
+        told = str(found["parameters"])
+        assert told != str(plain["parameters"]), option
+        assert value in told
 
 
 def test_missing_cells_and_stale_coins(command: Command, file: Callable[..., str]) -> None:
