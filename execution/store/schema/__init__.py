@@ -1,5 +1,6 @@
 """Every table. What must be unique lives in plain tables; append-only history in hypertables."""
 
+from execution.store.schema.arbitrage import nav_observations
 from execution.store.schema.brokers import alerts, breakers, broker_sessions, environment_stamp
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
@@ -29,6 +30,7 @@ __all__ = [
     "execution_reports",
     "fills",
     "metadata",
+    "nav_observations",
     "order_attempts",
     "order_commands",
     "order_events",
