@@ -8,11 +8,46 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, ClassVar
 
 from execution.supervisor.services import project_root
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What is traded at a venue in the fault runs, and its prices as texts.
+
+    `far_below` and `just_below` are limits of a BUY that rests; at `reached` (bid, ask) the market
+    has come to the second. `refusal` is a code and a reason with which the venue refuses one order.
+    """
+
+    symbol: str
+    quantity: str
+    far_below: str
+    just_below: str
+    reached: tuple[str, str]
+    refusal: tuple[str, str]
+
+
+BITCOIN = Traded(
+    symbol="BTC-USDT",
+    quantity="1",
+    far_below="50000",
+    just_below="63000",
+    reached=("62000", "62001"),
+    refusal=("-2010", "Account has insufficient balance."),
+)
+EURO = Traded(
+    symbol="EURUSD",
+    quantity="100000",
+    far_below="0.9",
+    just_below="1.08",
+    reached=("1.07", "1.07008"),
+    refusal=("134", "not enough money"),
+)
 
 
 class SimulatedVenue:
@@ -21,6 +56,7 @@ class SimulatedVenue:
     broker: ClassVar[str] = "BINANCE"
     """The broker that it is, or stands in for, in the tables."""
     module: ClassVar[str]
+    traded: ClassVar[Traded] = BITCOIN
     options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
@@ -151,6 +187,7 @@ class Mt4Venue(SimulatedVenue):
 
     broker = "MT4"
     module = "simulators.mt4_terminal"
+    traded = EURO
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -223,5 +260,9 @@ class Mt4Venue(SimulatedVenue):
         super().prices({name: price for name, price in prices.items() if name == "EURUSD"})
 
 
-VENUES: dict[str, type[SimulatedVenue]] = {"ledger": LedgerVenue, "binance": BinanceVenue}
+VENUES: dict[str, type[SimulatedVenue]] = {
+    "ledger": LedgerVenue,
+    "binance": BinanceVenue,
+    "mt4": Mt4Venue,
+}
 """By the name that commands take."""
