@@ -63,6 +63,14 @@ class Ability(StrEnum):
     """The harness can set what the account holds."""
     RESENDS = "resends"
     """The same attempt can be submitted a second time (in process, that is a caller's bug)."""
+    WHOLE_SECONDS = "whole_seconds"
+    """Execution times have whole seconds."""
+    KEEPS_REFUSED = "keeps_refused"
+    """What the venue has refused it still shows, as rejected."""
+    ONE_CONNECTION = "one_connection"
+    """Everything goes over one connection: when it drops, all that is under way is in doubt."""
+    EXPIRY_IS_CANCEL = "expiry_is_cancel"
+    """The venue tells that an order's time is over, but not otherwise than a cancel."""
 
 
 @dataclass(frozen=True, slots=True)
