@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from execution.supervisor.services import project_root
 
@@ -136,6 +137,24 @@ class BinanceVenue(SimulatedVenue):
 
     def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         super().prices({name: price for name, price in prices.items() if "-" in name})
+
+
+class IbGatewayVenue(SimulatedVenue):
+    """The simulated IB Gateway."""
+
+    broker = "IBKR"
+    module = "simulators.ib_gateway"
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        where = urlsplit(url or self.url)
+        return {
+            "IBKR_HOST": str(where.hostname),
+            "IBKR_PORT": str(where.port),
+            "IBKR_ACCOUNT": "DU1234567",
+        }
+
+    def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        super().prices({name: price for name, price in prices.items() if "-" not in name})
 
 
 VENUES: dict[str, type[SimulatedVenue]] = {"ledger": LedgerVenue, "binance": BinanceVenue}

@@ -1,4 +1,4 @@
-"""Brings Interactive Brokers' adapter into the contract suite, over TCP to the simulated gateway."""
+"""Brings Interactive Brokers' adapter into the contract suite, over TCP to a simulated gateway."""
 
 from __future__ import annotations
 
@@ -135,9 +135,7 @@ class IbkrHarness:
     async def start(self) -> None:
         """Start on the ports of the first time: clients find it again."""
         port, control_port = self._ports
-        self._gateway = IbGateway(
-            _OPTIONS, port=port, control_port=control_port, state=self._state
-        )
+        self._gateway = IbGateway(_OPTIONS, port=port, control_port=control_port, state=self._state)
         await self._gateway.start()
         self._ports = (self._gateway.port, self._gateway.control_port)
 

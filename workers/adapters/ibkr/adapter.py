@@ -160,9 +160,7 @@ class IBKRAdapter:
             entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True
         )
         try:
-            await self._carry_out(
-                line, operation, lambda: line.place(order_id, contract, fields)
-            )
+            await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
         except BrokerUnavailable:
             line.book.forget(entry)
             raise
@@ -327,9 +325,7 @@ class IBKRAdapter:
                 raise answer
         return [answer for answer in answers if isinstance(answer, Quote)]
 
-    async def _carry_out(
-        self, line: Line, operation: Operation, send: Callable[[], None]
-    ) -> None:
+    async def _carry_out(self, line: Line, operation: Operation, send: Callable[[], None]) -> None:
         """Send, once, and wait for what becomes of it. OutcomeUnknown when nothing is heard."""
         line.book.begin(operation)
         try:

@@ -142,7 +142,11 @@ class Book:
     """Implements `library.Hears` for the orders and executions of one account."""
 
     def __init__(
-        self, client_id: int, account: str, symbol_of: Callable[[Any], str], now: Callable[[], datetime]
+        self,
+        client_id: int,
+        account: str,
+        symbol_of: Callable[[Any], str],
+        now: Callable[[], datetime],
     ) -> None:
         self.fills = Fills()
         self.synchronised = False
@@ -192,7 +196,7 @@ class Book:
             del self._operations[order_id]
 
     def find(self, ref: str, broker_order_id: str | None) -> Entry | None:
-        """The order of that permId, else the first of that orderRef, one that was heard of first."""
+        """The order of that permId, else of that orderRef: one that was heard of before others."""
         if broker_order_id is not None and broker_order_id.isdigit():
             entry = self._by_perm.get(int(broker_order_id))
             if entry is not None and entry.ref == ref:
@@ -262,9 +266,7 @@ class Book:
     def execution(self, contract: Any, execution: Any) -> None:
         if not self._is_ours(execution.acctNumber):
             return
-        fill = self.fills.hear(
-            execution, self._symbol_of(contract), before=not self.synchronised
-        )
+        fill = self.fills.hear(execution, self._symbol_of(contract), before=not self.synchronised)
         perm_id, ref = int(execution.permId), str(execution.orderRef)
         entry = self._by_perm.get(perm_id)
         if entry is None and execution.clientId == self._client_id:
@@ -281,9 +283,7 @@ class Book:
         self._said(entry)
 
     def commission(self, report: Any) -> None:
-        fill = self.fills.cost(
-            str(report.execId), decimal(report.commission), str(report.currency)
-        )
+        fill = self.fills.cost(str(report.execId), decimal(report.commission), str(report.currency))
         entry = self._by_perm.get(fill.perm_id) if fill is not None else None
         if entry is not None:
             self._mark(entry)

@@ -8,6 +8,7 @@ connection sent is known to whoever is let in.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -85,16 +86,9 @@ class Line:
         refused = asyncio.ensure_future(self._closed.wait())
         try:
             await asyncio.wait({connecting, refused}, return_when=asyncio.FIRST_COMPLETED)
-            if not connecting.done() or connecting.exception() is not None:
-                raise self._refused or BrokerUnavailable(f"TWS at {host}:{port}: {_why(connecting)}")
+            self._check_let_in(connecting)
             library.number_requests(self._ib)
-            accounts = list(self._ib.client.getAccounts())
-            if self.account not in accounts:
-                raise CredentialsRefused(
-                    f"TWS has no account {self.account}: look at IBKR_ACCOUNT "
-                    f"(it has {', '.join(accounts)})"
-                )
-            await self._ask(lambda: self._ib.reqOpenOrdersAsync())
+            await self._ask(self._ib.reqOpenOrdersAsync)
             await self.synchronise()
         except BaseException:
             connecting.cancel()
@@ -103,6 +97,18 @@ class Line:
             raise
         finally:
             refused.cancel()
+
+    def _check_let_in(self, connecting: asyncio.Future[Any]) -> None:
+        host, port = self._address
+        if not connecting.done() or connecting.exception() is not None:
+            why = _why(connecting)
+            raise self._refused or BrokerUnavailable(f"TWS at {host}:{port}: {why}")
+        accounts = list(self._ib.client.getAccounts())
+        if self.account not in accounts:
+            raise CredentialsRefused(
+                f"TWS has no account {self.account}: look at IBKR_ACCOUNT "
+                f"(it has {', '.join(accounts)})"
+            )
 
     async def close(self) -> None:
         """End it, and wait until the socket is closed."""
@@ -160,8 +166,8 @@ class Line:
             self.book.round += 1
             stale, self.stale = self.stale, False
             try:
-                await self._ask(lambda: self._ib.reqAllOpenOrdersAsync())
-                await self._ask(lambda: self._ib.reqCompletedOrdersAsync(False))
+                await self._ask(self._ib.reqAllOpenOrdersAsync)
+                await self._ask(lambda: self._ib.reqCompletedOrdersAsync(apiOnly=False))
                 await self.executions()
             except BaseException:
                 self.stale = self.stale or stale
@@ -177,12 +183,12 @@ class Line:
 
     async def current_time(self) -> datetime:
         """The clock of TWS."""
-        now: datetime = await self._ask(lambda: self._ib.reqCurrentTimeAsync())
+        now: datetime = await self._ask(self._ib.reqCurrentTimeAsync)
         return now
 
     async def positions(self) -> Sequence[Any]:
         """Every position of every account."""
-        held: Sequence[Any] = await self._ask(lambda: self._ib.reqPositionsAsync())
+        held: Sequence[Any] = await self._ask(self._ib.reqPositionsAsync)
         await self.limiter.question()
         self.check()
         self._ib.client.cancelPositions()
@@ -229,7 +235,7 @@ class Line:
         both = asyncio.get_running_loop().create_future()
 
         def look(told: Any) -> None:
-            if not both.done() and told.bid == told.bid and told.ask == told.ask:  # noqa: PLR0124 - NaN
+            if not both.done() and not (math.isnan(told.bid) or math.isnan(told.ask)):
                 both.set_result(None)
 
         def clean(_: object) -> None:

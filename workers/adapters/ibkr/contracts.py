@@ -38,6 +38,7 @@ class Qualified:
 
 def describe(instrument: Instrument) -> Fields:
     """What to ask TWS for. BrokerRejected (scope TERMS) for what it is not asked for."""
+    terms: Fields
     match instrument.asset_class:
         case AssetClass.EQUITY:
             terms = {"symbol": instrument.symbol.replace(".", " "), "exchange": _SMART}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import ib_insync
 from ib_insync.client import Client
@@ -53,27 +53,25 @@ class Hears(Protocol):
         """What TWS said could not be read."""
 
 
-P = ParamSpec("P")
+T = TypeVar("T", bound=Callable[..., None])
 
 
-def _told(
-    tell: Callable[Concatenate[_Listening, P], None],
-) -> Callable[Concatenate[_Listening, P], None]:
+def _told(tell: T) -> T:
     """The library logs what goes wrong while it tells something; that news would be lost."""
 
     @functools.wraps(tell)
-    def guarded(self: _Listening, *arguments: P.args, **named: P.kwargs) -> None:
+    def guarded(self: _Listening, *arguments: Any) -> None:
         try:
-            tell(self, *arguments, **named)
+            tell(self, *arguments)
         except Exception as error:  # noqa: BLE001 - nothing that TWS says may be passed over
             self.hears.senseless(error)
 
-    return guarded
+    return cast("T", guarded)
 
 
-class _Listening(Wrapper):  # type: ignore[misc] # the library has no types
+class _Listening(Wrapper):
     def __init__(self, ib: Any, hears: Hears) -> None:
-        super().__init__(ib)
+        super().__init__(ib)  # type: ignore[no-untyped-call]
         self.hears = hears
 
     @_told
@@ -85,7 +83,7 @@ class _Listening(Wrapper):  # type: ignore[misc] # the library has no types
         self.hears.open_order(orderId, contract, order, orderState)
 
     @_told
-    def orderStatus(  # noqa: N802
+    def orderStatus(  # noqa: N802, PLR0917 - the library's
         self,
         orderId: int,  # noqa: N803
         status: str,
@@ -135,7 +133,7 @@ class _Listening(Wrapper):  # type: ignore[misc] # the library has no types
         self.hears.error(reqId, errorCode, errorString)
 
     def connectionClosed(self) -> None:  # noqa: N802
-        super().connectionClosed()
+        super().connectionClosed()  # type: ignore[no-untyped-call]
         self.hears.closed()
 
 

@@ -35,7 +35,7 @@ class Limiter:
         if at - now > patience:
             raise RateLimited(f"{A_SECOND} messages a second are on their way to TWS")
         self._granted.append(at)
-        await self._until(at)
+        await asyncio.sleep(at - now)
 
     async def question(self) -> None:
         """Wait for room for a question, behind every order that is there."""
@@ -45,7 +45,7 @@ class Limiter:
                 at = self._next(now, QUESTIONS)
                 if at <= now:
                     break
-                await self._until(at)
+                await asyncio.sleep(at - now)
             self._granted.append(now)
 
     def _next(self, now: float, most: int) -> float:
@@ -55,7 +55,3 @@ class Limiter:
         if len(self._granted) < most:
             return now
         return self._granted[-most] + _WINDOW
-
-    async def _until(self, at: float) -> None:
-        while (left := at - self._clock()) > 0:
-            await asyncio.sleep(left)
