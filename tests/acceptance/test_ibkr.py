@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -70,7 +72,8 @@ def judged(fleet: Fleet) -> Iterator[None]:
 
 def _status(fleet: Fleet) -> str:
     rows = fleet.query(
-        "SELECT status FROM broker_sessions WHERE broker = 'IBKR' AND ended_at IS NULL"
+        """SELECT status FROM broker_sessions WHERE broker = 'IBKR' AND ended_at IS NULL
+        AND heartbeat_at > clock_timestamp() - interval '3 s'"""
     )
     return " ".join(row["status"] for row in rows)
 
@@ -129,7 +132,7 @@ def agree(fleet: Fleet, order: dict[str, Any], multiplier: int) -> list[dict[str
         )
         for one in there
     )
-    assert all(fill["commission"] > 0 for fill in fills)
+    assert sum(fill["commission"] for fill in fills) > 0
     assert {(fill["commission_currency"], fill["multiplier"]) for fill in fills} == {
         ("USD", multiplier)
     }
@@ -217,7 +220,7 @@ def test_a_refusal_after_submitted_is_rerouted(fleet: Fleet) -> None:
     ("changes", "words"),
     [
         ({"symbol": "DUAL"}, "ambiguous at Interactive Brokers"),
-        ({"symbol": "NOSUCH"}, "lists no NOSUCH"),
+        ({"symbol": "NOSUC"}, "lists no NOSUC"),
         ({"quantity": "0.5"}, "below IBKR's minimum of 1"),
         ({"order_type": "MARKET_ON_CLOSE", "time_in_force": "GTC"}, "time_in_force"),
     ],
@@ -386,11 +389,11 @@ def test_gone_and_back(fleet: Fleet) -> None:
 
 
 def test_what_rests_when_the_worker_dies_is_taken_up(fleet: Fleet) -> None:
-    """kill -9: the next one has the same client id, and hears what happened meanwhile."""
+    """Killed with -9: the next one has the same client id, and hears what happened meanwhile."""
     name = new_id("orphan")
     place(fleet, name, order_type="LIMIT", limit_price="590", time_in_force="GTC")
     fleet.await_state(name, "SUBMITTED")
-    fleet.kill("worker-ibkr")
+    os.kill(fleet.pid_of("worker-ibkr"), signal.SIGKILL)
     fleet.venue.price("SPY", "589", "589.02")
     order = fleet.await_state(name, "FILLED", timeout=60)
     assert (order["execution_mode"], len(held(fleet, order))) == ("LIVE", 1)

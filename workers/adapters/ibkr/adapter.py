@@ -8,7 +8,9 @@ tells what changes there. Nothing is believed absent but by a complete synchroni
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,6 +38,9 @@ from workers.adapters.ibkr.outcomes import Outcome
 _PATIENCE = 0.5
 """Share of the time for an answer that an order may wait for room among the messages."""
 _AGAIN_FIRST, _AGAIN_MOST = 0.05, 0.5
+_QUIET_SECONDS, _QUIET_LOOK = 2.0, 0.01
+"""How long after the answer to a new order its news waits for who is to hear it; how often it is
+looked whether somebody does."""
 _LIVE_DATA = 1
 _SYSTEM_REFUSED = 201
 _PENDING_CANCEL = "PendingCancel"
@@ -159,18 +164,22 @@ class IBKRAdapter:
         operation = Operation(
             entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True
         )
+        entry.quiet_until = math.inf
         try:
             await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
         except BrokerUnavailable:
             line.book.forget(entry)
             raise
         except OutcomeUnknown:
-            if line.ended is None and entry.status:
-                return line.book.order(entry)  # TWS has it, and has not passed it on yet
-            raise
+            if line.ended is not None or not entry.status:
+                raise
+            # TWS has it, and has not passed it on yet.
+        finally:
+            entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
         if operation.refused is not None:
             await self._refuse(line, operation, known=known)
-        return line.book.order(entry)
+        entry.told = line.book.order(entry)
+        return entry.told
 
     async def cancel(self, attempt: Attempt) -> None:
         """Ask for a cancel, and wait until it is done or refused.
@@ -267,22 +276,35 @@ class IBKRAdapter:
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]
     ) -> AsyncGenerator[VenueOrder, None]:
-        """What changes in the book, as it is heard; first how what is waited for stands."""
+        """What changes in the book, as it is heard; first how what is waited for stands.
+
+        News of a new order must not come before the answer to it has been recorded, which is when
+        it is waited for.
+        """
         line = self._standing()
-        book, told = line.book, dict[Entry, VenueOrder]()
-        begun = (book.find(one.venue_order_id, one.broker_order_id) for one in waiting())
-        news = [entry for entry in begun if entry is not None]
+        book, clock = line.book, asyncio.get_running_loop().time
+        for attempt in waiting():
+            entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
+            if entry is not None and entry.heard:
+                entry.told = book.order(entry)
+                yield entry.told
+        held: list[Entry] = []
         while True:
-            for entry in dict.fromkeys([*news, *book.take_news()]):
+            news, held = [*held, *book.take_news()], []
+            awaited = {attempt.venue_order_id for attempt in waiting()} if news else set()
+            for entry in dict.fromkeys(news):
+                if entry.quiet_until > clock() and entry.ref not in awaited:
+                    held.append(entry)
+                    continue
                 order = book.order(entry)
-                if entry.heard and order != told.get(entry):
-                    told[entry] = order
+                if entry.heard and order != entry.told and (entry.fills or not entry.dismissed):
+                    entry.told = order
                     yield order
             line.check()
             if line.stale:
                 raise BrokerUnavailable("TWS was without Interactive Brokers; news may be missing")
-            news = []
-            await book.news.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(book.news.wait(), _QUIET_LOOK if held else None)
 
     async def positions(self) -> Sequence[VenuePosition]:
         """Without prices: IB's average cost holds multiplier and commissions."""
@@ -344,8 +366,10 @@ class IBKRAdapter:
         if outcomes.outcome_of(code, text) is Outcome.ID_USED:
             await self._order_ids.release(entry.ref)
             await line.next_order_id()
-        if not isinstance(error, OutcomeUnknown) and code != _SYSTEM_REFUSED and not entry.heard:
-            line.book.forget(entry)
+        if not isinstance(error, OutcomeUnknown):
+            entry.dismissed = True
+            if code != _SYSTEM_REFUSED and not entry.heard:
+                line.book.forget(entry)
         raise error
 
     async def _working(self, attempt: Attempt) -> tuple[Line, Entry, int]:

@@ -34,7 +34,9 @@ class Entry:
 
     `order_id` is None for what another client or a person made. `refusal` is a message code that
     refuses the order itself, with its text; `ended` is the text of 202 or of a completed order.
-    `round` is the last synchronisation in which it was heard of.
+    `round` is the last synchronisation in which it was heard of. `told` is what the port was told
+    last. Until `quiet_until`, on the loop's clock, it is news only for who waits for it; what was
+    `dismissed` is news no more, unless it trades.
     """
 
     ref: str
@@ -55,6 +57,9 @@ class Entry:
     ended: str = ""
     cancel_asked: bool = False
     round: int = 0
+    told: VenueOrder | None = None
+    quiet_until: float = 0.0
+    dismissed: bool = False
     fills: list[Fill] = field(default_factory=list)
 
     @property
