@@ -36,7 +36,8 @@ async def test_c201_rejected(harness: VenueHarness, broker: Broker, scope: Rejec
     found = await broker.find(attempt)
     if found is not None:
         assert Ability.KEEPS_REFUSED in harness.abilities
-        assert (found.state, found.filled_quantity) == (OrderState.REJECTED, 0)
+        assert found.state is OrderState.REJECTED
+        assert found.filled_quantity == 0
 
 
 @needs(FaultKind.DROP_REPLY)
