@@ -98,7 +98,8 @@ def test_the_one_there_is() -> None:
     found = choose(SPY, [details(exchange="ARCA")])
     assert (found.fields["conId"], found.fields["exchange"]) == (756733, "SMART")
     assert found.rules.price_step == Decimal("0.01")
-    assert (found.rules.quantity_step, found.rules.minimum_quantity) == (1, 1)
+    assert found.rules.quantity_step == 1
+    assert found.rules.minimum_quantity == 1
 
 
 def test_a_future_keeps_its_exchange_and_loses_its_hour() -> None:

@@ -19,10 +19,11 @@ from execution.domain.vocabulary import OrderState, Side
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.fills import Fill, Fills, decimal, effective, revised
 from workers.adapters.ibkr.orders import good_till
-from workers.adapters.ibkr.outcomes import REFUSALS, Outcome
+from workers.adapters.ibkr.outcomes import Outcome
 
 FILLED, INACTIVE = "Filled", "Inactive"
 CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
+WORKS = frozenset({"PreSubmitted", "Submitted"})
 ON_ITS_WAY = frozenset({"", "PendingSubmit", "ApiPending"})
 """What TWS says of an order that it has not passed on."""
 _REJECTED_WORDS = "Rejected by System"
@@ -92,7 +93,7 @@ class Entry:
         return OrderState.PARTIALLY_FILLED if filled else OrderState.SUBMITTED
 
     def _cancelled(self, now: datetime, *, refused: bool) -> OrderState:
-        if refused:
+        if refused and not self.cancel_asked:
             return OrderState.REJECTED
         until = good_till(self.good_till)
         if until is not None and until <= now and not self.cancel_asked:
@@ -250,6 +251,8 @@ class Book:
             return  # of another account: an order's openOrder comes first
         self._identify(entry, perm_id)
         entry.status, entry.filled = status, decimal(filled)
+        if status in WORKS:  # what was refused was a change of it
+            entry.refusal = None
         entry.why_held = str(told["why_held"])
         self._said(entry)
 
@@ -307,7 +310,7 @@ class Book:
         operation = self._operations.get(order_id)
         if operation is not None:
             operation.error(code, text)
-        if (operation is None or operation.new) and outcome in REFUSALS:
+        if (operation is None or operation.new) and outcomes.refuses_order(code, text):
             entry.refusal = (code, text)
             self._mark(entry)
 

@@ -161,6 +161,13 @@ _SCOPES = {
 }
 REFUSALS = frozenset(_SCOPES)
 """A definite no to what was asked."""
+OF_CHANGES = frozenset({104, 105, 134, 135, 136, 161, 329, 440, 458, 10147, 10148})
+"""Codes that refuse a cancel or a modify, never the order itself."""
+
+
+def refuses_order(code: int, text: str) -> bool:
+    """Whether a message refuses the order itself, where nothing of it was asked just now."""
+    return code not in OF_CHANGES and outcome_of(code, text) in REFUSALS
 
 
 def outcome_of(code: int, text: str = "") -> Outcome:
