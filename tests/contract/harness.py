@@ -63,6 +63,11 @@ class Ability(StrEnum):
     """The harness can set what the account holds."""
     RESENDS = "resends"
     """The same attempt can be submitted a second time (in process, that is a caller's bug)."""
+
+
+class Trait(StrEnum):
+    """What a case has to take into account; a harness without `traits` has none of them."""
+
     WHOLE_SECONDS = "whole_seconds"
     """Execution times have whole seconds."""
     KEEPS_REFUSED = "keeps_refused"
@@ -178,6 +183,12 @@ def has_all(harness: type[VenueHarness], wanted: frozenset[StrEnum]) -> bool:
     return wanted <= (
         harness.faults | harness.abilities | harness.order_types | harness.times_in_force
     )
+
+
+def has_trait(harness: VenueHarness, trait: Trait) -> bool:
+    """Whether a case has to take that into account."""
+    traits: frozenset[Trait] = getattr(harness, "traits", frozenset())
+    return trait in traits
 
 
 def new_attempt(harness: VenueHarness, **changes: Any) -> Attempt:

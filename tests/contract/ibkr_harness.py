@@ -22,7 +22,7 @@ from simulators.ib_gateway.gateway import SUPPORTED, IbGateway
 from simulators.ib_gateway.options import GatewayOptions
 from workers.adapters.ibkr.adapter import IBKRAdapter
 
-from .harness import DEADLINE_SECONDS, Ability, HeldOrder, Ledger, VenueHarness
+from .harness import DEADLINE_SECONDS, Ability, HeldOrder, Ledger, Trait, VenueHarness
 
 _OPTIONS = GatewayOptions()
 
@@ -104,12 +104,9 @@ class IbkrHarness:
             Ability.REASONS,
             Ability.BALANCES,
             Ability.RESENDS,
-            Ability.WHOLE_SECONDS,
-            Ability.KEEPS_REFUSED,
-            Ability.ONE_CONNECTION,
-            Ability.EXPIRY_IS_CANCEL,
         }
     )
+    traits: ClassVar[frozenset[Trait]] = frozenset(Trait)
     order_types: ClassVar[frozenset[OrderType]] = frozenset(OrderType)
     times_in_force: ClassVar[frozenset[TimeInForce]] = frozenset(TimeInForce)
     broker: ClassVar[BrokerName] = BrokerName.IBKR

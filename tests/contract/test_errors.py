@@ -18,7 +18,7 @@ from execution.domain.ports import Broker
 from execution.domain.vocabulary import OrderState
 from simulators.faults import FaultKind
 
-from .harness import Ability, VenueHarness, eventually, needs, new_attempt
+from .harness import Ability, Trait, VenueHarness, eventually, has_trait, needs, new_attempt
 
 
 @pytest.mark.parametrize("scope", [RejectionScope.ORDER, RejectionScope.VENUE])
@@ -35,7 +35,7 @@ async def test_c201_rejected(harness: VenueHarness, broker: Broker, scope: Rejec
     assert (await harness.ledger()).count(attempt) == 0
     found = await broker.find(attempt)
     if found is not None:
-        assert Ability.KEEPS_REFUSED in harness.abilities
+        assert has_trait(harness, Trait.KEEPS_REFUSED)
         assert found.state is OrderState.REJECTED
         assert found.filled_quantity == 0
 
@@ -189,7 +189,7 @@ async def test_c212_one_failure_among_many(harness: VenueHarness, broker: Broker
         if isinstance(answer, OutcomeUnknown)
     ]
     ledger = await harness.ledger()
-    if Ability.ONE_CONNECTION in harness.abilities:
+    if has_trait(harness, Trait.ONE_CONNECTION):
         assert unlucky in failed
         attempts = [one for one in attempts if one is unlucky or one not in failed]
     else:

@@ -10,7 +10,16 @@ from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import OrderState
 from simulators.faults import FaultKind
 
-from .harness import Ability, VenueHarness, eventually, needs, new_attempt, resting
+from .harness import (
+    Ability,
+    Trait,
+    VenueHarness,
+    eventually,
+    has_trait,
+    needs,
+    new_attempt,
+    resting,
+)
 
 
 def _an_hour_ago() -> datetime:
@@ -64,7 +73,7 @@ async def test_c505_executions_since(harness: VenueHarness, broker: Broker) -> N
     """C505: `since` leaves out what was before it, and keeps what was at it."""
     await broker.submit(new_attempt(harness))
     (first,) = await broker.executions(_an_hour_ago())
-    whole_seconds = Ability.WHOLE_SECONDS in harness.abilities
+    whole_seconds = has_trait(harness, Trait.WHOLE_SECONDS)
     apart = timedelta(seconds=1) if whole_seconds else timedelta(milliseconds=2)
 
     async def later() -> bool:

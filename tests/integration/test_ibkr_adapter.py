@@ -33,7 +33,7 @@ from execution.domain.vocabulary import (
     Side,
     TimeInForce,
 )
-from simulators.faults import Fault, FaultKind
+from simulators.faults import FaultKind
 from simulators.ib_gateway.gateway import IbGateway
 from simulators.ib_gateway.options import GatewayOptions
 from tests.contract.ibkr_harness import OrderIdsInMemory
@@ -97,6 +97,11 @@ async def connected(
         await until(lambda: client_id not in gateway.sessions)
 
 
+def fault(kind: FaultKind, **options: Any) -> dict[str, Any]:
+    """A fault as the control port takes it."""
+    return {"kind": kind.value, **options}
+
+
 def again(broker: IBKRAdapter) -> Callable[[], Awaitable[bool]]:
     """Whether the adapter could connect anew."""
 
@@ -154,7 +159,7 @@ async def test_another_account() -> None:
 async def test_swallowed_and_found_after_connecting_anew() -> None:
     """Not a word on this connection is no absence: it is ended, and the next one tells."""
     async with running() as gateway, connected(gateway, timeout=timedelta(seconds=0.5)) as broker:
-        gateway.faults.arm(Fault(FaultKind.SWALLOW, on="submit"))
+        gateway.faults.arm(fault(FaultKind.SWALLOW, on="submit"))
         one = resting()
         with pytest.raises(OutcomeUnknown):
             await broker.submit(one)
@@ -171,7 +176,7 @@ async def test_swallowed_and_found_after_connecting_anew() -> None:
 async def test_what_stands_still_on_its_way_is_not_absent() -> None:
     """TWS lets the client id in again only when it has dealt with it: then it is there."""
     async with running() as gateway, connected(gateway, timeout=timedelta(seconds=1)) as broker:
-        gateway.faults.arm(Fault(FaultKind.DELAY, on="submit", seconds=1.5))
+        gateway.faults.arm(fault(FaultKind.DELAY, on="submit", seconds=1.5))
         one = resting()
         with pytest.raises(OutcomeUnknown):
             await broker.submit(one)
@@ -250,6 +255,7 @@ async def test_the_same_attempt_again_is_the_same_order() -> None:
         second = await broker.submit(one)
         assert first.broker_order_id == second.broker_order_id
         gateway.set_price("SPY", Decimal(90), Decimal(91))
+        await broker.find(one)
         with pytest.raises(OutcomeUnknown):
             await broker.submit(one)
         assert len(held(gateway, one)) == 1
@@ -276,7 +282,7 @@ def test_refused_at_once(code: int, scope: str) -> None:
     @on_a_loop
     async def case() -> None:
         async with running() as gateway, connected(gateway) as broker:
-            gateway.faults.arm(Fault(FaultKind.REJECT, on="submit", code=str(code), reason="words"))
+            gateway.faults.arm(fault(FaultKind.REJECT, on="submit", code=str(code), reason="words"))
             one = attempt()
             with pytest.raises(BrokerRejected, match="words") as refusal:
                 await broker.submit(one)
@@ -322,8 +328,8 @@ async def test_held_until_shares_are_located() -> None:
 async def test_a_fill_before_any_status_and_a_late_cost() -> None:
     """The execution is told as it comes; what it cost is a report of its own."""
     async with running() as gateway, connected(gateway) as broker:
-        gateway.faults.arm(Fault(FaultKind.FILL_BEFORE_STATUS, on="submit", seconds=0.2))
-        gateway.faults.arm(Fault(FaultKind.LATE_COMMISSION, on="submit", seconds=0.3))
+        gateway.faults.arm(fault(FaultKind.FILL_BEFORE_STATUS, on="submit", seconds=0.2))
+        gateway.faults.arm(fault(FaultKind.LATE_COMMISSION, on="submit", seconds=0.3))
         one = attempt()
         await broker.submit(one)
         kinds: list[ReportKind] = []
@@ -338,7 +344,7 @@ async def test_a_fill_before_any_status_and_a_late_cost() -> None:
 async def test_told_twice_by_the_venue() -> None:
     """One execution."""
     async with running() as gateway, connected(gateway) as broker:
-        gateway.faults.arm(Fault(FaultKind.DUPLICATE_REPORT, on="submit"))
+        gateway.faults.arm(fault(FaultKind.DUPLICATE_REPORT, on="submit"))
         one = attempt()
         await broker.submit(one)
         found = await broker.find(one)
@@ -457,4 +463,4 @@ async def test_positions_have_our_symbols_and_no_price() -> None:
         (position,) = await broker.positions()
         assert (position.symbol, position.average_price) == ("SPY", None)
         assert position.quantity == 10
-        assert not gateway.sessions[7].positions
+        await until(lambda: not gateway.sessions[7].positions)
