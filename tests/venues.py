@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from execution.supervisor.services import project_root
 
@@ -47,6 +48,16 @@ EURO = Traded(
     just_below="1.08",
     reached=("1.07", "1.07008"),
     refusal=("134", "not enough money"),
+)
+
+
+SHARES = Traded(
+    symbol="GBTC",
+    quantity="100",
+    far_below="30",
+    just_below="49",
+    reached=("48", "48.02"),
+    refusal=("201", "Order rejected - reason: insufficient funds"),
 )
 
 
@@ -260,9 +271,29 @@ class Mt4Venue(SimulatedVenue):
         super().prices({name: price for name, price in prices.items() if name == "EURUSD"})
 
 
+class IbGatewayVenue(SimulatedVenue):
+    """The simulated IB Gateway."""
+
+    broker = "IBKR"
+    module = "simulators.ib_gateway"
+    traded = SHARES
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        where = urlsplit(url or self.url)
+        return {
+            "IBKR_HOST": str(where.hostname),
+            "IBKR_PORT": str(where.port),
+            "IBKR_ACCOUNT": "DU1234567",
+        }
+
+    def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        super().prices({name: price for name, price in prices.items() if "-" not in name})
+
+
 VENUES: dict[str, type[SimulatedVenue]] = {
     "ledger": LedgerVenue,
     "binance": BinanceVenue,
     "mt4": Mt4Venue,
+    "ibkr": IbGatewayVenue,
 }
 """By the name that commands take."""
