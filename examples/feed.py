@@ -1,8 +1,8 @@
 """The example price feed: real daily closes of GBTC and BTC, plausible prices for the rest.
 
-Once a second it writes a fresh quote of every example symbol. GBTC and BTC walk through the
-closes of gbtc_btc_daily.csv, a day every ten seconds; the others swing 0.1 % around a fixed price,
-so that orders resting near it are filled within a quarter of a minute.
+Once a second it writes a fresh quote of every example symbol. GBTC and BTC walk through the last
+year of closes in gbtc_btc_daily.csv, a day every ten seconds; the others swing 0.1 % around a fixed
+price, so that orders resting near it are filled within a quarter of a minute.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ from execution.events.quotes import QuoteCache
 from execution.settings import load
 
 FOLDER = Path(__file__).parent
+FIRST_DAY = "2021-03-31"
 TICKS_PER_DAY = 10
 SOURCE = "example-feed"
 
 
 def closes() -> list[tuple[Decimal, Decimal]]:
-    """The (GBTC, BTC) closes in US dollars, oldest first."""
+    """The (GBTC, BTC) closes in US dollars from FIRST_DAY on, oldest first."""
     with (FOLDER / "gbtc_btc_daily.csv").open(encoding="utf-8") as file:
         return [
             (Decimal(row["gbtc_close_usd"]), Decimal(row["btc_close_usd"]))
             for row in csv.DictReader(file)
+            if row["date"] >= FIRST_DAY
         ]
 
 

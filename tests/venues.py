@@ -8,11 +8,57 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from execution.supervisor.services import project_root
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What is traded at a venue in the fault runs, and its prices as texts.
+
+    `far_below` and `just_below` are limits of a BUY that rests; at `reached` (bid, ask) the market
+    has come to the second. `refusal` is a code and a reason with which the venue refuses one order.
+    """
+
+    symbol: str
+    quantity: str
+    far_below: str
+    just_below: str
+    reached: tuple[str, str]
+    refusal: tuple[str, str]
+
+
+BITCOIN = Traded(
+    symbol="BTC-USDT",
+    quantity="1",
+    far_below="50000",
+    just_below="63000",
+    reached=("62000", "62001"),
+    refusal=("-2010", "Account has insufficient balance."),
+)
+EURO = Traded(
+    symbol="EURUSD",
+    quantity="100000",
+    far_below="0.9",
+    just_below="1.08",
+    reached=("1.07", "1.07008"),
+    refusal=("134", "not enough money"),
+)
+
+
+SHARES = Traded(
+    symbol="GBTC",
+    quantity="100",
+    far_below="30",
+    just_below="49",
+    reached=("48", "48.02"),
+    refusal=("201", "Order rejected - reason: insufficient funds"),
+)
 
 
 class SimulatedVenue:
@@ -21,6 +67,7 @@ class SimulatedVenue:
     broker: ClassVar[str] = "BINANCE"
     """The broker that it is, or stands in for, in the tables."""
     module: ClassVar[str]
+    traded: ClassVar[Traded] = BITCOIN
     options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
@@ -151,6 +198,7 @@ class Mt4Venue(SimulatedVenue):
 
     broker = "MT4"
     module = "simulators.mt4_terminal"
+    traded = EURO
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -223,5 +271,29 @@ class Mt4Venue(SimulatedVenue):
         super().prices({name: price for name, price in prices.items() if name == "EURUSD"})
 
 
-VENUES: dict[str, type[SimulatedVenue]] = {"ledger": LedgerVenue, "binance": BinanceVenue}
+class IbGatewayVenue(SimulatedVenue):
+    """The simulated IB Gateway."""
+
+    broker = "IBKR"
+    module = "simulators.ib_gateway"
+    traded = SHARES
+
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        where = urlsplit(url or self.url)
+        return {
+            "IBKR_HOST": str(where.hostname),
+            "IBKR_PORT": str(where.port),
+            "IBKR_ACCOUNT": "DU1234567",
+        }
+
+    def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
+        super().prices({name: price for name, price in prices.items() if "-" not in name})
+
+
+VENUES: dict[str, type[SimulatedVenue]] = {
+    "ledger": LedgerVenue,
+    "binance": BinanceVenue,
+    "mt4": Mt4Venue,
+    "ibkr": IbGatewayVenue,
+}
 """By the name that commands take."""

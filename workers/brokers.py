@@ -10,14 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 from yarl import URL
 
-from execution.domain.errors import ConfigurationError
+from execution.domain.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    OutcomeUnknown,
+    StoreUnavailable,
+)
 from execution.domain.paper.slippage import Slippage, seeded_draw
 from execution.domain.paper.trading import PaperRules
 from execution.domain.ports import Broker
 from execution.domain.vocabulary import BrokerName, Environment
 from execution.market_calendar import ExchangeCalendars
 from execution.settings import Settings
-from execution.store import reconciling
+from execution.store import ibkr_order_ids, reconciling
 from workers.context import Context
 
 POLL_INTERVAL = timedelta(seconds=3)
@@ -92,8 +97,53 @@ def _stood_in_for(settings: Settings) -> set[BrokerName]:
 
 
 def _ibkr(context: Context) -> Broker | str:
-    del context
-    return "no adapter yet: IBKR_HOST is not used"
+    settings = context.settings
+    if settings.ibkr_host is None or settings.ibkr_account is None:
+        return "IBKR_HOST and IBKR_ACCOUNT are not both set"
+    from workers.adapters.ibkr.adapter import IBKRAdapter, is_real  # noqa: PLC0415
+
+    practice = settings.execution_environment is Environment.PRACTICE
+    if practice and is_real(settings.ibkr_account):
+        return (
+            f"IBKR_ACCOUNT {settings.ibkr_account} is a real account (those of paper trading begin "
+            "with D), and EXECUTION_ENVIRONMENT is practice"
+        )
+    return IBKRAdapter(
+        host=settings.ibkr_host,
+        port=settings.ibkr_port,
+        client_id=settings.ibkr_client_id,
+        account=settings.ibkr_account,
+        timeout=settings.broker_call_timeout,
+        order_ids=_OrderIds(context, settings.ibkr_client_id),
+    )
+
+
+class _OrderIds:
+    """Implements `workers.adapters.ibkr.adapter.OrderIds` on the table of them."""
+
+    def __init__(self, context: Context, client_id: int) -> None:
+        self._store, self._client_id = context.store, client_id
+
+    async def take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
+        """BrokerUnavailable when PostgreSQL does not answer: nothing is sent without an id."""
+        try:
+            return await asyncio.to_thread(self._take, venue_order_id, above)
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(f"no order id for TWS: {error}") from error
+
+    async def release(self, venue_order_id: str) -> None:
+        try:
+            await asyncio.to_thread(self._release, venue_order_id)
+        except StoreUnavailable as error:
+            raise OutcomeUnknown(f"an order id of TWS is not released: {error}") from error
+
+    def _take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
+        with self._store.brief() as link:
+            return ibkr_order_ids.take(link, self._client_id, venue_order_id, above)
+
+    def _release(self, venue_order_id: str) -> None:
+        with self._store.brief() as link:
+            ibkr_order_ids.release(link, self._client_id, venue_order_id)
 
 
 def _mt4(context: Context) -> Broker | str:

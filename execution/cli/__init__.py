@@ -8,6 +8,7 @@ import typer
 
 from execution.cli import (
     alerts,
+    arbitrage,
     database,
     doctor,
     environment,
@@ -32,6 +33,7 @@ orders.register(app)
 instructions.register(app)
 market.register(app)
 alerts.register(app)
+arbitrage.register(app)
 recovering.register(app)
 resolving.register(app)
 database.register(app)

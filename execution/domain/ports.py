@@ -182,7 +182,8 @@ class Broker(Protocol):
         """Yield news of orders for as long as the connection stands.
 
         A polling adapter asks for each of `waiting()`, which is read anew every round; an
-        event-driven one yields what its library hears. Raises BrokerUnavailable when it is lost.
+        event-driven one yields what its library hears, of a new order once it is among them: its
+        news must not overtake the answer to `submit`. Raises BrokerUnavailable when it is lost.
         """
 
     async def positions(self) -> Sequence[VenuePosition]:

@@ -214,13 +214,15 @@ _REVISIONS = text(
 # The position is folded anew (positioned_at), because the fill may lie anywhere in its history.
 _REVISED = f"""positioned_at = NULL, revised = :kind, revisions = revisions + 1
     WHERE {_SAME} AND execution_id IN (WITH RECURSIVE {_BELOW} SELECT execution_id FROM below)"""
+# What changes nothing, since it was known or a later one was heard first, is not told.
 _COMMISSION = text(
     f"""
     UPDATE fills r SET commission = :commission, commission_currency = :commission_currency,
         {_REVISED}
+        AND (commission, commission_currency) IS DISTINCT FROM
+            (CAST(:commission AS numeric), CAST(:commission_currency AS text))
     """
 )
-# What changes nothing, since a later one was heard first, is not told.
 _CORRECTION = text(
     f"""
     UPDATE fills r SET quantity = :quantity, price = coalesce(CAST(:price AS numeric), price),

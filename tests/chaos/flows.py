@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fleet import PRICES, Fleet
-
-FAR_BELOW = "50000"
-JUST_BELOW = "63000"
+from tests.venues import Traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Flow:
     """
 
     name: str
-    order: dict[str, Any]
+    order: Callable[[Traded], dict[str, Any]]
     ends: frozenset[str] = frozenset({"FILLED"})
     live: int = 1
     prepare: Callable[[Fleet], None] = lambda _: None
@@ -31,11 +29,26 @@ class Flow:
     points: tuple[str, ...] = ("",)
 
 
-_LIVE = {"symbol": "BTC-USDT", "side": "BUY", "quantity": "1", "on_failure": "wait"}
+def _live(traded: Traded, **changes: Any) -> dict[str, Any]:
+    order = {"symbol": traded.symbol, "side": "BUY", "quantity": traded.quantity}
+    return {**order, "on_failure": "wait", **changes}
 
 
-def _arm(kind: str, **options: Any) -> Callable[[Fleet], None]:
-    return lambda fleet: fleet.venue.arm(kind, on="submit", **options)
+def _resting(traded: Traded, limit_price: str) -> dict[str, Any]:
+    return _live(traded, order_type="LIMIT", limit_price=limit_price)
+
+
+def _paper(_: Traded) -> dict[str, Any]:
+    return {"symbol": "SPY", "side": "BUY", "quantity": "1", "execution_mode": "PAPER"}
+
+
+def _arm(kind: str) -> Callable[[Fleet], None]:
+    return lambda fleet: fleet.venue.arm(kind, on="submit")
+
+
+def _refuse(fleet: Fleet) -> None:
+    code, reason = fleet.venue.traded.refusal
+    fleet.venue.arm("reject", on="submit", code=code, reason=reason)
 
 
 def _markets_as_they_were(fleet: Fleet) -> None:
@@ -49,7 +62,7 @@ def _fill_what_rests(fleet: Fleet, names: list[str]) -> None:
     if len(at_rest) == len(names) and all(
         row["due_at"] is None and row["state"] in {"SUBMITTED", "FILLED"} for row in at_rest
     ):
-        fleet.venue.price("BTC-USDT", "62000", "62001")
+        fleet.venue.price(fleet.venue.traded.symbol, *fleet.venue.traded.reached)
 
 
 def _cancel_what_rests(fleet: Fleet, names: list[str]) -> None:
@@ -81,12 +94,12 @@ def _change_what_rests(fleet: Fleet, names: list[str]) -> None:
                 name,
                 modify_id=f"{name}-{version}",
                 expected_version=version,
-                limit_price=JUST_BELOW,
+                limit_price=fleet.venue.traded.just_below,
             )
     if len(rows) == len(names) and all(
         row["attempt_no"] > 1 and row["state"] in {"SUBMITTED", "FILLED"} for row in rows
     ):
-        fleet.venue.price("BTC-USDT", "62000", "62001")
+        fleet.venue.price(fleet.venue.traded.symbol, *fleet.venue.traded.reached)
 
 
 FLOWS = {
@@ -94,33 +107,33 @@ FLOWS = {
     for flow in (
         Flow(
             "paper",
-            {"symbol": "SPY", "side": "BUY", "quantity": "1", "execution_mode": "PAPER"},
+            _paper,
             live=0,
         ),
-        Flow("live", _LIVE),
-        Flow("lost-reply", _LIVE, prepare=_arm("drop_reply")),
-        Flow("lost-request", _LIVE, prepare=_arm("drop_request")),
+        Flow("live", _live),
+        Flow("lost-reply", _live, prepare=_arm("drop_reply")),
+        Flow("lost-request", _live, prepare=_arm("drop_request")),
         Flow(
             "refused",
-            {**_LIVE, "on_failure": "paper"},
+            lambda traded: _live(traded, on_failure="paper"),
             live=0,
-            prepare=_arm("reject", code="-2010", reason="Account has insufficient balance."),
+            prepare=_refuse,
         ),
         Flow(
             "resting",
-            {**_LIVE, "order_type": "LIMIT", "limit_price": JUST_BELOW},
+            lambda traded: _resting(traded, traded.just_below),
             prepare=_markets_as_they_were,
             proceed=_fill_what_rests,
         ),
         Flow(
             "cancelled",
-            {**_LIVE, "order_type": "LIMIT", "limit_price": FAR_BELOW},
+            lambda traded: _resting(traded, traded.far_below),
             ends=frozenset({"CANCELLED"}),
             proceed=_cancel_what_rests,
         ),
         Flow(
             "replaced",
-            {**_LIVE, "order_type": "LIMIT", "limit_price": FAR_BELOW},
+            lambda traded: _resting(traded, traded.far_below),
             live=2,
             prepare=_markets_as_they_were,
             proceed=_change_what_rests,

@@ -194,7 +194,9 @@ class Matrix:
         # A first fill in an account takes another way into its position than the next ones.
         self._orders += 1
         own = {"account": name} if self._orders % 2 else {}
-        self._fleet.client.place(**flow.order, **own, client_order_id=name)
+        self._fleet.client.place(
+            **flow.order(self._fleet.venue.traded), **own, client_order_id=name
+        )
         return name
 
     def _rows(self, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -258,8 +260,8 @@ def fleet_of(of: Servers, mode: str, home: Path, venue: str = "ledger") -> Fleet
         of.database(f"matrix_{mode.replace('-', '_')}_{uuid4().hex[:6]}"),
         of.valkey.url,
         home / mode,
-        queues=("orders", "binance", "paper"),
-        twins=("binance",),
+        queues=("orders", VENUES[venue].broker.lower(), "paper"),
+        twins=(VENUES[venue].broker.lower(),),
         venue=VENUES[venue],
         environment={"CONTINUE_IN_PLACE": MODES[mode], "BREAKER_THRESHOLD": "100000"},
     )
@@ -411,7 +413,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="points, ways or modes that contain this")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--venue", choices=VENUES, default="ledger", help="what trades BTC-USDT")
+    parser.add_argument(
+        "--venue", choices=VENUES, default="ledger", help="the venue of live orders"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget a run that was broken off")
     parser.add_argument("--write", action="store_true", help="renew the list of points")
     chosen = parser.parse_args(arguments)

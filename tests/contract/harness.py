@@ -73,6 +73,19 @@ class Ability(StrEnum):
     """The same attempt can be submitted a second time (in process, that is a caller's bug)."""
 
 
+class Trait(StrEnum):
+    """What a case has to take into account; a harness without `traits` has none of them."""
+
+    WHOLE_SECONDS = "whole_seconds"
+    """Execution times have whole seconds."""
+    KEEPS_REFUSED = "keeps_refused"
+    """What the venue has refused it still shows, as rejected."""
+    ONE_CONNECTION = "one_connection"
+    """Everything goes over one connection: when it drops, all that is under way is in doubt."""
+    EXPIRY_IS_CANCEL = "expiry_is_cancel"
+    """The venue tells that an order's time is over, but not otherwise than a cancel."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOrder:
     """An order in the venue's own ledger."""
@@ -180,6 +193,12 @@ def has_all(harness: type[VenueHarness], wanted: frozenset[StrEnum]) -> bool:
     return wanted <= (
         harness.faults | harness.abilities | harness.order_types | harness.times_in_force
     )
+
+
+def has_trait(harness: VenueHarness, trait: Trait) -> bool:
+    """Whether a case has to take that into account."""
+    traits: frozenset[Trait] = getattr(harness, "traits", frozenset())
+    return trait in traits
 
 
 def new_attempt(harness: VenueHarness, **changes: Any) -> Attempt:

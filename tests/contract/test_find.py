@@ -9,7 +9,7 @@ from execution.domain.ports import Broker
 from execution.domain.vocabulary import OrderState
 from simulators.faults import FaultKind
 
-from .harness import Ability, VenueHarness, needs, new_attempt, resting
+from .harness import Ability, Trait, VenueHarness, has_trait, needs, new_attempt, resting
 
 
 async def test_c301_absent(harness: VenueHarness, broker: Broker) -> None:
@@ -71,6 +71,8 @@ async def test_c306_ended_by_the_venue(
     await harness.end_order(attempt, state, "margin call")
     found = await broker.find(attempt)
     assert found is not None
+    if state is OrderState.EXPIRED and has_trait(harness, Trait.EXPIRY_IS_CANCEL):
+        state = OrderState.CANCELLED
     assert found.state is state
     assert found.reason == "margin call" or Ability.REASONS not in harness.abilities
 

@@ -10,7 +10,16 @@ from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import OrderState
 from simulators.faults import FaultKind
 
-from .harness import Ability, VenueHarness, eventually, needs, new_attempt, resting
+from .harness import (
+    Ability,
+    Trait,
+    VenueHarness,
+    eventually,
+    has_trait,
+    needs,
+    new_attempt,
+    resting,
+)
 
 
 def _an_hour_ago() -> datetime:

@@ -1,6 +1,13 @@
 """Every table. What must be unique lives in plain tables; append-only history in hypertables."""
 
-from execution.store.schema.brokers import alerts, breakers, broker_sessions, environment_stamp
+from execution.store.schema.arbitrage import nav_observations
+from execution.store.schema.brokers import (
+    alerts,
+    breakers,
+    broker_sessions,
+    environment_stamp,
+    ibkr_order_ids,
+)
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
 from execution.store.schema.market import (
@@ -28,7 +35,9 @@ __all__ = [
     "events",
     "execution_reports",
     "fills",
+    "ibkr_order_ids",
     "metadata",
+    "nav_observations",
     "order_attempts",
     "order_commands",
     "order_events",

@@ -61,3 +61,17 @@ environment_stamp = sa.Table(
     sa.Column("stamped_at", TIME, nullable=False, server_default=NOW),
     sa.CheckConstraint("single", name="single_row"),
 )
+
+ibkr_order_ids = sa.Table(
+    "ibkr_order_ids",
+    metadata,
+    sa.Column("client_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("order_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column(
+        "venue_order_id",
+        sa.Text,
+        comment="the attempt that has it; none when TWS has given it to another order",
+    ),
+    sa.Column("taken_at", TIME, nullable=False, server_default=NOW),
+    sa.UniqueConstraint("client_id", "venue_order_id"),
+)

@@ -1,0 +1,44 @@
+"""Which account a worker for Interactive Brokers may serve."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from execution.domain.vocabulary import BrokerName
+from execution.settings import load
+from workers import brokers
+from workers.adapters.ibkr.adapter import IBKRAdapter, is_real
+from workers.context import Context
+
+
+def build(**settings: Any) -> object:
+    """The adapter for those settings, or the words that say why there is none."""
+    context = SimpleNamespace(settings=load(**settings), store=None)
+    return brokers.build(BrokerName.IBKR, cast("Context", context))
+
+
+@pytest.mark.parametrize("settings", [{}, {"ibkr_host": "h"}, {"ibkr_account": "DU1"}])
+def test_not_both_set(settings: dict[str, str]) -> None:
+    """It says which."""
+    assert build(**settings) == "IBKR_HOST and IBKR_ACCOUNT are not both set"
+
+
+def test_no_real_account_in_practice() -> None:
+    """What does not begin with D holds real money."""
+    refused = build(ibkr_host="h", ibkr_account="U1")
+    assert isinstance(refused, str)
+    assert "real account" in refused
+    assert isinstance(build(ibkr_host="h", ibkr_account="DU1"), IBKRAdapter)
+    production = build(ibkr_host="h", ibkr_account="U1", execution_environment="production")
+    assert isinstance(production, IBKRAdapter)
+
+
+@pytest.mark.parametrize(
+    ("account", "real"), [("U1", True), ("I1", True), ("DU1", False), ("DF1", False)]
+)
+def test_paper_accounts(account: str, real: bool) -> None:  # noqa: FBT001
+    """By their first letter."""
+    assert is_real(account) is real

@@ -1,0 +1,424 @@
+"""`IBKRAdapter`: the `Broker` port over TWS or IB Gateway, through ib_insync, by events.
+
+Order ids come from the project's own table and belong to the attempt, so that one that is sent
+again is known to TWS by its id. What is heard of orders is kept in the connection's book; `watch`
+tells what changes there. Nothing is believed absent but by a complete synchronisation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from execution.domain.capabilities import CAPABILITIES
+from execution.domain.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    TooLate,
+)
+from execution.domain.instruments import Instrument
+from execution.domain.ports import Attempt, Modification, Part
+from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import BrokerName, OrderState
+from workers.adapters.ibkr import orders, outcomes
+from workers.adapters.ibkr.book import ON_ITS_WAY, Book, Entry, Operation, utc_now
+from workers.adapters.ibkr.connection import ClientIdInUse, Line
+from workers.adapters.ibkr.contracts import Contracts, Fields
+from workers.adapters.ibkr.fills import decimal
+from workers.adapters.ibkr.outcomes import Outcome
+
+_PATIENCE = 0.5
+"""Share of the time for an answer that an order may wait for room among the messages."""
+_AGAIN_FIRST, _AGAIN_MOST = 0.05, 0.5
+_QUIET_SECONDS, _QUIET_LOOK = 2.0, 0.01
+"""How long after the answer to a new order its news waits for who is to hear it; how often it is
+looked whether somebody does."""
+_LIVE_DATA = 1
+_SYSTEM_REFUSED = 201
+_PENDING_CANCEL = "PendingCancel"
+
+
+class OrderIds(Protocol):
+    """Order ids of one client id, each on disk before it is used."""
+
+    async def take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
+        """The id of an attempt, and whether it had one before; a new one is larger than `above`."""
+
+    async def release(self, venue_order_id: str) -> None:
+        """TWS has another order under the id of an attempt: it gets another next time."""
+
+
+def is_real(account: str) -> bool:
+    """Whether money in an account is real: those of paper trading begin with D."""
+    return not account.upper().startswith("D")
+
+
+class IBKRAdapter:
+    """Implements `execution.domain.ports.Broker` for one account under one client id.
+
+    `timeout` is the longest wait for an answer of TWS.
+    """
+
+    name = BrokerName.IBKR
+    capabilities = CAPABILITIES[BrokerName.IBKR]
+    needs_loop = True
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        client_id: int,
+        account: str,
+        timeout: timedelta,
+        order_ids: OrderIds,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._host, self._port, self._client_id = host, port, client_id
+        self._account = account
+        self._timeout = timeout.total_seconds()
+        self._order_ids = order_ids
+        self._now = clock
+        self._contracts = Contracts(self._ask_contract)
+        self._line: Line | None = None
+
+    async def connect(self) -> None:
+        """Connect, or hear of everything again on a connection that stands.
+
+        A client id that TWS has not let go of yet is tried again for as long as an answer may take.
+        """
+        line = self._line
+        if line is not None and line.ended is None:
+            line.check()
+            try:
+                await line.synchronise()
+            except BrokerUnavailable:
+                if line.ended is None:
+                    raise
+            else:
+                return
+        await self.close()
+        until = asyncio.get_running_loop().time() + self._timeout
+        pause = _AGAIN_FIRST
+        while True:
+            line = self._new_line()
+            try:
+                await line.open()
+            except ClientIdInUse:
+                if asyncio.get_running_loop().time() + pause > until:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _AGAIN_MOST)
+            else:
+                self._line = line
+                return
+
+    async def close(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
+
+    async def health_check(self) -> None:
+        """Ask TWS the time; it must be connected to Interactive Brokers, too."""
+        line = self._standing()
+        await line.current_time()
+        line.check()
+        if line.stale:
+            raise BrokerUnavailable("TWS was without Interactive Brokers; news may be missing")
+
+    async def all_rules(self) -> Sequence[TradingRules]:
+        """None: TWS tells of a contract when it is asked for it."""
+        return ()
+
+    async def rules(self, instrument: Instrument) -> TradingRules | None:
+        return (await self._contracts.qualified(instrument)).rules
+
+    async def part(self, attempt: Attempt) -> Part | None:
+        del attempt
+        return None
+
+    async def submit(self, attempt: Attempt) -> VenueOrder:
+        line = self._standing()
+        self._check_time(attempt.send_by)
+        contract = (await self._contracts.qualified(attempt.instrument)).fields
+        fields = orders.fields(attempt, self._account)
+        order_id, known = await self._order_ids.take(attempt.venue_order_id, line.book.highest_id)
+        await line.limiter.order(self._patience(attempt.send_by))
+        self._check_time(attempt.send_by)
+        line.check()
+        entry = line.book.sent(
+            order_id,
+            attempt.venue_order_id,
+            attempt.instrument.symbol,
+            attempt.side,
+            attempt.quantity,
+        )
+        operation = Operation(
+            entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True
+        )
+        entry.quiet_until = math.inf
+        try:
+            await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
+        except BrokerUnavailable:
+            line.book.forget(entry)
+            raise
+        except OutcomeUnknown:
+            if line.ended is not None or not entry.status:
+                raise
+            # TWS has it, and has not passed it on yet.
+        finally:
+            entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
+        if operation.refused is not None:
+            await self._refuse(line, operation, known=known)
+        entry.told = line.book.order(entry)
+        return entry.told
+
+    async def cancel(self, attempt: Attempt) -> None:
+        """Ask for a cancel, and wait until it is done or refused.
+
+        A cancel that TWS has passed on and the exchange has not answered counts as asked.
+        """
+        line, entry, order_id = await self._working(attempt)
+        operation = Operation(entry, lambda: entry.state(self._now()).is_final)
+        entry.cancel_asked = True
+        await line.limiter.order(self._patience(None))
+        try:
+            await self._carry_out(line, operation, lambda: line.cancel(order_id))
+        except OutcomeUnknown:
+            if line.ended is None and entry.status == _PENDING_CANCEL:
+                return
+            raise
+        if operation.refused is not None:
+            entry.cancel_asked = False
+            raise outcomes.of_change(*operation.refused)
+        if entry.state(self._now()) is OrderState.FILLED:
+            raise BrokerRejected("too late: the order is filled", code="FILLED")
+
+    async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
+        """Send the order again under its id, with other terms. A refused change leaves it alive."""
+        line, entry, order_id = await self._working(attempt)
+        self._check_time(change.send_by)
+        contract = (await self._contracts.qualified(attempt.instrument)).fields
+        terms = {name: getattr(change, name) for name in change.names()}
+        fields = orders.fields(replace(attempt, **terms), self._account)
+
+        def changed() -> bool:
+            heard = {
+                "quantity": entry.quantity,
+                "limit_price": entry.limit_price,
+                "stop_price": entry.aux_price,
+            }
+            return all(heard[name] == value for name, value in terms.items())
+
+        operation = Operation(entry, lambda: changed() or entry.state(self._now()).is_final)
+        await line.limiter.order(self._patience(change.send_by))
+        self._check_time(change.send_by)
+        entry.sent_here = True
+        await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
+        if operation.refused is not None:
+            raise outcomes.of_change(*operation.refused)
+        if not changed():
+            state = entry.state(self._now())
+            raise BrokerRejected(f"too late: the order is {state}", code=str(state))
+        return line.book.order(entry)
+
+    async def find(self, attempt: Attempt) -> VenueOrder | None:
+        """What a complete synchronisation shows under our id.
+
+        An order that went out on this connection and that TWS does not speak of, or not of all of
+        it, ends the connection: the next one hears everything.
+        """
+        line = self._standing()
+        await line.synchronise()
+        book = line.book
+        entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
+        if entry is None:
+            return None
+        if entry.sent_here and self._withholds(book, entry):
+            line.drop(f"nothing is said of {attempt.venue_order_id}, which was sent")
+            raise BrokerUnavailable(str(line.ended))
+        if not entry.status and entry.executed < attempt.quantity:
+            raise BrokerUnavailable(
+                f"TWS tells executions of {attempt.venue_order_id}, an order that it does not show"
+            )
+        if not entry.quantity:
+            entry.quantity = attempt.quantity
+        return book.order(entry)
+
+    def _withholds(self, book: Book, entry: Entry) -> bool:
+        if not entry.heard:
+            return True
+        if not entry.state(self._now()).is_final:
+            return entry.round < book.round
+        return entry.filled_quantity > entry.executed and not any(
+            fill.execution.kind is not fill.execution.kind.TRADE for fill in entry.fills
+        )
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        line = self._standing()
+        await line.synchronise()
+        return [line.book.order(entry) for entry in line.book.working()]
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        """Those of the day, and what was heard on this connection besides."""
+        line = self._standing()
+        await line.executions()
+        return line.book.executions(since)
+
+    async def watch(
+        self, waiting: Callable[[], Sequence[Attempt]]
+    ) -> AsyncGenerator[VenueOrder, None]:
+        """What changes in the book, as it is heard; first how what is waited for stands.
+
+        News of a new order must not come before the answer to it has been recorded, which is when
+        it is waited for.
+        """
+        line = self._standing()
+        book, clock = line.book, asyncio.get_running_loop().time
+        for attempt in waiting():
+            entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
+            if entry is not None and entry.heard:
+                entry.told = book.order(entry)
+                yield entry.told
+        held: list[Entry] = []
+        while True:
+            news, held = [*held, *book.take_news()], []
+            awaited = {attempt.venue_order_id for attempt in waiting()} if news else set()
+            for entry in dict.fromkeys(news):
+                if entry.quiet_until > clock() and entry.ref not in awaited:
+                    held.append(entry)
+                    continue
+                order = book.order(entry)
+                if entry.heard and order != entry.told and (entry.fills or not entry.dismissed):
+                    entry.told = order
+                    yield order
+            line.check()
+            if line.stale:
+                raise BrokerUnavailable("TWS was without Interactive Brokers; news may be missing")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(book.news.wait(), _QUIET_LOOK if held else None)
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Without prices: IB's average cost holds multiplier and commissions."""
+        line = self._standing()
+        return [
+            VenuePosition(self._contracts.symbol_of(held.contract), decimal(held.position))
+            for held in await line.positions()
+            if held.account == self._account and held.position
+        ]
+
+    async def account(self) -> Account:
+        """Named as TWS names it; cash by currency."""
+        line = self._standing()
+        balances = {
+            str(value.currency): Decimal(value.value)
+            for value in await line.account_values()
+            if value.tag == "CashBalance" and value.currency != "BASE"
+        }
+        return Account(self._account, is_real(self._account), balances, identity=self._account)
+
+    async def quote(self, instrument: Instrument) -> Quote:
+        line = self._standing()
+        try:
+            contract = await self._contracts.qualified(instrument)
+        except BrokerRejected as refusal:
+            raise BrokerUnavailable(refusal.reason) from refusal
+        ticker = await line.snapshot(contract.fields)
+        bid, ask = decimal(ticker.bid), decimal(ticker.ask)
+        if ticker.marketDataType not in {None, _LIVE_DATA} or not (bid > 0 and ask > 0):
+            raise BrokerUnavailable(f"TWS has no market of {instrument.symbol} now")
+        return Quote(instrument.symbol, bid, ask, self._now(), self.name.value)
+
+    async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
+        answers = await asyncio.gather(
+            *(self.quote(instrument) for instrument in instruments), return_exceptions=True
+        )
+        self._standing()
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, BrokerUnavailable):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Quote)]
+
+    async def _carry_out(self, line: Line, operation: Operation, send: Callable[[], None]) -> None:
+        """Send, once, and wait for what becomes of it. OutcomeUnknown when nothing is heard."""
+        line.book.begin(operation)
+        try:
+            send()
+            await asyncio.wait_for(operation.future, self._timeout)
+        except TimeoutError:
+            raise OutcomeUnknown(f"TWS: no answer within {self._timeout:g} s") from None
+        finally:
+            line.book.end(operation)
+
+    async def _refuse(self, line: Line, operation: Operation, *, known: bool) -> None:
+        """Raise what an error message to a new order means."""
+        code, text = operation.refused or (0, "")
+        entry = operation.entry
+        error = outcomes.of_new_order(code, text, known_id=known)
+        if outcomes.outcome_of(code, text) is Outcome.ID_USED:
+            await self._order_ids.release(entry.ref)
+            await line.next_order_id()
+        if not isinstance(error, OutcomeUnknown):
+            entry.dismissed = True
+            if code != _SYSTEM_REFUSED and not entry.heard:
+                line.book.forget(entry)
+        raise error
+
+    async def _working(self, attempt: Attempt) -> tuple[Line, Entry, int]:
+        """The order of ours that is to be changed. BrokerRejected when there is none any more."""
+        line = self._standing()
+        entry = line.book.find(attempt.venue_order_id, attempt.broker_order_id)
+        if entry is None or not entry.status:
+            await self.find(attempt)
+            entry = line.book.find(attempt.venue_order_id, attempt.broker_order_id)
+        if entry is None:
+            raise BrokerRejected("TWS knows no such order", code="ABSENT")
+        state = entry.state(self._now())
+        if state.is_final:
+            raise BrokerRejected(f"too late: the order is {state}", code=str(state))
+        if entry.order_id is None:
+            raise BrokerRejected(
+                f"the order belongs to client id {entry.client_id}: only a worker with that "
+                "IBKR_CLIENT_ID can change it",
+                code="CLIENT_ID",
+            )
+        return line, entry, entry.order_id
+
+    async def _ask_contract(self, fields: Fields) -> Sequence[Any]:
+        return await self._standing().contract_details(fields)
+
+    def _new_line(self) -> Line:
+        return Line(
+            host=self._host,
+            port=self._port,
+            client_id=self._client_id,
+            account=self._account,
+            timeout=self._timeout,
+            symbol_of=self._contracts.symbol_of,
+            now=self._now,
+        )
+
+    def _standing(self) -> Line:
+        if self._line is None:
+            raise BrokerUnavailable("not connected to TWS")
+        self._line.check()
+        return self._line
+
+    def _check_time(self, send_by: datetime | None) -> None:
+        """TWS does not refuse what comes late, so nothing late is sent."""
+        if send_by is not None and self._now() > send_by:
+            raise TooLate(f"it was to be sent by {send_by.isoformat()}")
+
+    def _patience(self, send_by: datetime | None) -> float:
+        patience = _PATIENCE * self._timeout
+        if send_by is None:
+            return patience
+        return max(min(patience, (send_by - self._now()).total_seconds()), 0.0)

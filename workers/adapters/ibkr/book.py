@@ -1,0 +1,380 @@
+"""What TWS has said of each order, as it said it, and what that makes of it.
+
+One book serves one connection: it is filled anew by each. An order's state is read from
+orderStatus, the executions and the message codes together. A code alone never ends an order, and
+an order that was sent and not heard of is no order yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from execution.domain.reports import Execution, VenueOrder
+from execution.domain.vocabulary import OrderState, Side
+from workers.adapters.ibkr import outcomes
+from workers.adapters.ibkr.fills import Fill, Fills, decimal, effective, revised
+from workers.adapters.ibkr.orders import good_till
+from workers.adapters.ibkr.outcomes import Outcome
+
+FILLED, INACTIVE = "Filled", "Inactive"
+CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
+WORKS = frozenset({"PreSubmitted", "Submitted"})
+ON_ITS_WAY = frozenset({"", "PendingSubmit", "ApiPending"})
+"""What TWS says of an order that it has not passed on."""
+_REJECTED_WORDS = "Rejected by System"
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One order. `status` is TWS's last word of it, empty while there is none.
+
+    `order_id` is None for what another client or a person made. `refusal` is a message code that
+    refuses the order itself, with its text; `ended` is the text of 202 or of a completed order.
+    `round` is the last synchronisation in which it was heard of. `told` is what the port was told
+    last. Until `quiet_until`, on the loop's clock, it is news only for who waits for it; what was
+    `dismissed` is news no more, unless it trades.
+    """
+
+    ref: str
+    perm_id: int = 0
+    order_id: int | None = None
+    client_id: int | None = None
+    sent_here: bool = False
+    symbol: str = ""
+    side: Side = Side.BUY
+    quantity: Decimal = Decimal(0)
+    limit_price: Decimal | None = None
+    aux_price: Decimal | None = None
+    good_till: str = ""
+    status: str = ""
+    filled: Decimal = Decimal(0)
+    why_held: str = ""
+    refusal: tuple[int, str] | None = None
+    ended: str = ""
+    cancel_asked: bool = False
+    round: int = 0
+    told: VenueOrder | None = None
+    quiet_until: float = 0.0
+    dismissed: bool = False
+    fills: list[Fill] = field(default_factory=list)
+
+    @property
+    def heard(self) -> bool:
+        """Whether TWS has said anything of it."""
+        return bool(self.status or self.fills)
+
+    @property
+    def executed(self) -> Decimal:
+        """What its executions add up to."""
+        return effective(self.fills)
+
+    @property
+    def filled_quantity(self) -> Decimal:
+        """What is filled: TWS may say so before it tells the execution, or after."""
+        executed = self.executed
+        return executed if revised(self.fills) else max(executed, self.filled)
+
+    def state(self, now: datetime) -> OrderState:
+        """What all of it makes of the order."""
+        filled = self.filled_quantity
+        if self.status == FILLED or (self.quantity and filled >= self.quantity):
+            return OrderState.FILLED if filled else OrderState.CANCELLED
+        refused = self.refusal is not None or self.ended.startswith(_REJECTED_WORDS)
+        if self.status in CANCELLED:
+            return self._cancelled(now, refused=refused and not filled)
+        # TWS shows as Inactive what it has refused, but also what it will take up again.
+        if self.status == INACTIVE and refused:
+            return OrderState.CANCELLED if filled else OrderState.REJECTED
+        return OrderState.PARTIALLY_FILLED if filled else OrderState.SUBMITTED
+
+    def _cancelled(self, now: datetime, *, refused: bool) -> OrderState:
+        if refused and not self.cancel_asked:
+            return OrderState.REJECTED
+        until = good_till(self.good_till)
+        if until is not None and until <= now and not self.cancel_asked:
+            return OrderState.EXPIRED
+        return OrderState.CANCELLED
+
+    def reason(self) -> str | None:
+        """Why it is over, in TWS's words."""
+        if self.refusal is not None:
+            return outcomes.reason_of(self.refusal[1])
+        return self.ended or None
+
+    def order(self, now: datetime) -> VenueOrder:
+        """The order with all that was executed of it."""
+        state = self.state(now)
+        reports = [report for fill in self.fills for report in fill.reports()]
+        return VenueOrder(
+            broker_order_id=str(self.perm_id or self.order_id or ""),
+            state=state,
+            symbol=self.symbol,
+            side=self.side,
+            quantity=self.quantity,
+            filled_quantity=self.filled_quantity,
+            venue_order_id=self.ref or None,
+            reason=self.reason() if state.is_final else None,
+            executions=tuple(reports),
+        )
+
+
+class Operation:
+    """A new order, a change or a cancel under way: what must be heard for it to be over."""
+
+    def __init__(self, entry: Entry, done: Callable[[], bool], *, new: bool = False) -> None:
+        self.entry, self.new = entry, new
+        self._done = done
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.refused: tuple[int, str] | None = None
+
+    def look(self) -> None:
+        """Something was said of the order."""
+        if not self.future.done() and self._done():
+            self.future.set_result(None)
+
+    def error(self, code: int, text: str) -> None:
+        """A message code that says what became of it."""
+        if not self.future.done():
+            self.refused = (code, text)
+            self.future.set_result(None)
+
+
+class Book:
+    """Implements `library.Hears` for the orders and executions of one account."""
+
+    def __init__(
+        self,
+        client_id: int,
+        account: str,
+        symbol_of: Callable[[Any], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.fills = Fills()
+        self.synchronised = False
+        self.changed: dict[Entry, None] = {}
+        self.news = asyncio.Event()
+        self.round = 0
+        self.highest_id = 0
+        self._client_id, self._account = client_id, account
+        self._symbol_of, self._now = symbol_of, now
+        self._entries: list[Entry] = []
+        self._by_perm: dict[int, Entry] = {}
+        self._by_ref: dict[str, list[Entry]] = {}
+        self._by_id: dict[int, Entry] = {}
+        self._operations: dict[int, Operation] = {}
+
+    # What we do.
+
+    def sent(self, order_id: int, ref: str, symbol: str, side: Side, quantity: Decimal) -> Entry:
+        """An order is about to be sent under an order id of ours."""
+        known = self._by_id.get(order_id)
+        if known is not None:
+            known.sent_here = True
+            return known
+        entry = Entry(ref, order_id=order_id, client_id=self._client_id, sent_here=True)
+        entry.symbol, entry.side, entry.quantity = symbol, side, quantity
+        self._file(entry)
+        self._by_id[order_id] = entry
+        return entry
+
+    def forget(self, entry: Entry) -> None:
+        """It was refused, and TWS holds no such order."""
+        self._entries.remove(entry)
+        self._by_ref[entry.ref].remove(entry)
+        if entry.order_id is not None:
+            self._by_id.pop(entry.order_id, None)
+        self.changed.pop(entry, None)
+
+    def begin(self, operation: Operation) -> None:
+        """Listen for what becomes of an operation."""
+        if operation.entry.order_id is not None:
+            self._operations[operation.entry.order_id] = operation
+
+    def end(self, operation: Operation) -> None:
+        """It is over, or given up."""
+        order_id = operation.entry.order_id
+        if order_id is not None and self._operations.get(order_id) is operation:
+            del self._operations[order_id]
+
+    def find(self, ref: str, broker_order_id: str | None) -> Entry | None:
+        """The order of that permId, else of that orderRef: one that was heard of before others."""
+        if broker_order_id is not None and broker_order_id.isdigit():
+            entry = self._by_perm.get(int(broker_order_id))
+            if entry is not None and entry.ref == ref:
+                return entry
+        known = self._by_ref.get(ref, [])
+        return next((entry for entry in known if entry.heard), next(iter(known), None))
+
+    def working(self) -> list[Entry]:
+        """Every order that works, of whatever client."""
+        now = self._now()
+        return [one for one in self._entries if one.status and not one.state(now).is_final]
+
+    def order(self, entry: Entry) -> VenueOrder:
+        """An order as the port has it."""
+        return entry.order(self._now())
+
+    def executions(self, since: datetime) -> list[Execution]:
+        """Every execution since then, oldest first, and its cost where that may be news."""
+        heard = [fill for fill in self.fills.all() if fill.execution.executed_at >= since]
+        heard.sort(key=lambda fill: fill.execution.executed_at)
+        return [report for fill in heard for report in fill.told_again()]
+
+    # What TWS says.
+
+    def next_id(self, order_id: int) -> None:
+        self.highest_id = max(self.highest_id, order_id - 1)
+
+    def open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
+        if not self._is_ours(order.account):
+            return
+        entry = self._entry(int(order.permId), int(order.clientId), order_id, str(order.orderRef))
+        self._describe(entry, contract, order)
+        entry.quantity = decimal(order.totalQuantity)
+        entry.limit_price, entry.aux_price = decimal(order.lmtPrice), decimal(order.auxPrice)
+        self.highest_id = max(self.highest_id, order_id)
+        if not entry.status:
+            entry.status = str(state.status)
+        self._said(entry)
+
+    def order_status(self, order_id: int, status: str, filled: float, told: dict[str, Any]) -> None:
+        perm_id, client_id = int(told["perm_id"]), int(told["client_id"])
+        entry = self._by_perm.get(perm_id)
+        if entry is None and client_id == self._client_id:
+            entry = self._by_id.get(order_id)
+        if entry is None:
+            return  # of another account: an order's openOrder comes first
+        self._identify(entry, perm_id)
+        entry.status, entry.filled = status, decimal(filled)
+        if status in WORKS:  # what was refused was a change of it
+            entry.refusal = None
+        entry.why_held = str(told["why_held"])
+        self._said(entry)
+
+    def completed_order(self, contract: Any, order: Any, state: Any) -> None:
+        if not self._is_ours(order.account):
+            return
+        entry = self._entry(int(order.permId), None, 0, str(order.orderRef))
+        self._describe(entry, contract, order)
+        filled = decimal(order.filledQuantity)
+        if not entry.quantity:
+            entry.quantity = filled + decimal(order.totalQuantity)
+        entry.filled = max(entry.filled, filled)
+        if entry.status != FILLED and entry.status not in CANCELLED | {INACTIVE}:
+            entry.status = str(state.status)
+        if not entry.ended and entry.status != FILLED:
+            entry.ended = str(state.completedStatus)
+        self._said(entry)
+
+    def execution(self, contract: Any, execution: Any) -> None:
+        if not self._is_ours(execution.acctNumber):
+            return
+        fill = self.fills.hear(execution, self._symbol_of(contract), before=not self.synchronised)
+        perm_id, ref = int(execution.permId), str(execution.orderRef)
+        entry = self._by_perm.get(perm_id)
+        if entry is None and execution.clientId == self._client_id:
+            entry = self._by_id.get(int(execution.orderId))
+        if entry is None and ref and perm_id:
+            entry = self._entry(perm_id, None, 0, ref)
+            entry.symbol, entry.side = self._symbol_of(contract), Side.BUY
+            if fill is not None:
+                entry.side = fill.execution.side
+        if entry is None or fill is None:
+            return
+        self._identify(entry, perm_id)
+        entry.fills.append(fill)
+        self._said(entry)
+
+    def commission(self, report: Any) -> None:
+        fill = self.fills.cost(str(report.execId), decimal(report.commission), str(report.currency))
+        entry = self._by_perm.get(fill.perm_id) if fill is not None else None
+        if entry is not None:
+            self._mark(entry)
+
+    def error(self, order_id: int, code: int, text: str) -> None:
+        """A message about an order, or about nothing that is an order."""
+        entry = self._by_id.get(order_id)
+        if entry is None:
+            return
+        outcome = outcomes.outcome_of(code, text)
+        if outcome is Outcome.REMARK:
+            return
+        if outcome is Outcome.ENDED:
+            entry.ended = outcomes.reason_of(text)
+            return
+        operation = self._operations.get(order_id)
+        if operation is not None:
+            operation.error(code, text)
+        if (operation is None or operation.new) and outcomes.refuses_order(code, text):
+            entry.refusal = (code, text)
+            self._mark(entry)
+
+    def lost(self, error: Exception) -> None:
+        """The connection is over, and with it whatever is under way."""
+        for operation in self._operations.values():
+            if not operation.future.done():
+                operation.future.set_exception(error)
+        self.news.set()
+
+    # Within.
+
+    def _entry(self, perm_id: int, client_id: int | None, order_id: int, ref: str) -> Entry:
+        entry = self._by_perm.get(perm_id) if perm_id else None
+        if entry is None and client_id == self._client_id and order_id > 0:
+            entry = self._by_id.get(order_id)
+        if entry is None:
+            entry = next((one for one in self._by_ref.get(ref, ()) if not one.perm_id), None)
+        if entry is None:
+            entry = Entry(ref)
+            self._file(entry)
+        self._identify(entry, perm_id)
+        if client_id is not None:
+            entry.client_id = client_id
+        if client_id == self._client_id and order_id > 0:
+            entry.order_id = order_id
+            self._by_id[order_id] = entry
+        return entry
+
+    def _file(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._by_ref.setdefault(entry.ref, []).append(entry)
+
+    def _identify(self, entry: Entry, perm_id: int) -> None:
+        if perm_id and not entry.perm_id:
+            entry.perm_id = perm_id
+            self._by_perm[perm_id] = entry
+
+    def _describe(self, entry: Entry, contract: Any, order: Any) -> None:
+        entry.symbol = self._symbol_of(contract)
+        entry.side = Side.BUY if order.action == "BUY" else Side.SELL
+        entry.good_till = str(order.goodTillDate)
+
+    def _is_ours(self, account: str) -> bool:
+        return account in {"", self._account}
+
+    def _said(self, entry: Entry) -> None:
+        entry.round = self.round
+        operation = self._operations.get(entry.order_id or 0)
+        if operation is not None:
+            operation.look()
+        self._mark(entry)
+
+    def _mark(self, entry: Entry) -> None:
+        self.changed[entry] = None
+        self.news.set()
+
+    def take_news(self) -> Iterable[Entry]:
+        """The orders of which something was said since this was asked last."""
+        changed, self.changed = list(self.changed), {}
+        self.news.clear()
+        return changed
+
+
+def utc_now() -> datetime:
+    """The process's clock."""
+    return datetime.now(UTC)

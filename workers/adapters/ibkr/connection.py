@@ -1,0 +1,359 @@
+"""One connection to TWS under one client id, from its first byte to its last.
+
+A connection is used once: what comes after it is another, with a book of its own. TWS lets a client
+id in again only after it has dealt with everything that came under it, so whatever an old
+connection sent is known to whoever is let in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar
+
+from execution.domain.errors import BrokerUnavailable, CredentialsRefused, OutcomeUnknown
+from workers.adapters.ibkr import outcomes
+from workers.adapters.ibkr.book import Book
+from workers.adapters.ibkr.contracts import Fields
+from workers.adapters.ibkr.limiter import Limiter
+from workers.adapters.ibkr.outcomes import Outcome
+
+T = TypeVar("T")
+
+_ID_IN_USE, _LOST, _RESTORED = 326, 1100, frozenset({1101, 1102})
+_UNNUMBERED = -1
+_CLOSE_SECONDS = 1.0
+
+
+class ClientIdInUse(BrokerUnavailable):
+    """TWS has another connection under this client id, or has not done with the last one."""
+
+
+class Line:
+    """Implements `library.Hears`. `ended` is why it is over, None while it stands.
+
+    `stale`: TWS was without IB's servers for a while, so news may have been lost since the last
+    synchronisation. `severed`: it is so now.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        client_id: int,
+        account: str,
+        timeout: float,
+        symbol_of: Callable[[Any], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.client_id = client_id
+        self.account = account
+        self.book = Book(client_id, account, symbol_of, now)
+        self.limiter = Limiter(asyncio.get_running_loop().time)
+        self.ended: BrokerUnavailable | None = None
+        self.stale = self.severed = False
+        self._address = (host, port)
+        self._timeout = timeout
+        self._ib: Any = None
+        self._closed = asyncio.Event()
+        self._refused: BrokerUnavailable | None = None
+        self._asking = asyncio.Lock()
+        self._asked: asyncio.Future[Any] | None = None
+        self._synchronising = asyncio.Lock()
+        self._queued: asyncio.Task[None] | None = None
+        # What is said of orders goes straight to the book.
+        self.next_id = self.book.next_id
+        self.open_order = self.book.open_order
+        self.order_status = self.book.order_status
+        self.completed_order = self.book.completed_order
+        self.execution = self.book.execution
+        self.commission = self.book.commission
+
+    async def open(self) -> None:
+        """Connect and hear of everything. BrokerUnavailable, ClientIdInUse, CredentialsRefused."""
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - it takes the running loop
+
+        self._ib = library.make(self, self.client_id)
+        self._ib.client.conn.disconnected += lambda _: self._closed.set()
+        host, port = self._address
+        connecting = asyncio.ensure_future(
+            self._ib.client.connectAsync(host, port, self.client_id, self._timeout)
+        )
+        refused = asyncio.ensure_future(self._closed.wait())
+        try:
+            await asyncio.wait({connecting, refused}, return_when=asyncio.FIRST_COMPLETED)
+            self._check_let_in(connecting)
+            library.number_requests(self._ib)
+            await self._ask(self._ib.reqOpenOrdersAsync)
+            await self.synchronise()
+        except BaseException:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+            await self.close()
+            raise
+        finally:
+            refused.cancel()
+
+    def _check_let_in(self, connecting: asyncio.Future[Any]) -> None:
+        host, port = self._address
+        if not connecting.done() or connecting.exception() is not None:
+            why = _why(connecting)
+            raise self._refused or BrokerUnavailable(f"TWS at {host}:{port}: {why}")
+        accounts = list(self._ib.client.getAccounts())
+        if self.account not in accounts:
+            raise CredentialsRefused(
+                f"TWS has no account {self.account}: look at IBKR_ACCOUNT "
+                f"(it has {', '.join(accounts)})"
+            )
+
+    async def close(self) -> None:
+        """End it, and wait until the socket is closed."""
+        self.drop("closed")
+        if self._ib is not None and self._ib.client.conn.isConnected():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), _CLOSE_SECONDS)
+
+    def drop(self, why: str) -> None:
+        """End it: what is under way is in doubt."""
+        if self._ib is None or self.ended is not None:
+            return
+        self.ended = BrokerUnavailable(f"the connection to TWS was ended: {why}")
+        self._ib.client.disconnect()
+        self._ib.wrapper.connectionClosed()
+
+    def check(self) -> None:
+        """BrokerUnavailable unless an order may go out."""
+        if self.ended is not None:
+            raise BrokerUnavailable(str(self.ended))
+        if self._ib is None or not self._ib.client.isReady():
+            raise BrokerUnavailable("not connected to TWS")
+        if self.severed:
+            raise BrokerUnavailable("TWS has lost its connection to Interactive Brokers")
+
+    # What is sent. Whoever sends an order has waited for the limiter.
+
+    def place(self, order_id: int, contract: Fields, order: Fields) -> None:
+        """Send an order or a change of it. BrokerUnavailable when it provably did not leave."""
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
+
+        self.check()
+        self._ib.client.placeOrder(order_id, library.contract(**contract), library.order(**order))
+
+    def cancel(self, order_id: int) -> None:
+        """Send a cancel. BrokerUnavailable when it provably did not leave."""
+        self.check()
+        self._ib.client.cancelOrder(order_id)
+
+    # What is asked.
+
+    async def synchronise(self) -> None:
+        """Hear of every order and execution of the day, all of it asked for from now on.
+
+        Whoever comes while one is under way shares the next. BrokerUnavailable unless complete.
+        """
+        if self._queued is None:
+            self._queued = asyncio.create_task(self._synchronise())
+            self._queued.add_done_callback(_retrieved)
+        await asyncio.shield(self._queued)
+
+    async def _synchronise(self) -> None:
+        async with self._synchronising:
+            self._queued = None
+            self.book.round += 1
+            stale, self.stale = self.stale, False
+            try:
+                await self._ask(self._ib.reqAllOpenOrdersAsync)
+                await self._ask(lambda: self._ib.reqCompletedOrdersAsync(apiOnly=False))
+                await self.executions()
+            except BaseException:
+                self.stale = self.stale or stale
+                raise
+            self.book.synchronised = True
+
+    async def executions(self) -> None:
+        """Hear of every execution of the day, of whatever client."""
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
+
+        wanted = library.execution_filter(acctCode=self.account)
+        await self._numbered(lambda: self._ib.reqExecutionsAsync(wanted))
+
+    async def current_time(self) -> datetime:
+        """The clock of TWS."""
+        now: datetime = await self._ask(self._ib.reqCurrentTimeAsync)
+        return now
+
+    async def positions(self) -> Sequence[Any]:
+        """Every position of every account."""
+        held: Sequence[Any] = await self._ask(self._ib.reqPositionsAsync)
+        await self.limiter.question()
+        self.check()
+        self._ib.client.cancelPositions()
+        return held
+
+    async def account_values(self) -> Sequence[Any]:
+        """Tag, value and currency of everything of the account."""
+        await self._numbered(lambda: self._ib.reqAccountUpdatesMultiAsync(self.account))
+        return [
+            value
+            for value in self._ib.wrapper.accountValues.values()
+            if value.account == self.account
+        ]
+
+    async def contract_details(self, fields: Fields) -> Sequence[Any]:
+        """Every contract that fits; none for code 200."""
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
+
+        wanted = library.contract(**fields)
+        try:
+            found: Sequence[Any] = await self._numbered(
+                lambda: self._ib.reqContractDetailsAsync(wanted), absent=_NO_CONTRACT
+            )
+        except _Absent:
+            return ()
+        return found
+
+    async def next_order_id(self) -> None:
+        """Ask for the lowest order id that may be used; the book hears it."""
+        await self.limiter.question()
+        self.check()
+        self._ib.client.reqIds(1)
+
+    async def snapshot(self, fields: Fields) -> Any:
+        """Bid and ask now, as ib_insync's Ticker; a snapshot ends by itself at TWS."""
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
+
+        contract, wrapper = library.contract(**fields), self._ib.wrapper
+        await self.limiter.question()
+        self.check()
+        request_id = self._ib.client.getReqId()
+        ended = wrapper.startReq(request_id, contract)
+        ticker = wrapper.startTicker(request_id, contract, "snapshot")
+        both = asyncio.get_running_loop().create_future()
+
+        def look(told: Any) -> None:
+            if not both.done() and not (math.isnan(told.bid) or math.isnan(told.ask)):
+                both.set_result(None)
+
+        def clean(_: object) -> None:
+            wrapper.endTicker(ticker, "snapshot")
+            wrapper.reqId2Ticker.pop(request_id, None)
+            wrapper.tickers.pop(id(contract), None)
+
+        ticker.updateEvent += look
+        ended.add_done_callback(clean)
+        ended.add_done_callback(_retrieved)
+        self._ib.client.reqMktData(request_id, contract, "", True, False, [])  # noqa: FBT003
+        done, _ = await asyncio.wait(
+            {ended, both}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            raise BrokerUnavailable("no quote of TWS in time")
+        if ended.done() and ended.exception() is not None:
+            raise _of_question(ended.exception())
+        return ticker
+
+    async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask what has no number: one at a time, since answers tell only what they are to.
+
+        An answer that does not come in time could be taken for that to the next question, so that
+        ends the connection.
+        """
+        return await asyncio.shield(_watched(self._ask_alone(ask)))
+
+    async def _ask_alone(self, ask: Callable[[], Awaitable[T]]) -> T:
+        async with self._asking:
+            await self.limiter.question()
+            self._check_open()
+            answer = asyncio.ensure_future(ask())
+            self._asked = answer
+            try:
+                return await asyncio.wait_for(answer, self._timeout)
+            except TimeoutError:
+                self.drop(f"no answer within {self._timeout:g} s")
+                raise BrokerUnavailable(str(self.ended)) from None
+            except ConnectionError as error:
+                raise self.ended or BrokerUnavailable(str(error)) from error
+            finally:
+                self._asked = None
+
+    async def _numbered(self, ask: Callable[[], Awaitable[T]], *, absent: int | None = None) -> T:
+        await self.limiter.question()
+        self._check_open()
+        try:
+            return await asyncio.wait_for(ask(), self._timeout)
+        except TimeoutError:
+            raise BrokerUnavailable(f"TWS: no answer within {self._timeout:g} s") from None
+        except Exception as error:
+            if absent is not None and getattr(error, "code", None) == absent:
+                raise _Absent from error
+            raise _of_question(error) from error
+
+    def _check_open(self) -> None:
+        if self.ended is not None:
+            raise BrokerUnavailable(str(self.ended))
+        if self._ib is None or not self._ib.client.isReady():
+            raise BrokerUnavailable("not connected to TWS")
+
+    # What is heard beside orders.
+
+    def error(self, request_id: int, code: int, text: str) -> None:
+        if request_id != _UNNUMBERED:
+            self.book.error(request_id, code, text)
+            return
+        if code == _ID_IN_USE:
+            self._refused = ClientIdInUse(f"TWS says {code}: {text}")
+        elif code == _LOST:
+            self.severed = self.stale = True
+            self.book.news.set()
+        elif code in _RESTORED:
+            self.severed, self.stale = False, True
+            self.book.news.set()
+        elif outcomes.outcome_of(code, text) is not Outcome.REMARK:
+            asked = self._asked
+            if asked is not None and not asked.done():
+                asked.set_exception(outcomes.of_question(code, text))
+
+    def closed(self) -> None:
+        if self.ended is None:
+            self.ended = BrokerUnavailable("the connection to TWS was lost")
+        self.book.lost(OutcomeUnknown(f"{self.ended}, before it said what became of it"))
+
+    def senseless(self, error: Exception) -> None:
+        self.drop(f"what TWS says makes no sense: {error!r}")
+
+
+_NO_CONTRACT = 200
+
+
+class _Absent(Exception):
+    """There is nothing that fits the question."""
+
+
+def _of_question(error: BaseException | None) -> BrokerUnavailable:
+    code = getattr(error, "code", None)
+    if isinstance(code, int):
+        return outcomes.of_question(code, str(getattr(error, "message", error)))
+    return BrokerUnavailable(f"no answer of TWS: {error}")
+
+
+def _watched(work: Awaitable[T]) -> asyncio.Future[T]:
+    """It goes on when whoever asked has given up; then nobody wants its error."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_retrieved)
+    return task
+
+
+def _retrieved(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def _why(task: asyncio.Future[Any]) -> str:
+    if not task.done() or task.cancelled():
+        return "the connection was closed"
+    error = task.exception()
+    return "no answer in time" if isinstance(error, TimeoutError) else f"{error or 'no answer'}"
