@@ -34,6 +34,7 @@ from execution.domain.vocabulary import (
     TimeInForce,
 )
 from simulators.faults import FaultKind
+from simulators.ib_gateway.codes import CONNECTION_LOST, RESTORED_DATA_KEPT, RESTORED_DATA_LOST
 from simulators.ib_gateway.gateway import IbGateway
 from simulators.ib_gateway.options import GatewayOptions
 from tests.contract.ibkr_harness import OrderIdsInMemory
@@ -360,8 +361,6 @@ async def test_the_line_to_ib_is_lost() -> None:
         one = resting()
         await broker.submit(one)
         watching = asyncio.create_task(heard_to_its_end(broker, one))
-        from simulators.ib_gateway.codes import CONNECTION_LOST, RESTORED_DATA_KEPT  # noqa: PLC0415
-
         gateway.say(CONNECTION_LOST)
         with pytest.raises(BrokerUnavailable):
             await watching
@@ -376,6 +375,21 @@ async def test_the_line_to_ib_is_lost() -> None:
         assert (await heard(broker, one)).state is OrderState.FILLED
 
 
+@on_a_loop
+async def test_lost_and_restored_before_anybody_looks() -> None:
+    """News may be missing all the same: the watch ends, and health is not good before a look."""
+    async with running() as gateway, connected(gateway) as broker:
+        watching = asyncio.create_task(heard_to_its_end(broker, resting()))
+        gateway.say(CONNECTION_LOST)
+        gateway.say(RESTORED_DATA_LOST)
+        with pytest.raises(BrokerUnavailable):
+            await watching
+        with pytest.raises(BrokerUnavailable):
+            await broker.health_check()
+        await broker.connect()
+        await broker.health_check()
+
+
 async def heard_to_its_end(broker: IBKRAdapter, one: Attempt) -> None:
     """Watch until the watch ends."""
     async for _ in broker.watch(lambda: [one]):
@@ -386,6 +400,7 @@ async def heard_to_its_end(broker: IBKRAdapter, one: Attempt) -> None:
 async def test_a_gateway_that_hangs() -> None:
     """A question without an answer ends the connection: its answer could be taken for another's."""
     async with running() as gateway, connected(gateway, timeout=timedelta(seconds=0.3)) as broker:
+        await broker.rules(SPY)
         gateway.freeze(1.0)
         with pytest.raises(BrokerUnavailable):
             await broker.health_check()
