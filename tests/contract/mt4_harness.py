@@ -32,7 +32,7 @@ from simulators.mt4_terminal.terminal import TerminalOptions
 from simulators.mt4_terminal.venue import Mt4Venue
 from workers.adapters.mt4.adapter import MT4Adapter
 
-from .harness import Ability, DEADLINE_SECONDS, HeldOrder, Ledger, Trait, VenueHarness
+from .harness import DEADLINE_SECONDS, Ability, HeldOrder, Ledger, Trait, VenueHarness
 
 _CLIENT = "client-" + "c" * 16
 _TERMINAL = "terminal-" + "t" * 16

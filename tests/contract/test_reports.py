@@ -12,10 +12,8 @@ from simulators.faults import FaultKind
 
 from .harness import (
     Ability,
-    Trait,
     VenueHarness,
     eventually,
-    has_trait,
     needs,
     new_attempt,
     resting,
