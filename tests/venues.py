@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +62,15 @@ SHARES = Traded(
 )
 
 
-class SimulatedVenue:
+class SimulatedVenue(ABC):
     """A simulator with its control port; it remembers by its journal, in `folder`."""
 
     broker: ClassVar[str] = "BINANCE"
     """The broker that it is, or stands in for, in the tables."""
     module: ClassVar[str]
     traded: ClassVar[Traded] = BITCOIN
+    parts: ClassVar[tuple[str, ...]] = ("simulator",)
+    """Processes that may die each by itself."""
     options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
@@ -102,9 +105,14 @@ class SimulatedVenue:
             self._process.stdout.close()
             self._process = None
 
+    def restart(self, _part: str) -> None:
+        """Kill -9 of one of its parts, which is then started again."""
+        self.stop()
+        self.start()
+
+    @abstractmethod
     def environment(self, url: str | None = None) -> dict[str, str]:
         """What a worker is told, so that it finds the venue (at `url`, through a proxy)."""
-        raise NotImplementedError
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -197,6 +205,7 @@ class Mt4Venue(SimulatedVenue):
     """A bridge and a terminal with its trade server, each a process of its own."""
 
     broker = "MT4"
+    parts = ("bridge", "terminal")
     module = "simulators.mt4_terminal"
     traded = EURO
 
@@ -216,6 +225,14 @@ class Mt4Venue(SimulatedVenue):
             *("--poll-seconds", "0.02", "--look-seconds", "1", "--retry-seconds", "0.05"),
         )
         super().start()
+
+    def restart(self, part: str) -> None:
+        if part == "bridge":
+            self.stop_bridge()
+            self.start_bridge()
+        else:
+            super().stop()
+            super().start()
 
     def start_bridge(self) -> None:
         """Start the bridge on the port of the first time."""

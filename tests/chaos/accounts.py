@@ -37,7 +37,7 @@ _STANDSTILL = """
             SELECT order_id, received_at AS at FROM order_requests
             UNION ALL SELECT order_id, at FROM order_events
         ) lines JOIN orders USING (order_id)
-        WHERE order_type = 'MARKET' AND requested_broker IN ('BINANCE', 'PAPER')
+        WHERE order_type = 'MARKET' AND requested_broker IN (%s, 'PAPER')
     ) pairs
 """
 
@@ -51,13 +51,13 @@ class Accounts:
     def __init__(self, url: str) -> None:
         self._url = url.replace("postgresql+psycopg2://", "postgresql://")
 
-    def rows(self, statement: str) -> list[dict[str, Any]]:
+    def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """The rows of a query; a percent sign in it is doubled."""
         with (
             closing(psycopg2.connect(self._url, connect_timeout=5)) as connection,
             connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
         ):
-            cursor.execute(statement, ())
+            cursor.execute(statement, values)
             return [dict(row) for row in cursor.fetchall()]
 
     def unrest(self) -> list[str]:
@@ -78,9 +78,9 @@ class Accounts:
         rows = self.rows("SELECT state, count(*) FROM orders GROUP BY state")
         return Counter({row["state"]: row["count"] for row in rows})
 
-    def standstill(self) -> float:
-        """The longest time, in seconds, in which a market order made no progress."""
-        return float(self.rows(_STANDSTILL)[0]["seconds"])
+    def standstill(self, broker: str) -> float:
+        """Longest time, in seconds, without progress of a market order to `broker` or paper."""
+        return float(self.rows(_STANDSTILL, broker)[0]["seconds"])
 
     def compare(self, logs: Iterable[Said]) -> list[str]:
         """Problems, unless each logged order is there once, as logged, and nothing else is."""

@@ -27,11 +27,10 @@ from execution.domain.errors import StoreUnavailable
 from execution.settings import load
 from execution.supervisor.services import project_root
 
-LIVE_SYMBOL = "BTC-USDT"
-PRICES = {LIVE_SYMBOL: "64000", "SPY": "600", "GBTC": "50", "EURUSD": "1.1", "AAPL": "200"}
+PRICES = {"BTC-USDT": "64000", "SPY": "600", "GBTC": "50", "EURUSD": "1.1", "AAPL": "200"}
 """Around these the markets move."""
 QUANTITIES = {
-    LIVE_SYMBOL: ("0.25", "0.5", "1.5"),
+    "BTC-USDT": ("0.25", "0.5", "1.5"),
     "SPY": ("1", "7"),
     "GBTC": ("1", "40"),
     "EURUSD": ("1000", "3000"),
@@ -41,7 +40,6 @@ DAY_SYMBOLS = frozenset({"SPY", "GBTC", "AAPL"})
 """What is for the day unless it says otherwise; a default that is spelled out is not kept."""
 SWING = Decimal("0.002")
 """By this share of a price, both ways."""
-PAPER_SYMBOLS = tuple(name for name in PRICES if name != LIVE_SYMBOL)
 
 _AGAIN = 1.0
 _RESEND_AFTER = 4.0
@@ -121,11 +119,15 @@ class Plan:
     cancel: bool
 
 
-def plan(seed: int, producer: str, number: int) -> Plan:
-    """The order of a number: the same for the same seed, whichever run of a producer sends it."""
+def plan(seed: int, producer: str, number: int, live_symbol: str) -> Plan:
+    """The order of a number: the same for the same seed, whichever run of a producer sends it.
+
+    Half of the orders are for `live_symbol` at its venue.
+    """
     chosen = random.Random(f"{seed}/{producer}/{number}")  # noqa: S311 - test data
     live = chosen.random() < 0.5
-    symbol = LIVE_SYMBOL if live else chosen.choice(PAPER_SYMBOLS)
+    others = tuple(name for name in PRICES if name != live_symbol)
+    symbol = live_symbol if live else chosen.choice(others)
     side = chosen.choice(("BUY", "SELL"))
     payload = {
         "client_order_id": f"{producer}-{number}",
@@ -199,7 +201,8 @@ class Producer:
             yield number
 
     def _place(self, number: int) -> None:
-        planned = plan(self._arguments.seed, self._arguments.name, number)
+        wanted = self._arguments
+        planned = plan(wanted.seed, wanted.name, number, wanted.live_symbol)
         name = planned.payload["client_order_id"]
         self._log.write(
             "place",
@@ -321,6 +324,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--began", type=float, required=True, help="seconds since the epoch")
+    parser.add_argument("--live-symbol", required=True, help="what is traded at the venue")
     parser.add_argument("--seconds", type=float, required=True, help="over which they are sent")
     Producer(parser.parse_args()).run()
 

@@ -1,8 +1,9 @@
 """Kills, cuts and lost replies under load: `python -m tests.chaos.soak --orders --minutes --seed`.
 
-Real workers, beat, PostgreSQL and Valkey under our own supervisor; the ledger venue stands in for
-Binance. Each server is reached through a proxy that cuts connections and loses answers. At the end
-the producers' logs, the venue's ledger, the tables and the event stream must say the same.
+Real workers, beat, PostgreSQL and Valkey under our own supervisor, and a simulated venue, by
+default the ledger venue in the place of Binance. Each server is reached through a proxy that cuts
+connections and loses answers; workers, servers and the venue are killed. At the end the producers'
+logs, the venue's ledger, the tables and the event stream must say the same.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from tests.chaos.feed import Feed
 from tests.chaos.producers import ProducerProcess, Said, read
 from tests.chaos.proxy import FaultProxy, Upstream
 from tests.chaos.report import Report, counted
-from tests.chaos.strikes import WORKERS, Strike, strikes
+from tests.chaos.strikes import Strike, strikes, workers_of
 from tests.fleet import TIMINGS
 from tests.oracle import EventTap, Verdict, judge
 from tests.venues import VENUES, LedgerVenue, SimulatedVenue
@@ -76,7 +77,7 @@ class Soak:
         seconds: float,
         seed: int,
         producers: int = 3,
-        workers: Sequence[str] = WORKERS,
+        workers_of_venue: int = 2,
         venue: type[SimulatedVenue] = LedgerVenue,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -84,7 +85,8 @@ class Soak:
         self.report = Report(seed)
         self.postgres, self._valkey = EmbeddedPostgres(home), EmbeddedValkey(home)
         self._home, self._orders, self._seconds = home, orders, seconds
-        self._workers = workers
+        self._queue = venue.broker.lower()
+        self.workers = workers_of(self._queue, workers_of_venue)
         self._say = say
         self._accounts = Accounts(self.postgres.url)
         self._venue = venue(home)
@@ -118,7 +120,7 @@ class Soak:
         for name, upstream in (
             ("postgres", Upstream(path=sockets / ".s.PGSQL.5432")),
             ("valkey", Upstream(port=valkey.port or 0)),
-            ("ledger", Upstream(port=venue.port or 0)),
+            ("venue", Upstream(port=venue.port or 0)),
         ):
             self._proxies[name] = stack.enter_context(FaultProxy(upstream, f"{seed}/{name}"))
         env = self._environment()
@@ -152,14 +154,14 @@ class Soak:
             "DATABASE_URL": database.render_as_string(hide_password=False),
             "REDIS_URL": valkey._replace(netloc=password).geturl(),
             "EXECUTION_HOME": str(self._home),
-            **self._venue.environment(f"http://127.0.0.1:{self._proxies['ledger'].port}"),
+            **self._venue.environment(f"http://127.0.0.1:{self._proxies['venue'].port}"),
         }
 
     def _specs(self, env: dict[str, str]) -> list[ProcessSpec]:
         direct = {**env, "DATABASE_URL": self.postgres.url, "REDIS_URL": self._valkey.url}
         migrate = ["execution.cli", "migrate"]
         workers = []
-        for name in self._workers:
+        for name in self.workers:
             queue, _, number = name.removeprefix("worker-").partition("-")
             workers.append(worker_spec(queue, self._home, env, int(number or 1)))
         specs = [
@@ -183,6 +185,7 @@ class Soak:
                 *(sys.executable, "-m", "tests.chaos.producers"),
                 *("--orders", str(share), "--seed", str(self.report.seed)),
                 *("--began", str(self._began), "--seconds", str(self._seconds)),
+                *("--live-symbol", self._venue.traded.symbol),
             )
             producer = ProducerProcess(name, argv, env, self._home)
             self._producers[name] = producer
@@ -212,6 +215,10 @@ class Soak:
                 return self._kill(strike.whom)
             case "producer":
                 return self._producers[strike.whom].kill()
+            case "venue":
+                self._venue.restart(strike.whom)
+                self.report.kills["venue"] += 1
+                return True
             case "cut":
                 return bool(self._proxies[strike.whom].cut())
             case "cut_all":
@@ -273,13 +280,13 @@ class Soak:
 
     def _sessions_ready(self) -> bool:
         """As many living sessions as there are workers that serve a broker."""
-        live = sum(name.startswith("worker-binance") for name in self._workers)
-        return self._accounts.sessions() == {"BINANCE": live, "PAPER": 2}
+        live = sum(name.startswith(f"worker-{self._queue}") for name in self.workers)
+        return self._accounts.sessions() == {self._venue.broker: live, "PAPER": 2}
 
     def _workers_answer(self) -> bool:
         """Alive is not enough: a worker may hang on a connection that is gone."""
         answers = self._celery.control.ping(timeout=1) or []
-        wanted = {name.removeprefix("worker-") for name in self._workers}
+        wanted = {name.removeprefix("worker-") for name in self.workers}
         return {node.partition("@")[0] for answer in answers for node in answer} == wanted
 
     # The judgement.
@@ -306,7 +313,7 @@ class Soak:
         """A worker may end when it finds no database to begin with, but never of an error."""
         return [
             f"{name} died of {line[:200]}"
-            for name in self._workers
+            for name in self.workers
             for line in (self._home / "logs" / f"{name}.log").read_text("utf-8").splitlines()
             if "Unrecoverable error" in line
         ]
@@ -335,7 +342,7 @@ class Soak:
             report.replies_lost += proxy.counts.replies_lost
         with suppress(psycopg2.Error):
             report.ends = self._accounts.ends()
-            report.standstill = self._accounts.standstill()
+            report.standstill = self._accounts.standstill(self._venue.broker)
 
     def _logs(self) -> list[Said]:
         return [read(producer.log) for producer in self._producers.values()]
@@ -361,7 +368,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="of an earlier run, for the same faults")
-    parser.add_argument("--venue", choices=VENUES, default="ledger", help="what trades BTC-USDT")
+    parser.add_argument("--venue", choices=VENUES, default="ledger", help="what live orders go to")
     wanted = parser.parse_args()
     seconds = 60 * wanted.minutes
     seed = int.from_bytes(os.urandom(3)) if wanted.seed is None else wanted.seed
@@ -380,7 +387,8 @@ def main() -> None:
     )
     keep = True
     try:
-        report = soak.run(strikes(seed, seconds, soak.producer_names))
+        plan = strikes(seed, seconds, soak.producer_names, soak.workers, VENUES[wanted.venue].parts)
+        report = soak.run(plan)
         keep = bool(report.problems)
         _print("\n".join(report.lines()))
     except KeyboardInterrupt:

@@ -6,16 +6,21 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-WORKERS = ("worker-orders", "worker-paper", "worker-binance", "worker-binance-2")
-VICTIMS = (*WORKERS, "beat", "valkey", "postgres")
-PROXIES = ("postgres", "valkey", "ledger")
+PROXIES = ("postgres", "valkey", "venue")
+
+
+def workers_of(queue: str, count: int = 2) -> tuple[str, ...]:
+    """The workers of a run whose live orders go through `queue`, which `count` of them serve."""
+    of_broker = (f"worker-{queue}" + (f"-{one}" if one > 1 else "") for one in range(1, count + 1))
+    return ("worker-orders", "worker-paper", *of_broker)
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
     """One fault, `at` seconds from the beginning: what is done, and to whom.
 
-    `kill` a process, kill a `producer`, `cut` one connection of a proxy, `cut_all`, `lose` a reply.
+    `kill` a process, kill a `producer` or a part of the `venue`, `cut` one connection of a proxy,
+    `cut_all`, `lose` a reply.
     """
 
     at: float
@@ -23,8 +28,15 @@ class Strike:
     whom: str
 
 
-def strikes(seed: int, seconds: float, producers: Sequence[str]) -> list[Strike]:
-    """The faults of a run: the same for the same seed."""
+def strikes(
+    seed: int,
+    seconds: float,
+    producers: Sequence[str],
+    workers: Sequence[str],
+    venue: Sequence[str],
+) -> list[Strike]:
+    """The faults of a run: the same for the same seed. `venue` are the parts of the venue."""
+    processes = (*workers, "beat", "valkey", "postgres")
     chosen = random.Random(seed)  # noqa: S311 - test data
     found: list[Strike] = []
 
@@ -37,7 +49,7 @@ def strikes(seed: int, seconds: float, producers: Sequence[str]) -> list[Strike]
     def victims() -> Iterator[str]:
         """In random order, but everybody once before anybody twice."""
         while True:
-            yield from chosen.sample(VICTIMS, len(VICTIMS))
+            yield from chosen.sample(processes, len(processes))
 
     dying = victims()
     sow(5, 20, lambda at: Strike(at, "kill", next(dying)))
@@ -45,4 +57,5 @@ def strikes(seed: int, seconds: float, producers: Sequence[str]) -> list[Strike]
     sow(1, 5, lambda at: Strike(at, "lose", chosen.choice(PROXIES)))
     sow(1, 5, lambda at: Strike(at, "cut", chosen.choice(PROXIES)))
     sow(20, 60, lambda at: Strike(at, "cut_all", chosen.choice(PROXIES)))
+    sow(20, 60, lambda at: Strike(at, "venue", chosen.choice(venue)))
     return sorted(found, key=lambda strike: strike.at)

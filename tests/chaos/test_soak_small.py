@@ -14,7 +14,7 @@ from execution.settings import load
 from tests.chaos.accounts import Accounts
 from tests.chaos.producers import Log, Said, plan, read
 from tests.chaos.soak import Soak
-from tests.chaos.strikes import WORKERS, Strike, strikes
+from tests.chaos.strikes import Strike, strikes, workers_of
 from tests.fleet import Servers
 
 SECONDS = 8.0
@@ -22,7 +22,7 @@ ORDERS = 60
 STRIKES = [
     Strike(0.5, "lose", "postgres"),
     Strike(0.8, "lose", "valkey"),
-    Strike(1.0, "lose", "ledger"),
+    Strike(1.0, "lose", "venue"),
     Strike(1.2, "kill", "worker-binance"),
     Strike(1.5, "cut_all", "postgres"),
     Strike(2.0, "kill", "valkey"),
@@ -32,8 +32,9 @@ STRIKES = [
     Strike(4.2, "cut_all", "valkey"),
     Strike(4.5, "kill", "worker-orders"),
     Strike(5.0, "lose", "postgres"),
-    Strike(5.2, "cut_all", "ledger"),
+    Strike(5.2, "cut_all", "venue"),
     Strike(5.5, "kill", "worker-paper"),
+    Strike(5.8, "venue", "simulator"),
     Strike(6.0, "producer", "p1"),
 ]
 
@@ -43,7 +44,7 @@ def soak(tmp_path: Path) -> Iterator[Soak]:
     """A soak with servers of its own: those of the run must not be killed."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    soak = Soak(home, orders=ORDERS, seconds=SECONDS, seed=1, producers=2, workers=WORKERS[:3])
+    soak = Soak(home, orders=ORDERS, seconds=SECONDS, seed=1, producers=2, workers_of_venue=1)
     yield soak
     soak.postgres.destroy()
 
@@ -52,7 +53,7 @@ def test_every_kind_of_fault_once(soak: Soak) -> None:
     """Whatever dies, the logs, the ledger, the tables and the event stream agree in the end."""
     report = soak.run(STRIKES)
     assert report.problems == []
-    assert report.kills == {"worker": 3, "valkey": 1, "postgres": 1, "beat": 1}
+    assert report.kills == {"worker": 3, "valkey": 1, "postgres": 1, "beat": 1, "venue": 1}
     assert report.producer_deaths == 2
     assert report.cut >= 3
     assert report.replies_lost >= 1
@@ -61,12 +62,18 @@ def test_every_kind_of_fault_once(soak: Soak) -> None:
 
 def test_strikes_come_from_the_seed() -> None:
     """The same seed strikes the same at the same times, another one differently."""
-    one, again, other = (strikes(seed, 600, ["p0", "p1"]) for seed in (1, 1, 2))
+    one, again, other = (
+        strikes(seed, 600, ["p0", "p1"], workers_of("mt4"), ["bridge", "terminal"])
+        for seed in (1, 1, 2)
+    )
     assert one == again != other
     kills = [strike.at for strike in one if strike.what == "kill"]
     assert all(5 <= after - before <= 20 for before, after in pairwise(kills))
     assert len(kills) > 600 / 20 - 1
-    assert {strike.what for strike in one} == {"kill", "producer", "cut", "cut_all", "lose"}
+    whats = {"kill", "producer", "venue", "cut", "cut_all", "lose"}
+    assert {strike.what for strike in one} == whats
+    assert {"worker-mt4", "worker-mt4-2"} < {strike.whom for strike in one}
+    assert {strike.whom for strike in one if strike.what == "venue"} == {"bridge", "terminal"}
 
 
 def test_a_log_that_was_cut_short(tmp_path: Path) -> None:
@@ -87,9 +94,9 @@ def test_a_log_that_was_cut_short(tmp_path: Path) -> None:
 
 def test_orders_come_from_the_seed() -> None:
     """The same number is the same order, of every kind, as the service itself would write it."""
-    plans = [plan(1, "p0", number) for number in range(300)]
-    assert plans == [plan(1, "p0", number) for number in range(300)]
-    assert plans != [plan(2, "p0", number) for number in range(300)]
+    plans = [plan(1, "p0", number, "EURUSD") for number in range(300)]
+    assert plans == [plan(1, "p0", number, "EURUSD") for number in range(300)]
+    assert plans != [plan(2, "p0", number, "EURUSD") for number in range(300)]
     assert all(parse(one.payload).canonical() == one.payload for one in plans)
     assert {one.payload.get("order_type") for one in plans} == {None, "LIMIT"}
     assert {one.payload.get("on_failure") for one in plans} == {None, "wait"}
@@ -101,7 +108,7 @@ def test_compare_sees_every_difference(database_url: str, servers: Servers) -> N
     said, accounts = Said(), Accounts(database_url)
     client = OrderClient(load(database_url=database_url, redis_url=servers.valkey.url))
     for number in range(4):
-        payload = plan(1, "p0", number).payload
+        payload = plan(1, "p0", number, "BTC-USDT").payload
         said.placed[payload["client_order_id"]] = dict(payload)
         assert client.place(**payload).outcome == "ACCEPTED"
     assert accounts.compare([said]) == []
