@@ -48,7 +48,7 @@ $(EXPERT): $(wildcard mt4_bridge/expert/*.mq4 mt4_bridge/expert/*/*)
 	$(CXX) -std=c++17 -O1 -Wall -Wextra -Werror -o $@ mt4_bridge/expert/shim/main.cpp
 
 test-expert: $(STAMP) $(EXPERT) ## build the Expert Advisor with g++ over a shim of MQL4, and test it
-	$(BIN)/python -m pytest -n 2 tests/expert
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/expert
 
 bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
 	$(BIN)/python -m benchmarks $(OPTIONS)

@@ -206,6 +206,8 @@ class Mt4Venue(SimulatedVenue):
 
     broker = "MT4"
     parts = ("bridge", "terminal")
+    expert: ClassVar[Path | None] = None
+    """The built Expert Advisor; without one the terminal in Python."""
     module = "simulators.mt4_terminal"
     traded = EURO
 
@@ -223,6 +225,7 @@ class Mt4Venue(SimulatedVenue):
             *("--bridge-url", self.url, "--token-file", str(token)),
             *("--folder", str(self._folder / "terminal"), "--suffix", ".x"),
             *("--poll-seconds", "0.02", "--look-seconds", "1", "--retry-seconds", "0.05"),
+            *(() if self.expert is None else ("--expert", str(self.expert))),
         )
         super().start()
 
@@ -288,6 +291,12 @@ class Mt4Venue(SimulatedVenue):
         super().prices({name: price for name, price in prices.items() if name == "EURUSD"})
 
 
+class Mt4ExpertVenue(Mt4Venue):
+    """The same with the Expert Advisor that `make test-expert` builds."""
+
+    expert = project_root() / "build" / "mt4-expert"
+
+
 class IbGatewayVenue(SimulatedVenue):
     """The simulated IB Gateway."""
 
@@ -311,6 +320,7 @@ VENUES: dict[str, type[SimulatedVenue]] = {
     "ledger": LedgerVenue,
     "binance": BinanceVenue,
     "mt4": Mt4Venue,
+    "mt4-expert": Mt4ExpertVenue,
     "ibkr": IbGatewayVenue,
 }
 """By the name that commands take."""
