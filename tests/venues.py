@@ -206,8 +206,7 @@ class Mt4Venue(SimulatedVenue):
 
     broker = "MT4"
     parts = ("bridge", "terminal")
-    expert: ClassVar[Path | None] = None
-    """The built Expert Advisor; without one the terminal in Python."""
+    own: ClassVar[tuple[str, ...]] = ()
     module = "simulators.mt4_terminal"
     traded = EURO
 
@@ -225,7 +224,7 @@ class Mt4Venue(SimulatedVenue):
             *("--bridge-url", self.url, "--token-file", str(token)),
             *("--folder", str(self._folder / "terminal"), "--suffix", ".x"),
             *("--poll-seconds", "0.02", "--look-seconds", "1", "--retry-seconds", "0.05"),
-            *(() if self.expert is None else ("--expert", str(self.expert))),
+            *self.own,
         )
         super().start()
 
@@ -294,7 +293,8 @@ class Mt4Venue(SimulatedVenue):
 class Mt4ExpertVenue(Mt4Venue):
     """The same with the Expert Advisor that `make test-expert` builds."""
 
-    expert = project_root() / "build" / "mt4-expert"
+    expert: ClassVar[Path] = project_root() / "build" / "mt4-expert"
+    own = ("--expert", str(expert))
 
 
 class IbGatewayVenue(SimulatedVenue):

@@ -18,14 +18,17 @@ LOT = 100_000
 
 @pytest.fixture(scope="module")
 def fleet(
-    servers: Servers, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+    mt4_venue: type[Mt4Venue],
+    servers: Servers,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
     """Workers whose MT4 is a bridge with a simulated terminal."""
     flush(servers.valkey.url)
     home = tmp_path_factory.mktemp("mt4") / "home"
     queues = ("orders", "mt4", "paper")
     with Fleet(
-        module_database_url, servers.valkey.url, home, queues=queues, venue=Mt4Venue
+        module_database_url, servers.valkey.url, home, queues=queues, venue=mt4_venue
     ) as fleet:
         yield fleet
 

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
-BUILT = Path(__file__).parents[2] / "build" / "mt4-expert"
+from tests.venues import Mt4ExpertVenue, Mt4Venue
 
 
 @pytest.fixture(scope="session")
 def expert() -> Path:
     """The built expert; without it the tests fail, for they are here to run it."""
-    if not BUILT.exists():
-        pytest.fail(f"{BUILT} is not there: run `make test-expert`, which needs g++")
-    return BUILT
+    built = Mt4ExpertVenue.expert
+    if not built.exists():
+        pytest.fail(f"{built} is not there: run `make test-expert`, which needs g++")
+    return built
+
+
+@pytest.fixture(scope="module")
+def mt4_venue(expert: Path) -> type[Mt4Venue]:
+    """For the acceptance tests: the expert in its terminal."""
+    assert expert == Mt4ExpertVenue.expert
+    return Mt4ExpertVenue

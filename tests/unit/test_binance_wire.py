@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from execution.domain.errors import BrokerRejected, RejectionScope
+from execution.domain.errors import BrokerRejected, BrokerUnavailable, RejectionScope
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt
 from execution.domain.vocabulary import (
@@ -21,6 +21,7 @@ from execution.domain.vocabulary import (
     Side,
     TimeInForce,
 )
+from workers.adapters.answers import read
 from workers.adapters.binance import wire
 
 D = Decimal
@@ -160,8 +161,8 @@ def test_an_order() -> None:
 )
 def test_nonsense_is_noticed(wrong: dict[str, Any]) -> None:
     """A number that has been through a float, a word that is not known, an id that is none."""
-    with pytest.raises(wire.SENSELESS):
-        wire.order({**ORDER, **wrong}, "BTC-USDT")
+    with pytest.raises(BrokerUnavailable, match="makes no sense"):
+        read(wire.order, {**ORDER, **wrong}, "BTC-USDT")
 
 
 def test_what_traded_at_once() -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -45,6 +45,7 @@ from execution.domain.vocabulary import (
     Side,
     TimeInForce,
 )
+from workers.adapters.answers import decimal, moment, outcome, read
 
 # The fence holds by the venue's clock, so the two clocks must agree this closely.
 CLOCK_TOLERANCE = timedelta(milliseconds=250)
@@ -53,10 +54,6 @@ CLOCK_TOLERANCE = timedelta(milliseconds=250)
 FEW = 5
 
 Json = Mapping[str, Any]
-Said = TypeVar("Said")
-
-# What reading an answer raises when a field is missing, of another type or out of its words.
-_SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
 
 
 class LedgerAdapter:
@@ -118,7 +115,7 @@ class LedgerAdapter:
     async def health_check(self) -> None:
         """BrokerUnavailable, too, when the clocks disagree: the fence would not hold."""
         asked = self._clock()
-        time = _answered(lambda answer: _time(answer["time"]), await self._ask("health"))
+        time = read(lambda answer: moment(answer["time"]), await self._ask("health"))
         if not asked - CLOCK_TOLERANCE <= time <= self._clock() + CLOCK_TOLERANCE:
             raise BrokerUnavailable(f"the venue's clock says {time}, ours {self._clock()}")
 
@@ -157,7 +154,7 @@ class LedgerAdapter:
         answer = await self._ask("orders", attempt.venue_order_id, or_refusal="unknown_order")
         if answer is None:
             return None
-        orders = _answered(lambda answer: [_order(item) for item in answer["orders"]], answer)
+        orders = read(lambda answer: [_order(item) for item in answer["orders"]], answer)
         return next(
             (order for order in orders if order.broker_order_id == attempt.broker_order_id),
             next(iter(orders), None),
@@ -165,11 +162,11 @@ class LedgerAdapter:
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         answer = await self._ask("orders")
-        return _answered(lambda answer: [_order(item) for item in answer["orders"]], answer)
+        return read(lambda answer: [_order(item) for item in answer["orders"]], answer)
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         answer = await self._ask("executions", since=since.isoformat())
-        return _answered(lambda answer: [_execution(item) for item in answer["executions"]], answer)
+        return read(lambda answer: [_execution(item) for item in answer["executions"]], answer)
 
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]
@@ -193,12 +190,12 @@ class LedgerAdapter:
             await asyncio.sleep(self._poll_interval)
 
     async def positions(self) -> Sequence[VenuePosition]:
-        return _answered(
+        return read(
             lambda answer: [
                 VenuePosition(
                     symbol=item["symbol"],
-                    quantity=_decimal(item["quantity"]),
-                    average_price=_decimal(item["average_price"]),
+                    quantity=decimal(item["quantity"]),
+                    average_price=decimal(item["average_price"]),
                 )
                 for item in answer["positions"]
             ],
@@ -206,22 +203,22 @@ class LedgerAdapter:
         )
 
     async def account(self) -> Account:
-        return _answered(
+        return read(
             lambda answer: Account(
                 account=answer["account"],
                 is_real=bool(answer["real"]),
-                balances={name: _decimal(value) for name, value in answer["balances"].items()},
+                balances={name: decimal(value) for name, value in answer["balances"].items()},
             ),
             await self._ask("account"),
         )
 
     async def quote(self, instrument: Instrument) -> Quote:
-        return _answered(
+        return read(
             lambda answer: Quote(
                 symbol=answer["symbol"],
-                bid=_decimal(answer["bid"]),
-                ask=_decimal(answer["ask"]),
-                at=_time(answer["time"]),
+                bid=decimal(answer["bid"]),
+                ask=decimal(answer["ask"]),
+                at=moment(answer["time"]),
                 source=self.name.value,
             ),
             await self._ask("quote", symbol=instrument.symbol),
@@ -258,10 +255,7 @@ class LedgerAdapter:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise OutcomeUnknown(f"the answer did not come: {error!r}") from error
         if status < HTTPStatus.MULTIPLE_CHOICES:
-            try:
-                return _order(answer)
-            except _SENSELESS as error:
-                raise OutcomeUnknown(f"the answer makes no sense: {error!r}") from error
+            return outcome(_order, answer)
         code = answer.get("code")
         if status == HTTPStatus.SERVICE_UNAVAILABLE and answer.get("taken") is False:
             raise BrokerUnavailable(f"the venue took nothing: {answer.get('reason')}")
@@ -276,7 +270,7 @@ class LedgerAdapter:
             scope=RejectionScope.VENUE if answer.get("scope") == "VENUE" else RejectionScope.ORDER,
         )
 
-    async def _ask(self, *path: str, or_refusal: str | None = None, **query: str) -> Json | None:
+    async def _ask(self, *path: str, or_refusal: str | None = None, **query: str) -> Any:
         """GET; None when the venue refuses with the code `or_refusal`, else BrokerUnavailable."""
         if self._questions is None:
             raise BrokerUnavailable("not connected to the venue")
@@ -290,14 +284,6 @@ class LedgerAdapter:
         if or_refusal is not None and answer.get("code") == or_refusal:
             return None
         raise BrokerUnavailable(f"the venue answered {reply.status}: {answer.get('reason')}")
-
-
-def _answered(read: Callable[[Any], Said], answer: Json | None) -> Said:
-    """What `read` makes of an answer; BrokerUnavailable when it makes no sense."""
-    try:
-        return read(answer)
-    except _SENSELESS as error:
-        raise BrokerUnavailable(f"the venue's answer makes no sense: {error!r}") from error
 
 
 def _json(text: str) -> Json:
@@ -344,29 +330,14 @@ def _plain(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
 
 
-def _decimal(value: object) -> Decimal:
-    """A number must come as a string: a JSON number has been through a float. TypeError."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a decimal string")
-    return Decimal(value)
-
-
-def _time(value: str) -> datetime:
-    """Aware UTC from ISO 8601. ValueError."""
-    time = datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError(f"{value} has no time zone")
-    return time.astimezone(UTC)
-
-
 def _order(item: Json) -> VenueOrder:
     return VenueOrder(
         broker_order_id=item["broker_order_id"],
         state=OrderState(item["state"]),
         symbol=item["symbol"],
         side=Side(item["side"]),
-        quantity=_decimal(item["quantity"]),
-        filled_quantity=_decimal(item["filled_quantity"]),
+        quantity=decimal(item["quantity"]),
+        filled_quantity=decimal(item["filled_quantity"]),
         venue_order_id=item["venue_order_id"],
         reason=item["reason"],
         executions=tuple(_execution(report) for report in item["executions"]),
@@ -379,13 +350,13 @@ def _execution(item: Json) -> Execution:
         execution_id=item["execution_id"],
         symbol=item["symbol"],
         side=Side(item["side"]),
-        quantity=_decimal(item["quantity"]),
-        price=_decimal(item["price"]),
-        executed_at=_time(item["executed_at"]),
+        quantity=decimal(item["quantity"]),
+        price=decimal(item["price"]),
+        executed_at=moment(item["executed_at"]),
         kind=ReportKind(item["kind"]),
         venue_order_id=item["venue_order_id"],
         broker_order_id=item["broker_order_id"],
-        commission=None if commission is None else _decimal(commission),
+        commission=None if commission is None else decimal(commission),
         commission_currency=item["commission_currency"],
         corrects=item["corrects"],
     )

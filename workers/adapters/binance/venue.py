@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import ccxt
 
@@ -23,19 +23,20 @@ from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, Quote, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState
+from workers.adapters.answers import outcome, read
 from workers.adapters.binance import outcomes, wire
 from workers.adapters.binance.budget import urgent
 from workers.adapters.binance.client import Client
 from workers.adapters.binance.outcomes import Outcome
 from workers.adapters.binance.wire import Json
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 PAGE = 1000
 """Most orders or trades in one answer."""
 _NAMES_KEPT = 100_000
 _LONGEST_SKEW = timedelta(seconds=30)
+
+
+T = TypeVar("T")
 
 
 class Venue:
@@ -64,14 +65,14 @@ class Venue:
             if not market["spot"]:
                 continue
             symbol = f"{market['base']}-{market['quote']}"
-            rules[symbol] = _read(wire.rules, symbol, market["info"])
+            rules[symbol] = read(wire.rules, symbol, market["info"])
             markets[symbol] = market["id"]
         one = next(iter(markets.values()), None)
         if one is None:
             raise BrokerUnavailable("Binance lists no symbols")
         # ccxt keeps the symbols of this answer only.
         said = await self._question(self.client.public_get_exchangeinfo({"symbol": one}))
-        self._limits = _read(_limits, said)
+        self._limits = read(_limits, said)
         self._rules, self._markets = rules, markets
         self._symbols = {market: symbol for symbol, market in markets.items()}
 
@@ -80,7 +81,7 @@ class Venue:
         asked, began = datetime.now(UTC), time.monotonic()
         answer = await self._question(self.client.public_get_time())
         half = timedelta(seconds=(time.monotonic() - began) / 2)
-        self.offset = _read(_server_time, answer) - asked - half
+        self.offset = read(_server_time, answer) - asked - half
         if abs(self.offset) > _LONGEST_SKEW:
             raise BrokerUnavailable(
                 f"Binance's clock and ours are {self.offset.total_seconds():.1f} s apart"
@@ -128,10 +129,7 @@ class Venue:
         with urgent():
             self.client.budget.take_order()
             answer = await self._change(self.client.private_post_order(dict(parameters)))
-        try:
-            taken = wire.accepted(answer, attempt.instrument.symbol)
-        except wire.SENSELESS as error:
-            raise OutcomeUnknown(f"Binance's answer makes no sense: {error!r}") from error
+        taken = outcome(wire.accepted, answer, attempt.instrument.symbol)
         self._remember(attempt.instrument.symbol, taken)
         return taken
 
@@ -178,7 +176,7 @@ class Venue:
         return [
             self._order(item, self._symbols[item["symbol"]])
             for answer in answers
-            for item in _read(_list, answer)
+            for item in read(_list, answer)
             if item.get("symbol") in self._symbols
         ]
 
@@ -188,7 +186,7 @@ class Venue:
         request: dict[str, Any] = {"symbol": self._markets[symbol], "limit": PAGE, **since}
         while True:
             answer = await self._question(self.client.private_get_allorders(dict(request)))
-            page = [self._order(item, symbol) for item in _read(_list, answer)]
+            page = [self._order(item, symbol) for item in read(_list, answer)]
             found += page
             if len(page) < PAGE:
                 return found
@@ -204,16 +202,16 @@ class Venue:
         request: dict[str, Any] = {"symbol": self._markets[symbol], "limit": PAGE, **which}
         while True:
             answer = await self._question(self.client.private_get_mytrades(dict(request)))
-            page = _read(_list, answer)
+            page = read(_list, answer)
             items += page
             if len(page) < PAGE:
                 break
             request = {
                 name: request[name] for name in ("symbol", "limit", "orderId") if name in request
             }
-            request["fromId"] = _read(_last_id, page) + 1
+            request["fromId"] = read(_last_id, page) + 1
         await self._learn_names(symbol, {str(item.get("orderId")) for item in items})
-        return _read(self._executions, symbol, items)
+        return read(self._executions, symbol, items)
 
     def _executions(self, symbol: str, items: Sequence[Json]) -> list[Execution]:
         return [
@@ -238,7 +236,7 @@ class Venue:
 
     async def _quotes(self, request: dict[str, str]) -> list[Quote]:
         answer = await self._question(self.client.public_get_ticker_bookticker(request))
-        return _read(self._as_quotes, [answer] if isinstance(answer, dict) else answer)
+        return read(self._as_quotes, [answer] if isinstance(answer, dict) else answer)
 
     def _as_quotes(self, items: Sequence[Json]) -> list[Quote]:
         at = datetime.now(UTC)
@@ -261,19 +259,19 @@ class Venue:
         """GET klines."""
         market = self._listed(instrument)
         answer = await self._question(self.client.public_get_klines({"symbol": market, **request}))
-        return _read(wire.candles, answer)
+        return read(wire.candles, answer)
 
     async def order_book(self, instrument: Instrument, limit: int) -> OrderBook:
         """GET depth."""
         request = {"symbol": self._listed(instrument), "limit": limit}
         answer = await self._question(self.client.public_get_depth(request))
-        return _read(wire.order_book, instrument.symbol, answer, self._source)
+        return read(wire.order_book, instrument.symbol, answer, self._source)
 
     async def recent_trades(self, instrument: Instrument, limit: int) -> list[PublicTrade]:
         """GET trades."""
         request = {"symbol": self._listed(instrument), "limit": limit}
         answer = await self._question(self.client.public_get_trades(request))
-        return _read(wire.public_trades, answer)
+        return read(wire.public_trades, answer)
 
     def _listed(self, instrument: Instrument) -> str:
         market = self._markets.get(instrument.symbol)
@@ -287,7 +285,7 @@ class Venue:
             await self.orders(symbol, orderId=min(map(int, unknown)))
 
     def _order(self, item: Json, symbol: str, trades: Sequence[Execution] = ()) -> VenueOrder:
-        found = _read(wire.order, item, symbol, trades)
+        found = read(wire.order, item, symbol, trades)
         self._remember(symbol, found)
         return found
 
@@ -341,11 +339,3 @@ def _server_time(answer: Json) -> datetime:
 
 def _last_id(page: Sequence[Json]) -> int:
     return int(page[-1]["id"])
-
-
-def _read(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """What `read` makes of an answer; BrokerUnavailable when it makes no sense."""
-    try:
-        return read(*arguments, **named)
-    except wire.SENSELESS as error:
-        raise BrokerUnavailable(f"Binance's answer makes no sense: {error!r}") from error

@@ -17,11 +17,9 @@ from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState, OrderType, Side
+from workers.adapters.answers import decimal
 
 Json = Mapping[str, Any]
-
-SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
-"""What reading an answer raises when a field is missing, of another type or out of its words."""
 
 BASIS_POINT = Decimal("0.01")
 """Of a trail, in percent."""
@@ -118,8 +116,8 @@ def order(item: Json, symbol: str, trades: Iterable[Execution] = ()) -> VenueOrd
         state=state,
         symbol=symbol,
         side=Side(item["side"]),
-        quantity=_decimal(item["origQty"]),
-        filled_quantity=_decimal(item["executedQty"]),
+        quantity=decimal(item["origQty"]),
+        filled_quantity=decimal(item["executedQty"]),
         venue_order_id=str(item["clientOrderId"]),
         reason=_REASONS.get(item["status"]),
         executions=tuple(trades),
@@ -135,12 +133,12 @@ def accepted(item: Json, symbol: str) -> VenueOrder:
             execution_id=str(int(fill["tradeId"])),
             symbol=symbol,
             side=side,
-            quantity=_decimal(fill["qty"]),
-            price=_decimal(fill["price"]),
+            quantity=decimal(fill["qty"]),
+            price=decimal(fill["price"]),
             executed_at=at,
             venue_order_id=str(item["clientOrderId"]),
             broker_order_id=str(int(item["orderId"])),
-            commission=_decimal(fill["commission"]),
+            commission=decimal(fill["commission"]),
             commission_currency=str(fill["commissionAsset"]),
         )
         for fill in item.get("fills", ())
@@ -154,25 +152,25 @@ def trade(item: Json, symbol: str, venue_order_id: str | None) -> Execution:
         execution_id=str(int(item["id"])),
         symbol=symbol,
         side=Side.BUY if item["isBuyer"] else Side.SELL,
-        quantity=_decimal(item["qty"]),
-        price=_decimal(item["price"]),
+        quantity=decimal(item["qty"]),
+        price=decimal(item["price"]),
         executed_at=moment(item["time"]),
         venue_order_id=venue_order_id,
         broker_order_id=str(int(item["orderId"])),
-        commission=_decimal(item["commission"]),
+        commission=decimal(item["commission"]),
         commission_currency=str(item["commissionAsset"]),
     )
 
 
 def candles(answer: Sequence[Sequence[Any]]) -> list[Candle]:
     """GET klines: [open time, open, high, low, close, volume, …]."""
-    return [Candle(moment(row[0]), *(_decimal(value) for value in row[1:6])) for row in answer]
+    return [Candle(moment(row[0]), *(decimal(value) for value in row[1:6])) for row in answer]
 
 
 def order_book(symbol: str, answer: Json, source: str) -> OrderBook:
     """GET depth."""
     bids, asks = (
-        tuple((_decimal(price), _decimal(size)) for price, size, *_ in answer[side])
+        tuple((decimal(price), decimal(size)) for price, size, *_ in answer[side])
         for side in ("bids", "asks")
     )
     return OrderBook(symbol, bids, asks, datetime.now(UTC), source)
@@ -183,8 +181,8 @@ def public_trades(answer: Sequence[Json]) -> list[PublicTrade]:
     return [
         PublicTrade(
             trade_id=str(int(item["id"])),
-            price=_decimal(item["price"]),
-            quantity=_decimal(item["qty"]),
+            price=decimal(item["price"]),
+            quantity=decimal(item["qty"]),
             at=moment(item["time"]),
             buyer_is_maker=bool(item["isBuyerMaker"]),
         )
@@ -244,10 +242,3 @@ def moment(value: object) -> datetime:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{value!r} is no time")
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
-
-
-def _decimal(value: object) -> Decimal:
-    """A number must come as a string: a JSON number has been through a float. TypeError."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a decimal string")
-    return Decimal(value)

@@ -12,7 +12,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
@@ -30,12 +29,10 @@ from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderType
+from workers.adapters.answers import decimal, moment, outcome, read
 from workers.adapters.mt4 import wire
 from workers.adapters.mt4.bridge import Bridge
 from workers.adapters.mt4.wire import Json, Market
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 FEW = 5
 """Up to so many waiting orders are asked for one by one; of more, those that still rest are not."""
@@ -113,9 +110,9 @@ class MT4Adapter:
         at = self._market(attempt.instrument.symbol)
         tickets = await self._ask("positions")
         against = attempt.side.opposite.value
-        for ticket in _read(lambda: list(tickets["tickets"])):
+        for ticket in read(lambda: list(tickets["tickets"])):
             if ticket["symbol"] == at.name and ticket["side"] == against and ticket["order_id"]:
-                units = _read(at.units, ticket["lots"])
+                units = read(at.units, ticket["lots"])
                 return Part(min(units, attempt.quantity), str(ticket["ticket"]))
         if attempt.reduce_only:
             raise BrokerRejected(
@@ -134,7 +131,7 @@ class MT4Adapter:
             if attempt.order_type is OrderType.LIMIT:
                 # MT4 refuses a pending order that the market has reached already.
                 market = await self._ask(f"symbols/{at.name}")
-                body = _read(wire.within_limit, attempt, at, market, body)
+                body = read(wire.within_limit, attempt, at, market, body)
         until = attempt.send_by or datetime.now(UTC) + timedelta(seconds=self._timeout)
         command = await self._change(path, attempt.venue_order_id, until, body)
         return self._order(command, at)
@@ -170,19 +167,19 @@ class MT4Adapter:
         """Pending orders; an open ticket is a position, not an order."""
         answer = await self._ask("orders")
         found = []
-        for item in _read(lambda: list(answer["tickets"])):
+        for item in read(lambda: list(answer["tickets"])):
             at = self._by_name.get(str(item["symbol"]))
             if at is not None:
-                found.append(_read(wire.pending, item, at))
+                found.append(read(wire.pending, item, at))
         return found
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         answer = await self._ask("executions", since=since.astimezone(UTC).isoformat())
         found = []
-        for item in _read(lambda: list(answer["executions"])):
+        for item in read(lambda: list(answer["executions"])):
             at = self._by_name.get(str(item["symbol"]))
             if at is not None:
-                found.append(_read(wire.execution, item, at.symbol, at, self._currency))
+                found.append(read(wire.execution, item, at.symbol, at, self._currency))
         return found
 
     async def watch(
@@ -204,11 +201,11 @@ class MT4Adapter:
 
     async def positions(self) -> Sequence[VenuePosition]:
         answer = await self._ask("positions")
-        return _read(wire.positions, list(answer["tickets"]), self._by_name)
+        return read(lambda: wire.positions(answer["tickets"], self._by_name))
 
     async def account(self) -> Account:
         answer = await self._ask("account")
-        return _read(_account, answer)
+        return read(_account, answer)
 
     async def quote(self, instrument: Instrument) -> Quote:
         found = await self.quotes([instrument])
@@ -224,7 +221,7 @@ class MT4Adapter:
                 continue
             answer = await self._ask(f"symbols/{at.name}")
             if answer["bid"] is not None and answer["ask"] is not None:
-                found.append(_read(_quote, answer, instrument.symbol, self.name.value))
+                found.append(read(_quote, answer, instrument.symbol, self.name.value))
         return found
 
     async def _resting(self) -> dict[str, VenueOrder]:
@@ -252,23 +249,16 @@ class MT4Adapter:
         """A command that is DONE; anything else is raised as what it means."""
         request = {"id": name, "valid_until": until.astimezone(UTC).isoformat(), **body}
         command = await self._bridge().change(path, request, _OF_A_WAIT * self._timeout)
-        try:
-            if command["outcome"] == "DONE":
-                return command
-            error = wire.refusal(command)
-        except wire.SENSELESS as senseless:
-            raise OutcomeUnknown(f"the bridge's answer makes no sense: {senseless!r}") from None
-        raise error
+        if outcome(lambda: command["outcome"]) == "DONE":
+            return command
+        raise outcome(wire.refusal, command)
 
     def _order(self, command: Json, at: Market) -> VenueOrder:
-        try:
-            return wire.order(command, at.symbol, at, self._currency)
-        except wire.SENSELESS as error:
-            raise OutcomeUnknown(f"the bridge's answer makes no sense: {error!r}") from error
+        return outcome(wire.order, command, at.symbol, at, self._currency)
 
     async def _learn_symbols(self) -> None:
         answer = await self._ask("symbols")
-        found = _read(lambda: [wire.market(item, self._suffix) for item in answer["symbols"]])
+        found = read(lambda: [wire.market(item, self._suffix) for item in answer["symbols"]])
         markets = [market for market in found if market is not None]
         self._by_symbol = {market.symbol: market for market in markets}
         self._by_name = {market.name: market for market in markets}
@@ -311,7 +301,7 @@ def _account(answer: Json) -> Account:
     return Account(
         account=str(answer["account"]),
         is_real=not answer["demo"],
-        balances={str(answer["currency"]): wire.decimal(answer["balance"])},
+        balances={str(answer["currency"]): decimal(answer["balance"])},
         identity=str(answer["account"]),
     )
 
@@ -319,16 +309,8 @@ def _account(answer: Json) -> Account:
 def _quote(answer: Json, symbol: str, source: str) -> Quote:
     return Quote(
         symbol=symbol,
-        bid=wire.decimal(answer["bid"]),
-        ask=wire.decimal(answer["ask"]),
-        at=wire.moment(answer["as_of"]),
+        bid=decimal(answer["bid"]),
+        ask=decimal(answer["ask"]),
+        at=moment(answer["as_of"]),
         source=source,
     )
-
-
-def _read(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """What `read` makes of an answer; BrokerUnavailable when it makes no sense."""
-    try:
-        return read(*arguments, **named)
-    except wire.SENSELESS as error:
-        raise BrokerUnavailable(f"the bridge's answer makes no sense: {error!r}") from error

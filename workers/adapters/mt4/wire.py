@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,11 +23,9 @@ from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import Execution, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
+from workers.adapters.answers import decimal, moment
 
 Json = Mapping[str, Any]
-
-SENSELESS = (LookupError, TypeError, ValueError, ArithmeticError)
-"""What reading an answer raises when a field is missing, of another type or out of its words."""
 
 _VENUE_WIDE = frozenset({"5", "8", "64", "65", "132", "133", "137"})
 """Account disabled, old version, too frequent, market closed, trade disabled, broker busy."""
@@ -218,18 +215,3 @@ def positions(tickets: Sequence[Json], markets: Mapping[str, Market]) -> list[Ve
             units = at.units(item["lots"]) * Side(item["side"]).sign
             held[at.symbol] = held.get(at.symbol, Decimal(0)) + units
     return [VenuePosition(symbol, quantity) for symbol, quantity in sorted(held.items())]
-
-
-def decimal(value: object) -> Decimal:
-    """A number must come as a string: a JSON number has been through a float. TypeError."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a decimal string")
-    return Decimal(value)
-
-
-def moment(value: str) -> datetime:
-    """Aware UTC from ISO 8601. ValueError."""
-    time = datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError(f"{value} has no time zone")
-    return time.astimezone(UTC)
