@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import aiohttp
 import trustme
@@ -16,26 +16,25 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from execution.domain.errors import RejectionScope
 from execution.domain.instruments import Instrument
-from execution.domain.ports import Attempt, Broker
+from execution.domain.ports import Broker
 from execution.domain.vocabulary import (
     AssetClass,
     BrokerName,
-    OrderState,
     OrderType,
     TimeInForce,
 )
 from simulators.binance.options import VenueOptions
 from simulators.binance.venue import BinanceVenue
-from simulators.decimals import plain
 from simulators.faults import FaultKind
 from workers.adapters.binance.adapter import BinanceAdapter
 
-from .harness import DEADLINE_SECONDS, Ability, HeldOrder, Ledger, VenueHarness
+from .controlled import ControlledHarness
+from .harness import DEADLINE_SECONDS, Ability, VenueHarness
 
 _OPTIONS = VenueOptions(weight_limit=1_000_000, order_limit_10s=100_000, max_orders=1000)
 
 
-class BinanceHarness:
+class BinanceHarness(ControlledHarness):
     """A spot account with coins and dollars."""
 
     name: ClassVar[str] = "binance"
@@ -78,29 +77,16 @@ class BinanceHarness:
     balances: ClassVar[Mapping[str, str]] = {"USDT": "1000.50", "BTC": "0.12345678"}
     clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
     answer_seconds: ClassVar[float] = 0.3
+    _tls: ssl.SSLContext | None = None
 
-    def __init__(self, folder: Path) -> None:
-        self._state = folder / "venue.jsonl"
-        self._venue: BinanceVenue | None = None
-        self._tls: ssl.SSLContext | None = None
-        self._ports = (0, 0)
-
-    async def start(self) -> None:
-        """Start on the ports of the first time: clients find it again."""
-        port, control_port = self._ports
-        self._venue = BinanceVenue(
-            _OPTIONS, port=port, control_port=control_port, state=self._state, tls=self._tls
+    def simulator(self, port: int, control_port: int) -> BinanceVenue:
+        state = self.folder / "venue.jsonl"
+        return BinanceVenue(
+            _OPTIONS, port=port, control_port=control_port, state=state, tls=self._tls
         )
-        await self._venue.start()
-        self._ports = (self._venue.port, self._venue.control_port)
-
-    async def stop(self) -> None:
-        if self._venue is not None:
-            await self._venue.stop()
-            self._venue = None
 
     def adapter(self, *, impatient: bool = False) -> Broker:
-        return self._adapter(f"http://127.0.0.1:{self._ports[0]}", impatient=impatient)
+        return self._adapter(self.url, impatient=impatient)
 
     def _adapter(
         self,
@@ -126,21 +112,6 @@ class BinanceHarness:
             connector=connector,
         )
 
-    async def set_price(self, bid: str, ask: str) -> None:
-        market = {"symbol": self.instrument.symbol, "bid": bid, "ask": ask}
-        await self._control("POST", "prices", market)
-
-    async def set_liquidity(self, size: Decimal | None, slice_size: Decimal | None = None) -> None:
-        sizes = {"size": size, "slice": slice_size}
-        limits = {name: None if value is None else plain(value) for name, value in sizes.items()}
-        await self._control("POST", "liquidity", {"symbol": self.instrument.symbol, **limits})
-
-    async def set_balances(self, balances: dict[str, str]) -> None:
-        await self._control("POST", "balances", balances)
-
-    async def arm(self, kind: FaultKind, **options: Any) -> None:
-        await self._control("POST", "faults", {"kind": kind.value, **options})
-
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         words = {
             RejectionScope.ORDER: ("-2010", "Stop price would trigger immediately."),
@@ -149,44 +120,6 @@ class BinanceHarness:
         }
         code, reason = words[scope]
         return {"code": code, "reason": reason}
-
-    async def clear(self) -> None:
-        await self._control("DELETE", "faults")
-
-    async def fired(self, kind: FaultKind) -> int:
-        return int((await self._control("GET", "faults"))["fired"].get(kind.value, 0))
-
-    async def report_execution(self, **fields: Any) -> None:
-        await self._control("POST", "executions", fields)
-
-    async def end_order(self, attempt: Attempt, state: OrderState, reason: str) -> None:
-        order = {"venue_order_id": attempt.venue_order_id, "state": state.value, "reason": reason}
-        await self._control("POST", "orders/cancel", order)
-
-    async def ledger(self) -> Ledger:
-        held = await self._control("GET", "ledger")
-        return Ledger(
-            orders=tuple(
-                HeldOrder(
-                    venue_order_id=order["venue_order_id"],
-                    state=order["state"],
-                    quantity=Decimal(order["quantity"]),
-                    limit_price=order["limit_price"] and Decimal(order["limit_price"]),
-                )
-                for order in held["orders"]
-            ),
-            execution_ids=tuple(execution["execution_id"] for execution in held["executions"]),
-        )
-
-    async def _control(self, method: str, path: str, body: Any = None) -> Any:
-        url = f"http://127.0.0.1:{self._ports[1]}/{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, json=body, raise_for_status=False) as reply,
-        ):
-            answer = await reply.json()
-        assert reply.status == 200, answer
-        return answer
 
 
 class _OneAddress(AbstractResolver):
@@ -231,7 +164,7 @@ class BinanceByNameHarness(BinanceHarness):
         self._authority.configure_trust(trusting)
 
         def connector() -> aiohttp.BaseConnector:
-            resolver = _OneAddress(self._ports[0])
+            resolver = _OneAddress(self.ports[0])
             return aiohttp.TCPConnector(limit=0, ssl=trusting, resolver=resolver)
 
         return self._adapter(None, impatient=impatient, connector=connector)

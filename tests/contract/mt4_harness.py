@@ -32,7 +32,8 @@ from simulators.mt4_terminal.terminal import TerminalOptions
 from simulators.mt4_terminal.venue import Mt4Venue
 from workers.adapters.mt4.adapter import MT4Adapter
 
-from .harness import DEADLINE_SECONDS, Ability, HeldOrder, Ledger, Trait, VenueHarness
+from .controlled import ControlledHarness
+from .harness import DEADLINE_SECONDS, Ability, Trait, VenueHarness
 
 _CLIENT = "client-" + "c" * 16
 _TERMINAL = "terminal-" + "t" * 16
@@ -143,7 +144,58 @@ async def _break_off(send: Send) -> NoReturn:
     raise ConnectionAbortedError("armed")
 
 
-class Mt4Harness:
+class _BridgeAndTerminal:
+    """A bridge and a terminal with its trade server, as one simulator."""
+
+    def __init__(self, folder: Path, port: int, control_port: int) -> None:
+        settings = Settings(
+            client_token=SecretStr(_CLIENT),
+            terminal_token=SecretStr(_TERMINAL),
+            database=folder / "bridge.sqlite3",
+            port=port,
+            stale_after=2.0,
+        )
+        self._folder, self._control_port = folder, control_port
+        self._bridge = BridgeServer(settings)
+        config = self._bridge._server.config
+        app: Any = config.app
+        way = config.app = _Faulty(app)
+        self.faults = way.faults
+        self._venue: Mt4Venue
+
+    @property
+    def port(self) -> int:
+        return self._bridge.port
+
+    @property
+    def control_port(self) -> int:
+        return self._venue.control_port
+
+    async def start(self) -> None:
+        await self._bridge.start()
+        terminal = TerminalOptions(
+            bridge_url=self._bridge.url,
+            token=_TERMINAL,
+            folder=self._folder / "terminal",
+            poll_seconds=_POLL_SECONDS,
+            look_seconds=_LOOK_SECONDS,
+            retry_seconds=0.02,
+            request_timeout=2.0,
+        )
+        self._venue = Mt4Venue(
+            terminal,
+            ServerOptions(suffix=_SUFFIX),
+            control_port=self._control_port,
+            state=self._folder / "server.jsonl",
+        )
+        await self._venue.start()
+
+    async def stop(self) -> None:
+        await self._venue.stop()
+        await self._bridge.stop()
+
+
+class Mt4Harness(ControlledHarness):
     """An account whose broker adds a suffix to every symbol."""
 
     name: ClassVar[str] = "mt4"
@@ -193,57 +245,17 @@ class Mt4Harness:
     answer_seconds: ClassVar[float] = 0.6
     clock_step: ClassVar[timedelta] = timedelta(seconds=1.1)
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._bridge: BridgeServer | None = None
-        self._venue: Mt4Venue | None = None
-        self._ports = (0, 0)
+    def simulator(self, port: int, control_port: int) -> _BridgeAndTerminal:
+        self._rig = _BridgeAndTerminal(self.folder, port, control_port)
+        return self._rig
 
     async def start(self) -> None:
-        """Start on the ports of the first time: clients find it again."""
-        port, control_port = self._ports
-        settings = Settings(
-            client_token=SecretStr(_CLIENT),
-            terminal_token=SecretStr(_TERMINAL),
-            database=self._folder / "bridge.sqlite3",
-            port=port,
-            stale_after=2.0,
-        )
-        self._bridge = BridgeServer(settings)
-        config = self._bridge._server.config
-        app: Any = config.app
-        self._way = config.app = _Faulty(app)
-        await self._bridge.start()
-        terminal = TerminalOptions(
-            bridge_url=self._bridge.url,
-            token=_TERMINAL,
-            folder=self._folder / "terminal",
-            poll_seconds=_POLL_SECONDS,
-            look_seconds=_LOOK_SECONDS,
-            retry_seconds=0.02,
-            request_timeout=2.0,
-        )
-        self._venue = Mt4Venue(
-            terminal,
-            ServerOptions(suffix=_SUFFIX),
-            control_port=control_port,
-            state=self._folder / "server.jsonl",
-        )
-        await self._venue.start()
-        self._ports = (self._bridge.port, self._venue.control_port)
+        await super().start()
         await self._told()
-
-    async def stop(self) -> None:
-        if self._venue is not None:
-            await self._venue.stop()
-            self._venue = None
-        if self._bridge is not None:
-            await self._bridge.stop()
-            self._bridge = None
 
     def adapter(self, *, impatient: bool = False) -> Broker:
         return MT4Adapter(
-            f"http://127.0.0.1:{self._ports[0]}",
+            self.url,
             _CLIENT,
             timeout=timedelta(seconds=self.answer_seconds if impatient else DEADLINE_SECONDS),
             poll_interval=timedelta(milliseconds=5),
@@ -252,24 +264,19 @@ class Mt4Harness:
         )
 
     async def set_price(self, bid: str, ask: str) -> None:
-        market = {"symbol": self.instrument.symbol, "bid": bid, "ask": ask}
-        await self._control("POST", "prices", market)
+        await super().set_price(bid, ask)
         await self._told()
 
-    async def set_liquidity(self, size: Decimal | None, slice_size: Decimal | None = None) -> None:
-        raise NotImplementedError  # a market without depth
-
     async def set_balances(self, balances: dict[str, str]) -> None:
-        await self._control("POST", "balances", balances)
+        await super().set_balances(balances)
         await self._told()
 
     async def arm(self, kind: FaultKind, **options: Any) -> None:
         """A refusal of a command is the trade server's; all else strikes the way to the bridge."""
-        body = {"kind": kind.value, **options}
         if kind is FaultKind.REJECT and options.get("on", "submit") != "query":
-            await self._control("POST", "faults", body)
+            await super().arm(kind, **options)
         else:
-            self._way.faults.arm(body)
+            self._rig.faults.arm({"kind": kind.value, **options})
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         codes = {
@@ -280,41 +287,22 @@ class Mt4Harness:
         return {"code": codes[scope], "reason": codes[scope]}
 
     async def clear(self) -> None:
-        self._way.faults.clear()
-        await self._control("DELETE", "faults")
+        self._rig.faults.clear()
+        await super().clear()
 
     async def fired(self, kind: FaultKind) -> int:
-        there = (await self._control("GET", "faults"))["fired"].get(kind.value, 0)
-        return int(there) + int(self._way.faults.as_json()["fired"].get(kind.value, 0))
-
-    async def report_execution(self, **fields: Any) -> None:
-        raise NotImplementedError  # a trade by hand is a ticket, not an execution of an order
+        on_the_way = self._rig.faults.as_json()["fired"].get(kind.value, 0)
+        return await super().fired(kind) + int(on_the_way)
 
     async def end_order(self, attempt: Attempt, state: OrderState, reason: str) -> None:
-        order = {"venue_order_id": attempt.venue_order_id, "state": state.value, "reason": reason}
-        await self._control("POST", "orders/cancel", order)
+        await super().end_order(attempt, state, reason)
         await self._told()
-
-    async def ledger(self) -> Ledger:
-        held = await self._control("GET", "ledger")
-        return Ledger(
-            orders=tuple(
-                HeldOrder(
-                    venue_order_id=order["venue_order_id"],
-                    state=order["state"],
-                    quantity=Decimal(order["quantity"]),
-                    limit_price=order["limit_price"] and Decimal(order["limit_price"]),
-                )
-                for order in held["orders"]
-            ),
-            execution_ids=tuple(execution["execution_id"] for execution in held["executions"]),
-        )
 
     async def _told(self) -> None:
         """Wait until the terminal has told the bridge what is so now: it polls."""
         since = datetime.now(UTC)
         headers = {"Authorization": f"Bearer {_CLIENT}"}
-        url = f"http://127.0.0.1:{self._ports[0]}/account"
+        url = f"{self.url}/account"
         async with aiohttp.ClientSession(headers=headers) as session:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 polls = 0
@@ -324,16 +312,6 @@ class Mt4Harness:
                     if reply.status == 200 and datetime.fromisoformat(told["as_of"]) > since:
                         polls, since = polls + 1, datetime.now(UTC)
                     await asyncio.sleep(_POLL_SECONDS)
-
-    async def _control(self, method: str, path: str, body: Any = None) -> Any:
-        url = f"http://127.0.0.1:{self._ports[1]}/{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, json=body, raise_for_status=False) as reply,
-        ):
-            answer = await reply.json()
-        assert reply.status == 200, answer
-        return answer
 
 
 HARNESSES: tuple[type[VenueHarness], ...] = (Mt4Harness,)
