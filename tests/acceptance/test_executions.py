@@ -164,8 +164,11 @@ def position(fleet: Fleet, account: str, symbol: str) -> tuple[Decimal, Decimal,
 
 
 def at(minute: int) -> str:
-    """A time today, `minute` minutes from a moment that is past."""
-    return (BEGAN - timedelta(minutes=8 - minute)).isoformat()
+    """A time `minute` minutes from a moment that is past.
+
+    It is so long past that a session which stays connected would not look as far back for a while.
+    """
+    return (BEGAN - timedelta(minutes=28 - minute)).isoformat()
 
 
 def d(*numbers: str) -> tuple[Decimal, ...]:
@@ -373,7 +376,8 @@ def _all_heard(fleet: Fleet, canary: str) -> None:
     listen. So what is told after the connection was lost is heard after that or with it, and what
     is told after that was heard, when it listens again.
     """
-    fleet.venue.arm("disconnect", on="query")
+    # Longer than a request that failed on a kept connection is sent again by the HTTP library.
+    fleet.venue.arm("disconnect", on="query", seconds=1)
     lost = len(fleet.venue.control("GET", "faults")["faults"]) - 1
     wait_until(
         lambda: fleet.venue.control("GET", "faults")["faults"][lost]["fired"], what="a disconnect"
