@@ -145,7 +145,19 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
         _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
         task.end_chain()
         return True
+    if session.capabilities.ids_once:
+        _as_another(held)
+        task.end_chain()
+        return True
     return _send(task, held, session)
+
+
+def _as_another(order: Order) -> None:
+    """It provably never was there, but its id may be used up."""
+    with context().store.transaction() as connection:
+        reason = f"{order.broker} took nothing of it"
+        if following.anew(connection, order, reason, new_id(), _AGAIN):
+            alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
 
 
 def _patience(order: Order) -> timedelta:

@@ -238,21 +238,23 @@ class Mt4Venue(SimulatedVenue):
 
     def start_bridge(self) -> None:
         """Start the bridge on the port of the first time."""
-        self._bridge = subprocess.Popen(
-            [sys.executable, "-m", "mt4_bridge"],
-            env={
-                **os.environ,
-                "MT4_BRIDGE_TOKEN": self._tokens["bridge"],
-                "MT4_TERMINAL_TOKEN": self._tokens["terminal"],
-                "MT4_BRIDGE_DATABASE": str(self._folder / "bridge.sqlite3"),
-                "MT4_BRIDGE_PORT": str(self._bridge_port),
-                "MT4_BRIDGE_STALE_AFTER": "2",
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=project_root(),
-            start_new_session=True,
-        )
+        with (self._folder / "bridge.log").open("ab") as log:
+            self._bridge = subprocess.Popen(
+                [sys.executable, "-m", "mt4_bridge"],
+                env={
+                    **os.environ,
+                    "MT4_BRIDGE_TOKEN": self._tokens["bridge"],
+                    "MT4_TERMINAL_TOKEN": self._tokens["terminal"],
+                    "MT4_BRIDGE_DATABASE": str(self._folder / "bridge.sqlite3"),
+                    "MT4_BRIDGE_PORT": str(self._bridge_port),
+                    "MT4_BRIDGE_STALE_AFTER": "2",
+                },
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=project_root(),
+                start_new_session=True,
+            )
         assert self._bridge.stdout is not None
         self._bridge_port = json.loads(self._bridge.stdout.readline())["port"]
 

@@ -227,6 +227,26 @@ def test_the_terminal_dies(fleet: Fleet, point: str) -> None:
     assert [row["quantity"] for row in filled] == ([LOT] if end == "FILLED" else [])
 
 
+def test_a_command_that_nobody_fetched(fleet: Fleet) -> None:
+    """The terminal is away, so the command expires at the bridge: another one, once it is back."""
+    name = new_id("expired")
+    fleet.venue.control("POST", "terminal", {"running": False})
+    place(fleet, name, on_failure="wait")
+    wait_until(
+        lambda: "does not show it" in ((fleet.order(name) or {}).get("reason") or ""),
+        what="the command to expire",
+    )
+    fleet.venue.control("POST", "terminal", {"running": True})
+    order = fleet.await_state(name, "FILLED")
+    attempts = fleet.query(
+        "SELECT state FROM order_attempts WHERE order_id = %s ORDER BY attempt_no",
+        order["order_id"],
+    )
+    assert [one["state"] for one in attempts] == ["REJECTED", "FILLED"]
+    alerts = "SELECT resolved_at FROM alerts WHERE order_id = %s AND kind = 'UNKNOWN_OUTCOME'"
+    assert all(one["resolved_at"] for one in fleet.query(alerts, order["order_id"]))
+
+
 def test_the_bridge_dies_and_comes_back(fleet: Fleet, venue: Mt4Venue) -> None:
     """What rests is watched again; what is placed meanwhile waits within the grace."""
     resting, during = new_id("resting"), new_id("during")
