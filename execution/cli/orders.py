@@ -14,6 +14,7 @@ from execution.domain.lifecycle import Step
 from execution.store import reading, stamp
 from execution.store.engine import Store
 from execution.store.requests import REFUSED
+from execution.store.rows import to_json
 from execution.supervisor.control import connected_settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -106,9 +107,10 @@ def _report(order: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(order)
     elif order.get("average_price") is not None:
+        said = to_json(order)
         typer.echo(
-            f"{order['client_order_id']}  {order['state']}  {order['filled_quantity']} at "
-            f"{order['average_price']}  {order['broker']} {order['execution_mode']}"
+            f"{said['client_order_id']}  {said['state']}  {said['filled_quantity']} at "
+            f"{said['average_price']}  {said['broker']} {said['execution_mode']}"
         )
     else:
         typer.echo(f"{order['client_order_id']}  {order['state']}")

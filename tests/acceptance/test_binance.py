@@ -75,9 +75,10 @@ def test_from_the_command_line_to_the_last_digit(fleet: Fleet) -> None:
     account = new_id("account")
     placed = fleet.cli(
         *("place", "BTC-USDT", "BUY", "0.5", "--id", name, "--account", account),
-        *("--wait", "20", "--json"),
+        *("--wait", "20"),
     )
     assert placed.returncode == 0, placed.stderr
+    assert "  FILLED  0.5 at 64001  BINANCE LIVE" in placed.stdout
     order = fleet.await_state(name, "FILLED")
     assert (order["execution_mode"], order["broker"]) == ("LIVE", "BINANCE")
     shown = json.loads(fleet.cli("show", name, "--json").stdout)
