@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from simulators.binance.symbols import find_symbol
 from simulators.control import control_app, text_of
 from simulators.faults import Fault, FaultKind, Faults
 from simulators.journal import Journal
+from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener
 
 # What only a venue that tells its clients unasked can commit.
@@ -31,13 +31,6 @@ _NOT_HERE = frozenset(
         FaultKind.AMBIGUOUS,
     }
 )
-# How often a fault that holds fills for some seconds is looked at.
-_TICK_SECONDS = 0.02
-
-
-def utc_now() -> datetime:
-    """The true time."""
-    return datetime.now(UTC)
 
 
 class BinanceFaults(Faults):
@@ -50,7 +43,7 @@ class BinanceFaults(Faults):
         return super().arm({**body, "symbol": find_symbol(text_of(dict(body), "symbol")).dashed})
 
 
-class BinanceVenue:
+class BinanceVenue(ServedVenue):
     """A running venue: `await start()`, read `port` and `control_port`, `await stop()`.
 
     It may be started once; a restart is another BinanceVenue on the same `state` file. With `tls`
@@ -78,31 +71,7 @@ class BinanceVenue:
         self._control = HttpListener(
             control_app(self, intervention_routes(self.exchange, self._set_offset)), control_port
         )
-        self._ticking: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """Where clients connect."""
-        return self._public.port
-
-    @property
-    def control_port(self) -> int:
-        """Where a test pulls the strings."""
-        return self._control.port
-
-    async def start(self) -> None:
-        """Listen on both ports."""
-        await self._public.open()
-        await self._control.open()
-        self._ticking = asyncio.create_task(self._tick())
-
-    async def stop(self) -> None:
-        """Drop every connection and stop at once; the journal is complete at any moment."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-        await self._public.close()
-        await self._control.close()
-        self._journal.close()
+        self._serve_on(self._public, self._control, self._journal)
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
         """See `simulators.control.ControlledVenue`."""
@@ -141,8 +110,5 @@ class BinanceVenue:
         else:
             self._public.drop_connections()
 
-    async def _tick(self) -> None:
-        """Time alone fills what was held for some seconds."""
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            self.exchange.pass_time()
+    def pass_time(self) -> None:
+        self.exchange.pass_time()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,9 @@ from simulators.ib_gateway.records import Order
 from simulators.ib_gateway.register import Register
 from simulators.ib_gateway.session import Request, Session
 from simulators.journal import Journal
+from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener, TcpListener
 
-# How often what time alone brings is looked at.
-_TICK_SECONDS = 0.02
 # Every fault that a connection without HTTP can have.
 SUPPORTED = frozenset(
     {
@@ -57,12 +56,7 @@ SUPPORTED = frozenset(
 )
 
 
-def utc_now() -> datetime:
-    """The gateway's own clock."""
-    return datetime.now(UTC)
-
-
-class IbGateway:
+class IbGateway(ServedVenue):
     """A running gateway: `await start()`, read `port` and `control_port`, `await stop()`.
 
     It may be started once; a restart is another IbGateway on the same `state` file.
@@ -96,34 +90,16 @@ class IbGateway:
         self._connections: set[Session] = set()
         self._public = TcpListener(self._serve, port)
         self._control = HttpListener(control_app(self, intervention_routes(self)), control_port)
-        self._ticking: asyncio.Task[None] | None = None
+        self._serve_on(self._public, self._control, self._journal)
         self._remember()
 
-    @property
-    def port(self) -> int:
-        """Where clients connect."""
-        return self._public.port
-
-    @property
-    def control_port(self) -> int:
-        """Where a test pulls the strings."""
-        return self._control.port
-
     async def start(self) -> None:
-        """Listen on both ports."""
         self.register.publish = self._publish
-        await self._public.open()
-        await self._control.open()
-        self._ticking = asyncio.create_task(self._tick())
+        await super().start()
 
     async def stop(self) -> None:
-        """Drop every connection and stop at once; the journal is complete at any moment."""
-        if self._ticking is not None:
-            self._ticking.cancel()
         self._abort_all()
-        await self._public.close()
-        await self._control.close()
-        self._journal.close()
+        await super().stop()
 
     # What the control port needs: see `simulators.control.ControlledVenue`.
 
@@ -315,7 +291,5 @@ class IbGateway:
         self.matcher.settle()
         self.register.commit()
 
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            self.desk.pass_time()
+    def pass_time(self) -> None:
+        self.desk.pass_time()

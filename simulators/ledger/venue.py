@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from simulators.journal import Journal
 from simulators.ledger.api import VenuePort
 from simulators.ledger.book import Book, VenueOptions
 from simulators.ledger.interventions import intervention_routes
+from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener
 
 # What only venues with rate limits, or that tell their clients unasked, can commit.
@@ -29,16 +29,9 @@ _NOT_HERE = frozenset(
         FaultKind.AMBIGUOUS,
     }
 )
-# How often a fault that holds fills for some seconds is looked at.
-_TICK_SECONDS = 0.02
 
 
-def utc_now() -> datetime:
-    """The venue's own clock."""
-    return datetime.now(UTC)
-
-
-class LedgerVenue:
+class LedgerVenue(ServedVenue):
     """A running venue: `await start()`, read `port` and `control_port`, `await stop()`.
 
     It may be started once; a restart is another LedgerVenue on the same `state` file.
@@ -61,31 +54,7 @@ class LedgerVenue:
         self._control = HttpListener(
             control_app(self, intervention_routes(self.book)), control_port
         )
-        self._ticking: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """Where clients connect."""
-        return self._public.port
-
-    @property
-    def control_port(self) -> int:
-        """Where a test pulls the strings."""
-        return self._control.port
-
-    async def start(self) -> None:
-        """Listen on both ports."""
-        await self._public.open()
-        await self._control.open()
-        self._ticking = asyncio.create_task(self._tick())
-
-    async def stop(self) -> None:
-        """Drop every connection and stop at once; the journal is complete at any moment."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-        await self._public.close()
-        await self._control.close()
-        self._journal.close()
+        self._serve_on(self._public, self._control, self._journal)
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
         """See `simulators.control.ControlledVenue`."""
@@ -114,8 +83,5 @@ class LedgerVenue:
         else:
             self._public.drop_connections()
 
-    async def _tick(self) -> None:
-        """Time alone fills what was held for some seconds and ends what has expired."""
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            self.book.pass_time()
+    def pass_time(self) -> None:
+        self.book.pass_time()

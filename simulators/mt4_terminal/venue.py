@@ -6,9 +6,8 @@ the expert built with g++ connects. A restart is another Mt4Venue on the same fo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,17 +22,11 @@ from simulators.mt4_terminal.port import TradePort
 from simulators.mt4_terminal.runners import ExpertRunner, PythonRunner, Runner
 from simulators.mt4_terminal.terminal import TerminalOptions
 from simulators.mt4_terminal.trade_server import TradeServer
+from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener
 
-_TICK_SECONDS = 0.02
 
-
-def utc_now() -> datetime:
-    """The venue's own clock."""
-    return datetime.now(UTC)
-
-
-class Mt4Venue:
+class Mt4Venue(ServedVenue):
     """`terminal.folder` holds the terminal's journal; `state` is the trade server's memory.
 
     `expert` is the built Expert Advisor; without one the terminal in Python runs.
@@ -66,17 +59,7 @@ class Mt4Venue:
         else:
             self.runner = ExpertRunner(terminal, expert, lambda: self._trade_port.port)
         self._control = HttpListener(control_app(self, intervention_routes(self)), control_port)
-        self._ticking: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """The trade server's own port."""
-        return self._trade_port.port
-
-    @property
-    def control_port(self) -> int:
-        """Where a test pulls the strings."""
-        return self._control.port
+        self._serve_on(self._trade_port, self._control, self._journal)
 
     @property
     def faults(self) -> Faults:
@@ -85,19 +68,13 @@ class Mt4Venue:
 
     async def start(self) -> None:
         """Listen, and start the terminal."""
-        await self._trade_port.open()
-        await self._control.open()
-        self._ticking = asyncio.create_task(self._tick())
+        await super().start()
         await self.runner.start()
 
     async def stop(self) -> None:
         """End everything at once; what was answered is written down."""
         await self.runner.stop()
-        if self._ticking is not None:
-            self._ticking.cancel()
-        await self._control.close()
-        await self._trade_port.close()
-        self._journal.close()
+        await super().stop()
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
         """See `simulators.control.ControlledVenue`; quantities in units, ids as we gave them."""
@@ -127,8 +104,5 @@ class Mt4Venue:
         """As the expert judges it: real money only where that was allowed by name."""
         return self.may_trade and (self._allow_real or not self.book.options.real)
 
-    async def _tick(self) -> None:
-        """Time alone ends what has expired and what was held for some seconds."""
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            self.server.pass_time()
+    def pass_time(self) -> None:
+        self.server.pass_time()

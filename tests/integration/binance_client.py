@@ -20,7 +20,8 @@ import requests
 from simulators.binance.entry import Leg
 from simulators.binance.options import VenueOptions
 from simulators.binance.parameters import Parameters
-from simulators.binance.venue import BinanceVenue, utc_now
+from simulators.binance.venue import BinanceVenue
+from simulators.served import utc_now
 
 KEY, SECRET = "test-key", "test-secret"
 SYMBOL = "BTCUSDT"
