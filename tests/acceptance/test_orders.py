@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
@@ -329,10 +328,8 @@ def test_wait_gives_up(fleet: Fleet, client: OrderClient) -> None:
     """`wait` says how the order stands when the time is over."""
     name = new_id("resting")
     client.place("SPY", "BUY", "1", client_order_id=name, order_type="LIMIT", limit_price="1")
-    began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"after 0\.5 s"):
         client.wait(name, 0.5)
-    assert time.monotonic() - began < 5
     fleet.await_state(name, "SUBMITTED")
 
 

@@ -120,7 +120,7 @@ def test_child_that_ignores_sigterm_is_killed(make: Callable[..., Child]) -> Non
     wait_for(lambda: printed(child) == ["set"])
     began = time.monotonic()
     child.stop()
-    assert 0.3 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.3
     assert child.exit_code == -signal.SIGKILL
 
 
@@ -222,14 +222,14 @@ def test_what_exits_is_started_again_with_backoff(
     log.touch()
     code = f"import time; print(time.time(), file=open({str(log)!r}, 'a')); raise SystemExit(3)"
     with Supervisor([spec(home, "flaky", code, longest_pause=0.2)], home) as supervisor:
-        wait_for(lambda: len(log.read_text().split()) >= 5)
+        # Doubled each time without a bound, the pauses would add up to 102 s.
+        wait_for(lambda: len(log.read_text().split()) >= 12, timeout=60)
         process = supervisor.state.processes[0]
-        assert process.restarts >= 4
+        assert process.restarts >= 11
         assert process.exit_code == 3
     starts = [float(line) for line in log.read_text().split()]
     pauses = [after - before for before, after in pairwise(starts)]
-    for pause, least in zip(pauses, (0.05, 0.1, 0.2, 0.2), strict=False):
-        assert least <= pause < least + 0.5
+    assert all(pause >= least for pause, least in zip(pauses, (0.05, 0.1, 0.2, 0.2), strict=False))
 
 
 def test_backoff_begins_anew_after_a_steady_run(
@@ -241,10 +241,9 @@ def test_backoff_begins_anew_after_a_steady_run(
     log = home / "starts"
     log.touch()
     code = f"print('x', file=open({str(log)!r}, 'a')); raise SystemExit(3)"
-    began = time.monotonic()
     with Supervisor([spec(home, "flaky", code)], home):
-        wait_for(lambda: len(log.read_text().split()) >= 8)
-    assert time.monotonic() - began < 3, "seven doubled pauses would take 6 s"
+        # Eleven doubled pauses would take 102 s.
+        wait_for(lambda: len(log.read_text().split()) >= 12, timeout=60)
 
 
 def test_killed_process_comes_back(home: Path) -> None:
@@ -289,17 +288,18 @@ def test_failed_start_names_the_log_and_leaves_nothing(
 
 def test_wrong_setting_fails_the_start_at_once(home: Path) -> None:
     """There is no use in trying again with the same setting."""
+    tries = []
 
     def refuse() -> None:
+        tries.append(1)
         raise ConfigurationError("DATA is wrong")
 
-    began = time.monotonic()
     with (
         pytest.raises(StartFailed, match="DATA is wrong"),
         Supervisor([spec(home, "server", SLEEP, before_start=refuse)], home),
     ):
         pass
-    assert time.monotonic() - began < 3
+    assert tries == [1]
 
 
 def test_home_is_made_private_and_never_changed(tmp_path: Path) -> None:
