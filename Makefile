@@ -68,8 +68,8 @@ mutation: $(MUTMUT) ## change the domain and the steps, and count the changes no
 fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS times
 	$(BIN)/python -m tests.chaos.fencing --rounds $(ROUNDS)
 
-soak: $(STAMP) ## kill -9, cut and lose replies under load, then compare all records (ORDERS=, MINUTES=, SEED=)
-	$(BIN)/python -m tests.chaos.soak --orders $(ORDERS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+soak: $(STAMP) ## kill -9, cut and lose replies under load, then compare all records (ORDERS=, MINUTES=, SEED=, OPTIONS="--venue mt4")
+	$(BIN)/python -m tests.chaos.soak --orders $(ORDERS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
 format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .

@@ -16,7 +16,8 @@ class Flow:
 
     `prepare` is done before each order is placed, `proceed` again and again until all have come to
     rest. `live` is how many orders the venue must hold for each of ours. `venue` names the one that
-    the way is special to; `points` are what the names of its own points begin with.
+    the way is special to, `without` those that have no such way; `points` are what the names of its
+    own points begin with.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Flow:
     prepare: Callable[[Fleet], None] = lambda _: None
     proceed: Callable[[Fleet, list[str]], None] = lambda *_: None
     venue: str | None = None
+    without: frozenset[str] = frozenset()
     points: tuple[str, ...] = ("",)
 
 
@@ -102,6 +104,22 @@ def _change_what_rests(fleet: Fleet, names: list[str]) -> None:
         fleet.venue.price(fleet.venue.traded.symbol, *fleet.venue.traded.reached)
 
 
+def _take_the_terminal_away(fleet: Fleet) -> None:
+    """What the bridge is told is fetched by nobody, and expires."""
+    fleet.venue.control("POST", "terminal", {"running": False})
+
+
+def _bring_the_terminal_back(fleet: Fleet, names: list[str]) -> None:
+    """Once whatever was told to the bridge has expired."""
+    (waiting,) = fleet.query(
+        """SELECT bool_and(received_at < clock_timestamp() - interval '4 seconds') AS long
+        FROM order_requests WHERE client_order_id = ANY(%s)""",
+        names,
+    )
+    if waiting["long"]:
+        fleet.venue.control("POST", "terminal", {"running": True})
+
+
 FLOWS = {
     flow.name: flow
     for flow in (
@@ -112,7 +130,16 @@ FLOWS = {
         ),
         Flow("live", _live),
         Flow("lost-reply", _live, prepare=_arm("drop_reply")),
-        Flow("lost-request", _live, prepare=_arm("drop_request")),
+        # What an MT4 terminal has sent and not found again nobody sends a second time.
+        Flow("lost-request", _live, prepare=_arm("drop_request"), without=frozenset({"mt4"})),
+        Flow(
+            "unfetched",
+            _live,
+            prepare=_take_the_terminal_away,
+            proceed=_bring_the_terminal_back,
+            venue="mt4",
+            points=("submit_order",),
+        ),
         Flow(
             "refused",
             lambda traded: _live(traded, on_failure="paper"),

@@ -81,11 +81,17 @@ def listed(venue: str = "ledger") -> list[Point]:
     lines = [
         line for file in files if file.exists() for line in file.read_text("utf-8").splitlines()
     ]
-    return [Point(*line.split()) for line in lines if line and not line.startswith("#")]
+    points = [Point(*line.split()) for line in lines if line and not line.startswith("#")]
+    return [point for point in points if _kind(venue) not in FLOWS[point.flow].without]
 
 
 def _own_points(venue: str) -> Path:
-    return POINTS.with_name(f"points-{venue}.txt")
+    return POINTS.with_name(f"points-{_kind(venue)}.txt")
+
+
+def _kind(venue: str) -> str:
+    """Two ways to run the same venue have the same points."""
+    return venue.partition("-")[0]
 
 
 class Matrix:
