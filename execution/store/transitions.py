@@ -80,10 +80,19 @@ _ATTEMPT_COLUMNS = (
     "created_at",
 )
 
+CHANNEL = """
+    CASE WHEN o.broker = 'IBKR' AND o.state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
+    THEN (SELECT i.client_id FROM ibkr_order_ids i WHERE i.venue_order_id = a.venue_order_id
+        AND EXISTS (SELECT FROM ibkr_client_ids c WHERE c.client_id = i.client_id)) END
+"""
+"""Which client id alone can change the attempt `a`: while its order `o` is not over, and where
+several are shared."""
+
 COLUMNS = ", ".join(
     [
         *(f"o.{name}" for name in _ORDER_COLUMNS),
         *(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS),
+        f"{CHANNEL} AS a_channel",
         "clock_timestamp() AS read_at",
     ]
 )

@@ -39,6 +39,7 @@ from simulators.ib_gateway.gateway import IbGateway
 from simulators.ib_gateway.options import GatewayOptions
 from tests.contract.ibkr_harness import OrderIdsInMemory
 from workers.adapters.ibkr.adapter import IBKRAdapter
+from workers.adapters.ibkr.client_ids import OneClientId
 from workers.adapters.ibkr.connection import ClientIdInUse
 
 from .test_ib_gateway import eventually, on_a_loop, running, until
@@ -76,7 +77,7 @@ def adapter(gateway: IbGateway, client_id: int = 7, **changes: Any) -> IBKRAdapt
     values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": gateway.port,
-        "client_id": client_id,
+        "client_ids": OneClientId(client_id),
         "account": ACCOUNT,
         "timeout": timedelta(seconds=5),
         "order_ids": OrderIdsInMemory(),

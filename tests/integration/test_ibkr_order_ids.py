@@ -22,7 +22,9 @@ def store(database_url: str) -> Iterator[Store]:
 def take(store: Store, name: str, above: int = 0, client_id: int = 1) -> tuple[int, bool]:
     """An attempt's order id, in a transaction of its own."""
     with store.brief() as link:
-        return ibkr_order_ids.take(link, client_id, name, above)
+        taken = ibkr_order_ids.take(link, client_id, name, above)
+    assert taken.client_id == client_id
+    return taken.order_id, taken.known
 
 
 def test_an_attempt_keeps_its_id(store: Store) -> None:
