@@ -25,6 +25,7 @@ from execution.domain.errors import (
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import ReportKind, VenueOrder
+from execution.domain.trading_rules import Terms, fit
 from execution.domain.vocabulary import (
     AssetClass,
     BrokerName,
@@ -36,6 +37,7 @@ from execution.domain.vocabulary import (
 from simulators.faults import FaultKind
 from simulators.ib_gateway.codes import CONNECTION_LOST, RESTORED_DATA_KEPT, RESTORED_DATA_LOST
 from simulators.ib_gateway.gateway import IbGateway
+from simulators.ib_gateway.listings import third_friday
 from simulators.ib_gateway.options import GatewayOptions
 from tests.contract.ibkr_harness import OrderIdsInMemory
 from workers.adapters.ibkr.adapter import IBKRAdapter
@@ -367,11 +369,11 @@ async def test_the_line_to_ib_is_lost() -> None:
             await watching
         with pytest.raises(BrokerUnavailable):
             await broker.submit(resting())
-        with pytest.raises(BrokerUnavailable):
-            await broker.connect()
+        connecting = asyncio.create_task(broker.connect())
         gateway.set_price("SPY", Decimal(90), Decimal(91))
+        assert not (await asyncio.wait({connecting}, timeout=0.1))[0]
         gateway.say(RESTORED_DATA_KEPT)
-        await eventually(again(broker))
+        await asyncio.wait_for(connecting, 5)
         await broker.health_check()
         assert (await heard(broker, one)).state is OrderState.FILLED
 
@@ -389,6 +391,48 @@ async def test_lost_and_restored_before_anybody_looks() -> None:
             await broker.health_check()
         await broker.connect()
         await broker.health_check()
+
+
+@on_a_loop
+async def test_price_steps_by_price() -> None:
+    """Read from the market rule of the contract's exchange; what fits them TWS takes."""
+    at = datetime.now(UTC) + timedelta(days=60)
+    expiry = third_friday(at.year, at.month)
+    option = Instrument(
+        f"AAPL{expiry:%y%m%d}C00100000",
+        AssetClass.OPTION,
+        "USD",
+        Decimal(100),
+        underlying="AAPL",
+        expiry=expiry,
+        strike=Decimal(100),
+        right="CALL",
+    )
+    async with running() as gateway, connected(gateway) as broker:
+        rules = await broker.rules(option)
+        assert rules is not None
+        assert rules.price_step_at(Decimal("2.99")) == Decimal("0.01")
+        assert rules.price_step_at(Decimal(3)) == Decimal("0.05")
+        terms = Terms(Side.BUY, OrderType.LIMIT, Decimal(1), limit_price=Decimal("3.04"))
+        with pytest.raises(BrokerRejected, match="110"):
+            await broker.submit(
+                attempt(
+                    instrument=option,
+                    order_type=OrderType.LIMIT,
+                    quantity=Decimal(1),
+                    limit_price=terms.limit_price,
+                )
+            )
+        fitted = fit(terms, rules, None, "IBKR").limit_price
+        said = await broker.submit(
+            attempt(
+                instrument=option,
+                order_type=OrderType.LIMIT,
+                quantity=Decimal(1),
+                limit_price=fitted,
+            )
+        )
+        assert said.state is OrderState.SUBMITTED
 
 
 async def heard_to_its_end(broker: IBKRAdapter, one: Attempt) -> None:

@@ -32,7 +32,7 @@ from workers.adapters.ibkr import orders, outcomes
 from workers.adapters.ibkr.book import ON_ITS_WAY, Book, Entry, Operation, utc_now
 from workers.adapters.ibkr.client_ids import ClientIds
 from workers.adapters.ibkr.connection import ClientIdInUse, Line
-from workers.adapters.ibkr.contracts import Contracts, Fields
+from workers.adapters.ibkr.contracts import Contracts, Fields, PriceSteps
 from workers.adapters.ibkr.fills import decimal
 from workers.adapters.ibkr.outcomes import Outcome
 
@@ -91,19 +91,22 @@ class IBKRAdapter:
         self._timeout = timeout.total_seconds()
         self._order_ids = order_ids
         self._now = clock
-        self._contracts = Contracts(self._ask_contract)
+        self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
         self._line: Line | None = None
 
     async def connect(self) -> None:
         """Connect, or hear of everything again on a connection that stands.
 
+        One that TWS has, but TWS not with Interactive Brokers, is waited for: from pauses between
+        tries that grow while it is away, its return would be heard of late.
         A client id that TWS has not let go of yet is tried again, after any others that may be
         used, for as long as an answer may take.
         """
         line = self._line
         if line is not None and line.ended is None:
-            line.check()
             try:
+                await line.whole()
+                line.check()
                 await line.synchronise()
             except BrokerUnavailable:
                 if line.ended is None:
@@ -425,6 +428,9 @@ class IBKRAdapter:
 
     async def _ask_contract(self, fields: Fields) -> Sequence[Any]:
         return await self._standing().contract_details(fields)
+
+    async def _ask_price_steps(self, market_rule: int) -> PriceSteps:
+        return await self._standing().price_steps(market_rule)
 
     def _new_line(self, client_id: int) -> Line:
         return Line(

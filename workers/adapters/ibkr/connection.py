@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from execution.domain.errors import BrokerUnavailable, CredentialsRefused, OutcomeUnknown
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.book import Book
-from workers.adapters.ibkr.contracts import Fields
+from workers.adapters.ibkr.contracts import Fields, PriceSteps
+from workers.adapters.ibkr.fills import decimal
 from workers.adapters.ibkr.limiter import Limiter
 from workers.adapters.ibkr.outcomes import Outcome
 
@@ -60,6 +61,7 @@ class Line:
         self._timeout = timeout
         self._ib: Any = None
         self._closed = asyncio.Event()
+        self._whole = asyncio.Event()
         self._refused: BrokerUnavailable | None = None
         self._asking = asyncio.Lock()
         self._asked: asyncio.Future[Any] | None = None
@@ -150,6 +152,18 @@ class Line:
 
     # What is asked.
 
+    async def whole(self) -> None:
+        """Wait for as long as TWS is without IB's servers. BrokerUnavailable when this one ends.
+
+        Whoever is back at once need not ask when: TWS says so. But it must go on answering.
+        """
+        while self.severed:
+            try:
+                await asyncio.wait_for(self._whole.wait(), self._timeout)
+            except TimeoutError:
+                await self.current_time()
+            self._check_open()
+
     async def synchronise(self) -> None:
         """Hear of every order and execution of the day, all of it asked for from now on.
 
@@ -215,6 +229,24 @@ class Line:
         except _Absent:
             return ()
         return found
+
+    async def price_steps(self, market_rule: int) -> PriceSteps:
+        """From which price on which step holds by a market rule. BrokerUnavailable.
+
+        Its answer names the rule, so one that comes late is taken for no other.
+        """
+        await self.limiter.question()
+        self.check()
+        answer = self._ib.wrapper.startReq(f"marketRule-{market_rule}")
+        self._ib.client.reqMarketRule(market_rule)
+        try:
+            found = await asyncio.wait_for(answer, self._timeout)
+        except TimeoutError:
+            raise BrokerUnavailable(f"TWS: no market rule {market_rule} in time") from None
+        except Exception as error:
+            raise _of_question(error) from error
+        steps = ((decimal(step.lowEdge), decimal(step.increment)) for step in found)
+        return tuple(sorted(steps))
 
     async def next_order_id(self) -> None:
         """Ask for the lowest order id that may be used; the book hears it."""
@@ -308,9 +340,11 @@ class Line:
             self._refused = ClientIdInUse(f"TWS says {code}: {text}")
         elif code == _LOST:
             self.severed = self.stale = True
+            self._whole.clear()
             self.book.news.set()
         elif code in _RESTORED:
             self.severed, self.stale = False, True
+            self._whole.set()
             self.book.news.set()
         elif outcomes.outcome_of(code, text) is not Outcome.REMARK:
             asked = self._asked
@@ -320,6 +354,7 @@ class Line:
     def closed(self) -> None:
         if self.ended is None:
             self.ended = BrokerUnavailable("the connection to TWS was lost")
+        self._whole.set()
         self.book.lost(OutcomeUnknown(f"{self.ended}, before it said what became of it"))
 
     def senseless(self, error: Exception) -> None:
