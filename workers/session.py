@@ -291,6 +291,7 @@ class BrokerSession:
                 group.create_task(self._listen(adapter))
                 if self._beside is None:
                     group.create_task(quoting.feed(self._context, self.broker, adapter))
+                    group.create_task(quoting.feed_lending(self._context, self.broker, adapter))
                 if self._meanwhile is not None:
                     group.create_task(self._meanwhile())
                 group.create_task(self._relearn_rules(adapter))

@@ -515,6 +515,25 @@ async def test_quotes_of_several_and_of_what_has_none() -> None:
 
 
 @on_a_loop
+async def test_how_many_shares_can_be_borrowed() -> None:
+    """The number TWS tells, now; a stream that has told it ends. An option is not lent."""
+    async with running() as gateway, connected(gateway) as broker:
+        assert (await broker.shortable(SPY)).shares == 10_000_000
+        gateway.set_shortable("SPY", 1234, locate=False)
+        said = await broker.shortable(SPY)
+        assert (said.symbol, said.shares, said.source) == ("SPY", Decimal(1234), "IBKR")
+        assert said.age(datetime.now(UTC)) < timedelta(seconds=5)
+        gateway.set_shortable("SPY", 0, locate=False)
+        assert (await broker.shortable(SPY)).shares == 0
+        await until(lambda: not gateway.sessions[7].quotes._streams)
+        gateway.data_access["SPY"] = "none"
+        with pytest.raises(BrokerUnavailable, match="354"):
+            await broker.shortable(SPY)
+        with pytest.raises(BrokerUnavailable, match="no share"):
+            await broker.shortable(replace(SPY, asset_class=AssetClass.FUTURE))
+
+
+@on_a_loop
 async def test_positions_have_our_symbols_and_no_price() -> None:
     """IB's average cost is no price: it has commission and multiplier in it."""
     options = GatewayOptions(accounts=(ACCOUNT, "DU2"))

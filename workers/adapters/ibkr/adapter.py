@@ -24,10 +24,11 @@ from execution.domain.errors import (
     TooLate,
 )
 from execution.domain.instruments import Instrument
+from execution.domain.lending import Shortable
 from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
-from execution.domain.vocabulary import BrokerName, OrderState
+from execution.domain.vocabulary import AssetClass, BrokerName, OrderState
 from workers.adapters.ibkr import orders, outcomes
 from workers.adapters.ibkr.book import ON_ITS_WAY, Book, Entry, Operation, utc_now
 from workers.adapters.ibkr.client_ids import ClientIds
@@ -370,6 +371,18 @@ class IBKRAdapter:
         if ticker.marketDataType not in {None, _LIVE_DATA} or not (bid > 0 and ask > 0):
             raise BrokerUnavailable(f"TWS has no market of {instrument.symbol} now")
         return Quote(instrument.symbol, bid, ask, self._now(), self.name.value)
+
+    async def shortable(self, instrument: Instrument) -> Shortable:
+        """By generic tick 236. BrokerUnavailable for what is no share, too."""
+        if instrument.asset_class is not AssetClass.EQUITY:
+            raise BrokerUnavailable(f"{instrument.symbol} is no share that is lent")
+        line = self._standing()
+        try:
+            contract = await self._contracts.qualified(instrument)
+        except BrokerRejected as refusal:
+            raise BrokerUnavailable(refusal.reason) from refusal
+        shares = await line.shortable_shares(contract.fields)
+        return Shortable(instrument.symbol, shares, self._now(), self.name.value)
 
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
         answers = await asyncio.gather(

@@ -12,6 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from execution.domain.errors import BrokerUnavailable, CredentialsRefused, OutcomeUnknown
@@ -288,6 +289,53 @@ class Line:
             raise _of_question(ended.exception())
         return ticker
 
+    async def shortable_shares(self, fields: Fields) -> Decimal:
+        """How many shares can be borrowed now. BrokerUnavailable.
+
+        TWS tells it in a stream only (no snapshot has it): one is begun, and ended with its word.
+        Where it gives no number, it says at least how easily they are borrowed.
+        """
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
+
+        contract, wrapper = library.contract(**fields), self._ib.wrapper
+        await self.limiter.question()
+        self.check()
+        request_id = self._ib.client.getReqId()
+        failed = wrapper.startReq(request_id, contract)
+        ticker = wrapper.startTicker(request_id, contract, "mktData")
+        told, ease = asyncio.get_running_loop().create_future(), list[float]()
+
+        def look(ticker: Any) -> None:
+            ease.extend(tick.price for tick in ticker.ticks if tick.tickType == _EASE)
+            if not told.done() and not math.isnan(ticker.shortableShares):
+                told.set_result(decimal(ticker.shortableShares))
+
+        ticker.updateEvent += look
+        failed.add_done_callback(_retrieved)
+        self._ib.client.reqMktData(request_id, contract, _SHORTABLE, False, False, [])  # noqa: FBT003
+        try:
+            await asyncio.wait(
+                {failed, told}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if failed.done() and failed.exception() is not None:
+                raise _of_question(failed.exception())
+        finally:
+            refused = failed.done()
+            wrapper.tickSnapshotEnd(request_id)
+            wrapper.endTicker(ticker, "mktData")
+            wrapper.reqId2Ticker.pop(request_id, None)
+            wrapper.tickers.pop(id(contract), None)
+            if not refused and self.ended is None:
+                await self.limiter.question()
+                self._check_open()
+                self._ib.client.cancelMktData(request_id)
+        if told.done():
+            shares: Decimal = told.result()
+            return shares
+        if not ease:
+            raise BrokerUnavailable("TWS does not say how many shares can be borrowed")
+        return _AT_LEAST if ease[-1] > _EASY else Decimal(0)
+
     async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask what has no number: one at a time, since answers tell only what they are to.
 
@@ -362,6 +410,9 @@ class Line:
 
 
 _NO_CONTRACT = 200
+# Generic tick 236: tick 46 is above 2.5 where there are at least a thousand shares, 89 how many.
+_SHORTABLE, _EASE = "236", 46
+_EASY, _AT_LEAST = 2.5, Decimal(1000)
 
 
 class _Absent(Exception):
