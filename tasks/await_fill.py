@@ -44,7 +44,8 @@ def await_fill(self: StepTask, order_id: str) -> None:
             )
             return
     with shared.store.transaction() as connection:
-        order = load(connection, UUID(order_id))
+        # Locked: where news comes in between, the step would be missing from the order's history.
+        order = load(connection, UUID(order_id), lock=True)
         if order is not None and (order.unapplied or order.unfinished):
             orders.fill_heard(connection, order, shared.timing)
         elif order is not None and order.state.is_final and order.due_at is not None:
