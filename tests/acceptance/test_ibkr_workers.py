@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from execution.supervisor.services import worker_spec
-from tests.fleet import TIMINGS, Fleet, Servers, flush, wait_until
+from tests.fleet import Fleet, Servers, flush, wait_until
 from tests.venues import IbGatewayVenue
 
 WITHIN = 30.0
@@ -69,9 +69,8 @@ def connected(fleet: Fleet) -> set[int]:
 
 
 @contextlib.contextmanager
-def guest(fleet: Fleet) -> Iterator[subprocess.Popen[bytes]]:
-    """A second worker, which nobody starts again when it dies."""
-    before = connected(fleet)
+def guest(fleet: Fleet) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A second worker, which nobody starts again when it dies, and its client id."""
     spec = worker_spec("ibkr", fleet.home, fleet.environment, 2)
     with Path(fleet.home / "guest.log").open("ab") as log:
         worker = subprocess.Popen(
@@ -83,23 +82,22 @@ def guest(fleet: Fleet) -> Iterator[subprocess.Popen[bytes]]:
             start_new_session=True,
         )
         try:
-            wait_until(lambda: connected(fleet) - before, what="the second worker")
-            wait_until(lambda: sessions(fleet) == 2, what="its session")
-            yield worker
+            yield worker, wait_until(lambda: client_id_of(fleet, worker.pid), what="its session")
         finally:
             worker.send_signal(signal.SIGCONT)
             worker.kill()
             worker.wait()
 
 
-def sessions(fleet: Fleet) -> int:
-    """How many sessions are connected and alive."""
-    (row,) = fleet.query(
-        """SELECT count(*) FROM broker_sessions WHERE broker = 'IBKR' AND status = 'LIVE_READY'
-        AND ended_at IS NULL AND heartbeat_at > clock_timestamp() - CAST(%s AS interval)""",
-        TIMINGS["SESSION_TIMEOUT"] + " s",
+def client_id_of(fleet: Fleet, pid: int) -> int | None:
+    """Under which client id a process takes new orders."""
+    rows = fleet.query(
+        """SELECT c.client_id FROM ibkr_client_ids c JOIN broker_sessions s USING (session_id)
+        WHERE s.worker LIKE %s AND s.status = 'LIVE_READY' AND s.ended_at IS NULL
+        ORDER BY s.started_at LIMIT 1""",
+        f"%:{pid}",
     )
-    return int(row["count"])
+    return int(rows[0]["client_id"]) if rows else None
 
 
 def rest_under(fleet: Fleet, client_id: int, count: int) -> list[str]:
@@ -157,8 +155,8 @@ def test_a_killed_workers_orders_are_taken_up(fleet: Fleet) -> None:
     After kill -9 the other worker cancels one of the dead one's orders, fills the other, and then
     lets go of its client id.
     """
-    with guest(fleet) as worker:
-        (client_id,) = connected(fleet) - {1, STRANGER}
+    with guest(fleet) as (worker, client_id):
+        assert client_id not in {1, STRANGER}
         cancelled, filled = rest_under(fleet, client_id, 2)
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
@@ -172,8 +170,7 @@ def test_a_killed_workers_orders_are_taken_up(fleet: Fleet) -> None:
 
 def test_each_changes_its_own(fleet: Fleet) -> None:
     """A cancel goes to the worker that has the order's client id, whichever it is."""
-    with guest(fleet):
-        (client_id,) = connected(fleet) - {1}
+    with guest(fleet) as (_, client_id):
         names = [*rest_under(fleet, client_id, 1), *rest_under(fleet, 1, 1)]
         for name in names:
             fleet.client.cancel(name)
@@ -183,8 +180,7 @@ def test_each_changes_its_own(fleet: Fleet) -> None:
 
 def test_a_worker_that_was_only_stopped(fleet: Fleet) -> None:
     """TWS lets nobody in under its client id: it has its orders still when it goes on."""
-    with guest(fleet) as worker:
-        (client_id,) = connected(fleet) - {1}
+    with guest(fleet) as (worker, client_id):
         (name,) = rest_under(fleet, client_id, 1)
         worker.send_signal(signal.SIGSTOP)
 
@@ -200,4 +196,4 @@ def test_a_worker_that_was_only_stopped(fleet: Fleet) -> None:
         fleet.client.cancel(name)
         worker.send_signal(signal.SIGCONT)
         assert fleet.await_state(name, "CANCELLED", timeout=WITHIN)["execution_mode"] == "LIVE"
-        assert sessions(fleet) == 2
+        wait_until(lambda: client_id_of(fleet, worker.pid) == client_id, what="its lease again")

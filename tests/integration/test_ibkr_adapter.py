@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -309,6 +309,115 @@ async def test_a_refused_change_and_the_next_one() -> None:
         assert changed.state is OrderState.SUBMITTED
         assert held(gateway, one)[0].limit_price == 94
         await broker.cancel(one)
+
+
+async def ended(broker: IBKRAdapter, one: Attempt) -> VenueOrder:
+    """The last word on an order that is waited for."""
+    async for said in broker.watch(lambda: [one]):
+        if said.state.is_final:
+            return said
+    raise AssertionError("the watch ended")
+
+
+class Several:
+    """Implements `ClientIds` for some in their order; keeps which were accepted."""
+
+    def __init__(self, *client_ids: int) -> None:
+        self.channel: int | None = None
+        self.others: frozenset[int] = frozenset()
+        self._client_ids = client_ids
+
+    async def candidates(self) -> Sequence[int]:
+        return self._client_ids
+
+    async def accepted(self, client_id: int) -> None:
+        self.channel, self.others = client_id, frozenset(self._client_ids) - {client_id}
+
+
+@on_a_loop
+async def test_a_client_id_that_somebody_else_uses_is_passed_over() -> None:
+    """326: the next of the range; where all are in use it is said so, and tried again."""
+    async with running() as gateway, connected(gateway, 1), connected(gateway, 2) as second:
+        several = Several(1, 2, 3)
+        third = adapter(gateway, client_ids=several)
+        await third.connect()
+        assert (several.channel, third.channel) == (3, 3)
+        waits = adapter(gateway, client_ids=Several(1, 2), timeout=timedelta(seconds=0.2))
+        with pytest.raises(ClientIdInUse, match="326"):
+            await waits.connect()
+        patient = adapter(gateway, client_ids=Several(1, 2))
+        connecting = asyncio.create_task(patient.connect())
+        await second.close()
+        await connecting
+        assert patient.channel == 2
+        for broker in (third, waits, patient):
+            await broker.close()
+
+
+@on_a_loop
+async def test_what_another_connection_watches_is_told_by_that_one() -> None:
+    """The orders of another client id of the range are seen, not told; its executions are."""
+    async with (
+        running() as gateway,
+        connected(gateway, 1) as first,
+        connected(gateway, client_ids=Several(7, 1)) as second,
+    ):
+        theirs, mine = resting(), resting()
+        await first.submit(theirs)
+        await second.submit(mine)
+        assert len(await second.open_orders()) == 2
+        gateway.set_price("SPY", Decimal(94), Decimal(95))
+        await second.executions(datetime.now(UTC) - timedelta(minutes=5))
+        async for said in second.watch(lambda: [mine]):
+            assert said.venue_order_id == mine.venue_order_id
+            if said.state is OrderState.FILLED:
+                break
+        executions = await second.executions(datetime.now(UTC) - timedelta(minutes=5))
+        assert {one.venue_order_id for one in executions} == {
+            mine.venue_order_id,
+            theirs.venue_order_id,
+        }
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_a_cancel_that_is_refused_ends_nothing(code: int) -> None:
+    """ib_insync would call the order Cancelled; it lives, and fills."""
+
+    @on_a_loop
+    async def case() -> None:
+        async with running() as gateway, connected(gateway) as broker:
+            one = resting()
+            await broker.submit(one)
+            gateway.faults.arm(fault(FaultKind.REJECT, on="cancel", code=str(code), reason="words"))
+            with pytest.raises(BrokerRejected, match=str(code)):
+                await broker.cancel(one)
+            found = await broker.find(one)
+            assert found is not None
+            assert found.state is OrderState.SUBMITTED
+            gateway.set_price("SPY", Decimal(94), Decimal(95))
+            assert (await ended(broker, one)).state is OrderState.FILLED
+
+    case()
+
+
+@pytest.mark.parametrize("code", [10349, 404, 202])
+def test_a_word_that_is_no_end(code: int) -> None:
+    """10349 sets a tif, 404 looks for shares, 202 needs its status: the order lives, and fills."""
+
+    @on_a_loop
+    async def case() -> None:
+        async with running() as gateway, connected(gateway) as broker:
+            one = resting()
+            await broker.submit(one)
+            gateway.sessions[7].error(held(gateway, one)[0].order_id, code, "words")
+            await broker.health_check()
+            found = await broker.find(one)
+            assert found is not None
+            assert found.state is OrderState.SUBMITTED
+            gateway.set_price("SPY", Decimal(94), Decimal(95))
+            assert (await ended(broker, one)).state is OrderState.FILLED
+
+    case()
 
 
 @on_a_loop
