@@ -140,7 +140,9 @@ def tail_of(variant: str) -> Read:
     return read
 
 
-def pooled(variant: str, samples_of: Callable[[Measured], Sequence[float]]) -> Read:
+def pooled(
+    variant: str, samples_of: Callable[[Measured], Sequence[float]], what: str = "calls"
+) -> Read:
     """The median and p95 of samples in ms, those of all rounds together."""
 
     def read(results: Results) -> Reading | None:
@@ -148,7 +150,7 @@ def pooled(variant: str, samples_of: Callable[[Measured], Sequence[float]]) -> R
         if not samples:
             return None
         spread = Spread.of(samples)
-        return Reading(spread.p50, f"p95 {spread.p95:.2f} ms, {spread.samples} calls")
+        return Reading(spread.p50, f"p95 {spread.p95:.2f} ms, {spread.samples} {what}")
 
     return read
 
@@ -247,6 +249,14 @@ FIGURES = (
         (Need("stalled"), Need("calm")),
         quotient("stalled", "calm", rate, "per s"),
         Target(0.9, at_least=True),
+    ),
+    Figure(
+        "execution",
+        "IBKR: from the execution message to the fills event, median",
+        (Need("ibkr"),),
+        pooled("ibkr", lambda measured: measured.told, "executions"),
+        Target(20.0, at_least=False),
+        unit="ms",
     ),
     Figure(
         "place",

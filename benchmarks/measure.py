@@ -63,6 +63,8 @@ class Measured:
     idle: list[float] = field(default_factory=list)
     send: list[float] = field(default_factory=list)
     place: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
+    """From a venue's execution message to the event."""
     memory: dict[str, float] = field(default_factory=dict)
     waiting: int = 0
     """Orders that rest at the venue meanwhile."""
@@ -80,7 +82,7 @@ class Measured:
                 "harness_cpu_s": round(self.burst.harness_seconds, 3),
                 "others_cpu_s": round(self.burst.others_seconds, 3),
             }
-        for name in ("idle", "send", "place"):
+        for name in ("idle", "send", "place", "told"):
             if getattr(self, name):
                 said[f"{name}_ms"] = spread_json(Spread.of(getattr(self, name)))
         if self.memory:

@@ -14,9 +14,11 @@ from benchmarks.fleets import SYMBOLS, Fleet, ServiceFleet, StockFleet, wait_unt
 from benchmarks.measure import Measured, burst, one_at_a_time, place_one_at_a_time
 from benchmarks.million import Loaded, load, require_space
 from benchmarks.servers import Servers
+from benchmarks.telling import IbkrFleet
 from benchmarks.venue import BrokerFleet
 
 WARM_UP = 100
+WARM_UP_FILLS = 10
 PLACES = 40
 """Calls of `OrderClient.place` in a round."""
 STALLED_ORDERS = 200
@@ -83,6 +85,7 @@ class Bench:
         rounds: dict[str, Callable[[Need, int], list[Measured]]] = {
             "stalled": self._run_stalled,
             "waiting": self._run_waiting,
+            "ibkr": self._run_ibkr,
         }
         found = rounds.get(need.variant, self._run_plain)(need, number)
         for measured in found:
@@ -137,6 +140,17 @@ class Bench:
             fleet.check()
         return found
 
+    def _run_ibkr(self, need: Need, number: int) -> list[Measured]:
+        measured = Measured(need.variant, number)
+        chance = random.Random(f"{self._options.seed} {need.variant} {number}")  # noqa: S311 - pauses
+        with self._fleet(need.variant, number) as fleet:
+            if not isinstance(fleet, IbkrFleet):
+                raise TypeError(f"{fleet} has no gateway")
+            names = _names(measured, "e", WARM_UP_FILLS + self._options.idle)
+            measured.told = fleet.tell_of(names, chance)[WARM_UP_FILLS:]
+            fleet.check()
+        return [measured]
+
     def _burst(self, fleet: Fleet, measured: Measured) -> None:
         burst(fleet, _names(measured, "w", WARM_UP))
         measured.burst = burst(fleet, _names(measured, "b", self._options.orders))
@@ -161,6 +175,8 @@ class Bench:
         servers = self._servers
         if variant in {"calm", "stalled"}:
             return BrokerFleet(servers, variant, url, seed=seed)
+        if variant == "ibkr":
+            return IbkrFleet(servers, variant, url, seed=seed)
         pairs = 2 if variant == "pairs" else 1
         environment = {"CONTINUE_IN_PLACE": "false"} if variant == "hop" else {}
         return ServiceFleet(servers, variant, url, environment=environment, pairs=pairs, seed=seed)

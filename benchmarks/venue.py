@@ -28,6 +28,7 @@ class VenueProcess:
     def __init__(self, home: Path, module: str, *options: str) -> None:
         self._module, self._options = module, options
         port, control = free_port(home, "venue"), free_port(home, "control")
+        self.port = port
         self.url = f"http://{LOOPBACK}:{port}"
         self._control = f"http://{LOOPBACK}:{control}"
         self._ports = (port, control)

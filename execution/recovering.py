@@ -9,7 +9,7 @@ from uuid import UUID
 
 from execution.domain.errors import RequestRefused
 from execution.domain.instruments import Instrument
-from execution.domain.lifecycle import Step
+from execution.domain.lifecycle import Step, control_queue
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.intake import new_id
@@ -25,8 +25,10 @@ _MOST_BATCHES = 1_000
 class Messages(Protocol):
     """Sends messages to the queues; what is lost of them a later sweep sends again."""
 
-    def steps(self, order_id: UUID, first: Step, broker: BrokerName) -> None:
-        """Send an order's steps, from `first` on."""
+    def steps(
+        self, order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+    ) -> None:
+        """Send an order's steps, from `first` on, to the broker's workers or one channel's."""
 
     def task(self, name: str, key: UUID, queue: str) -> None:
         """Send one task, which takes the id of what it is about."""
@@ -93,9 +95,10 @@ class Sweep:
             # What is due of an order that is over is an execution that came late.
             over = order.step >= Step.PUBLISH_FILL_EVENT
             following = Step.AWAIT_FILL if over else Step(order.step + 1)
-            self.messages.steps(order.order_id, following, order.broker)
-        for command_id, broker in instructed:
-            self.messages.task("tasks.execute_command", command_id, broker.queue)
+            self.messages.steps(order.order_id, following, order.broker, order.channel)
+        for command in instructed:
+            queue = control_queue(command.broker, command.channel)
+            self.messages.task("tasks.execute_command", command.command_id, queue)
         for report_id in orphans:
             self._apply_orphan(report_id)
         rerouted, more = self._turn_away_unserved()

@@ -36,6 +36,24 @@ def _seconds(value: object) -> object:
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
+_MOST_CLIENT_IDS = 32
+"""So many clients TWS takes at once."""
+
+
+def _client_ids(value: object) -> object:
+    """A number, or the first and the last of a range."""
+    said = str(value).strip()
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", said)
+    if found is None:
+        raise ValueError("must be a number, or a range such as 1-4")
+    first, last = int(found[1]), int(found[2] or found[1])
+    if not first <= last < first + _MOST_CLIENT_IDS:
+        raise ValueError(f"must rise, by less than {_MOST_CLIENT_IDS}: TWS takes no more clients")
+    return said
+
+
+ClientIds = Annotated[str, BeforeValidator(_client_ids)]
+
 
 class NamedFileSource(PydanticBaseSettingsSource):
     """Reads `NAME` from the file that `NAME_FILE` names, as container secrets are handed over."""
@@ -106,7 +124,9 @@ class Settings(BaseSettings):
 
     ibkr_host: str | None = None
     ibkr_port: int = 7497
-    ibkr_client_id: int = 1
+    ibkr_client_id: ClientIds = Field(
+        default="1", description="Of the workers of Interactive Brokers: `1`, or a range `1-4`."
+    )
     ibkr_account: str | None = None
     mt4_bridge_url: str = "http://127.0.0.1:8005"
     mt4_bridge_token: SecretStr | None = None
@@ -199,6 +219,12 @@ class Settings(BaseSettings):
             if url.startswith(scheme):
                 return SecretStr("postgresql+psycopg2://" + url[len(scheme) :])
         return value
+
+    @property
+    def ibkr_client_ids(self) -> range:
+        """The client ids that workers of Interactive Brokers share."""
+        first, _, last = self.ibkr_client_id.partition("-")
+        return range(int(first), int(last or first) + 1)
 
     def require_database_url(self) -> str:
         """The database URL in clear; ConfigurationError when none is set."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from execution.domain.errors import BrokerError
+from execution.domain.errors import BrokerError, BrokerUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
@@ -44,7 +44,8 @@ def await_fill(self: StepTask, order_id: str) -> None:
             )
             return
     with shared.store.transaction() as connection:
-        order = load(connection, UUID(order_id))
+        # Locked: where news comes in between, the step would be missing from the order's history.
+        order = load(connection, UUID(order_id), lock=True)
         if order is not None and (order.unapplied or order.unfinished):
             orders.fill_heard(connection, order, shared.timing)
         elif order is not None and order.state.is_final and order.due_at is not None:
@@ -69,7 +70,12 @@ def _wait(order: Order) -> None:
     """
     if order.due_at is None and order.attempt.watcher is not None:
         return
-    session = session_of(order.broker)
+    try:
+        session = session_of(order.broker, order.attempt.channel)
+    except BrokerUnavailable:  # another worker's: recovery sends it there
+        with context().store.transaction() as connection:
+            orders.postpone(connection, order, _AGAIN)
+        return
     session.watch(order.for_venue())
     with context().store.transaction() as connection:
         orders.watched(connection, order, session.session_id)
@@ -132,9 +138,9 @@ def _ended_short(order: Order) -> None:
 
 def _ask_for_executions(order: Order) -> None:
     """Some executions are not here yet (a venue may list its trades late): ask again when due."""
-    session = session_of(order.broker)
     attempt = order.for_venue()
     try:
+        session = session_of(order.broker, order.attempt.channel)
         said = session.call(
             lambda adapter: adapter.find(attempt), context().settings.broker_call_timeout
         )

@@ -106,7 +106,7 @@ def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:
     """
     if order.broker is BrokerName.PAPER:
         return {}, None
-    session = session_of(order.broker)
+    session = session_of(order.broker, order.attempt.channel)
     left = replace(order.for_venue(), quantity=order.quantity - order.filled_quantity)
     rules = session.rules(left.instrument)
     fitted: Mapping[str, Decimal] = {}
@@ -135,7 +135,7 @@ def _examine(order: Order) -> tuple[str | None, bool]:
         if breaker is not BreakerState.CLOSED:
             return "circuit breaker open", True
     try:
-        session = session_of(order.broker)
+        session = session_of(order.broker, order.attempt.channel)
     except BrokerError as error:
         return str(error), False
     try:

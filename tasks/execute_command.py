@@ -70,7 +70,7 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
     attempt, timeout = order.for_venue(), context().settings.broker_call_timeout
     refused: BrokerRejected | None = None
     try:
-        session = session_of(order.broker)
+        session = session_of(order.broker, order.attempt.channel)
         session.call(lambda adapter: adapter.cancel(attempt), timeout)
     except BrokerRejected as refusal:
         refused = refusal
@@ -120,7 +120,7 @@ def _modify(task: StepTask, command: Command, order: Order) -> None:
 def _set_out(task: StepTask, command: Command, order: Order) -> None:
     """Commit the intent to change, one at a time, then send it: in place, or cancel and replace."""
     try:
-        modifies = session_of(order.broker).capabilities.modifies
+        modifies = session_of(order.broker, order.attempt.channel).capabilities.modifies
     except BrokerError:
         _later(command)
         return
@@ -159,7 +159,7 @@ def _cancel_to_replace(task: StepTask, command: Command, order: Order) -> None:
     attempt, timeout = order.for_venue(), context().settings.broker_call_timeout
     refused: BrokerRejected | None = None
     try:
-        session = session_of(order.broker)
+        session = session_of(order.broker, order.attempt.channel)
         try:
             session.call(lambda adapter: adapter.cancel(attempt), timeout)
         except BrokerRejected as refusal:
@@ -196,7 +196,7 @@ def _modify_at_venue(task: StepTask, command: Command, order: Order, problem: st
     )
     said: VenueOrder | None = None
     try:
-        session = session_of(order.broker)
+        session = session_of(order.broker, order.attempt.channel)
         if problem is None:
             try:
                 said = session.call(lambda adapter: adapter.modify(attempt, to_venue), timeout)
@@ -229,7 +229,7 @@ def _hear(task: StepTask, order: Order, said: VenueOrder | None) -> None:
     with context().store.transaction() as connection:
         fresh = orders.news(connection, order, said, context().timing.step)
     if fresh:
-        send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker)
+        send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker, order.attempt.channel)
 
 
 def _end(command: Command, order: Order, outcome: str, reason: str | None) -> None:

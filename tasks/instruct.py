@@ -7,11 +7,13 @@ from typing import Any
 
 from execution.domain.commands import CommandKind
 from execution.domain.events import Event, OrderEventType, order_event
+from execution.domain.lifecycle import control_queue
 from execution.domain.orders import Order
 from execution.store import commands, outbox
 from execution.store.commands import PENDING, Command
 from execution.store.transitions import load_by_client_id
 from tasks.step import StepTask, publish_quietly
+from workers.chains import declared
 from workers.context import context
 
 
@@ -33,9 +35,8 @@ def instruct(task: StepTask, kind: CommandKind, payload: dict[str, Any]) -> None
             refusal = refused(command, order, command.reason)
             outbox.add(connection, [refusal])
     if order is not None and command.outcome == PENDING:
-        task.app.send_task(
-            "tasks.execute_command", args=(str(command.command_id),), queue=order.broker.queue
-        )
+        queue = declared(task.app, control_queue(order.broker, order.attempt.channel))
+        task.app.send_task("tasks.execute_command", args=(str(command.command_id),), queue=queue)
     publish_quietly()
 
 

@@ -13,7 +13,7 @@ from execution.domain.vocabulary import BrokerName
 from execution.recovering import Sweep
 from tasks.step import StepTask, publish_quietly
 from workers.app import app
-from workers.chains import send_from
+from workers.chains import declared, send_from
 from workers.context import context
 
 
@@ -23,11 +23,13 @@ class _Messages:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
 
-    def steps(self, order_id: UUID, first: Step, broker: BrokerName) -> None:
-        send_from(self._celery, order_id, first, broker)
+    def steps(
+        self, order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+    ) -> None:
+        send_from(self._celery, order_id, first, broker, channel)
 
     def task(self, name: str, key: UUID, queue: str) -> None:
-        self._celery.send_task(name, args=(str(key),), queue=queue)
+        self._celery.send_task(name, args=(str(key),), queue=declared(self._celery, queue))
 
 
 @app.task(bind=True, base=StepTask, name="tasks.recover_orders")

@@ -91,7 +91,7 @@ class StepTask(Task):  # type: ignore[type-arg]
         `handed` is what it would read from the database, for the case that it runs right here.
         """
         links = self._links(order_id, following, broker)
-        if self.goes_on_here(following, broker):
+        if in_place.possible(self.app, self.request.id, links[-1]["options"]["queue"]):
             self.request.chain = None
             in_place.leave(links, handed)
         else:
@@ -100,7 +100,11 @@ class StepTask(Task):  # type: ignore[type-arg]
 
     def goes_on_here(self, following: Step, broker: BrokerName) -> bool:
         """Whether the next step may run in this very place."""
-        return in_place.possible(self.app, self.request.id, following.queue(broker))
+        links: list[Any] = list(self.request.chain or [])
+        queue = links[-1]["options"].get("queue") if links else None
+        fits = _is_of(queue, following, broker)
+        here = queue if fits and queue is not None else following.queue(broker)
+        return in_place.possible(self.app, self.request.id, here)
 
     def hand_over(self, following: Step, order: Order, handed: object) -> None:
         """Let the next step run here (see `goes_on_here`) with what only this process knows yet."""
@@ -111,9 +115,15 @@ class StepTask(Task):  # type: ignore[type-arg]
     def _links(self, order_id: UUID, following: Step, broker: BrokerName) -> list[Any]:
         """The rest of the chain; made anew where it was meant for another broker's queue."""
         links: list[Any] = list(self.request.chain or [])
-        if not links or links[-1]["options"].get("queue") != following.queue(broker):
+        if not links or not _is_of(links[-1]["options"].get("queue"), following, broker):
             return links_from(order_id, following, broker)
         return links
+
+
+def _is_of(queue: str | None, following: Step, broker: BrokerName) -> bool:
+    """Whether a step may run on a queue: its broker's, or a control queue of that broker."""
+    of_all = following.queue(broker)
+    return queue is not None and (queue == of_all or queue.startswith(f"{of_all}."))
 
 
 def publish_quietly() -> None:

@@ -62,7 +62,10 @@ def submit_order(self: StepTask, order_id: str) -> None:
 def _submit(task: StepTask, order: Order) -> bool:
     if order.step != Step.CONNECT_GATEWAY:
         return False
-    session = session_of(order.broker)
+    try:
+        session = session_of(order.broker, order.attempt.channel)
+    except BrokerUnavailable:
+        return False  # another worker's: recovery sends it there
     match order.state:
         case OrderState.PENDING:
             return _send(task, order, session)

@@ -12,10 +12,12 @@ from celery import Celery, bootsteps
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
+from execution.intake import new_id
 from execution.store import stamp
 from workers import brokers, registry
-from workers.chains import send_from
-from workers.context import context
+from workers.chains import declared, send_from
+from workers.client_ids import Adopting, Shared
+from workers.context import Context, context
 from workers.session import BrokerSession
 
 
@@ -35,9 +37,7 @@ class BrokerSessions(bootsteps.StartStopStep):
             served = set(parent.app.amqp.queues.consume_from)
             for broker in BrokerName:
                 if broker.queue in served:
-                    adapter = brokers.build(broker, shared)
-                    wake = _waker(parent.app, broker)
-                    session = BrokerSession(broker, adapter, shared, wake)
+                    session = _session(parent, broker, shared)
                     registry.add(session)
                     session.start()
         except ExecutionError as error:
@@ -45,8 +45,71 @@ class BrokerSessions(bootsteps.StartStopStep):
             raise SystemExit(1) from None
 
 
-def _waker(app: Celery, broker: BrokerName) -> Callable[[UUID], None]:
+def _session(worker: Any, broker: BrokerName, shared: Context) -> BrokerSession:
+    if broker is BrokerName.IBKR and len(shared.settings.ibkr_client_ids) > 1:
+        return _one_of_several(worker, shared)
+    adapter = brokers.build(broker, shared)
+    return BrokerSession(broker, adapter, shared, _waker(worker.app, broker, lambda: None))
+
+
+def _one_of_several(worker: Any, shared: Context) -> BrokerSession:
+    """The session for new orders of a worker that shares client ids with others."""
+    broker, serving = BrokerName.IBKR, Queues(worker)
+
+    def session(
+        session_id: UUID, adopted: int | None = None, beside: BrokerSession | None = None
+    ) -> BrokerSession:
+        client_ids = Shared(shared, session_id, serving, adopted)
+        return BrokerSession(
+            broker,
+            brokers.build(broker, shared, client_ids),
+            shared,
+            _waker(worker.app, broker, lambda: client_ids.channel),
+            session_id=session_id,
+            beside=beside,
+            meanwhile=adopting.keep_on if beside is None else None,
+        )
+
+    def adopt(client_id: int, session_id: UUID) -> BrokerSession:
+        return session(session_id, client_id, first)
+
+    adopting = Adopting(shared, serving, adopt)
+    first = session(new_id())
+    return first
+
+
+class Queues:
+    """Implements `workers.client_ids.Serving` on a worker's consumer, which may come and go."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+
+    def serve(self, queue: str) -> None:
+        app = self._worker.app
+        # Whichever consumer starts from now on takes from it as well.
+        app.amqp.queues.select_add(app.amqp.queues[declared(app, queue)])
+        self._change("add_task_queue", queue)
+
+    def leave(self, queue: str) -> None:
+        self._worker.app.amqp.queues.deselect(queue)
+        self._change("cancel_task_queue", queue)
+
+    def _change(self, what: str, queue: str) -> None:
+        consumer = getattr(self._worker, "consumer", None)
+        if consumer is None:
+            return
+
+        def change() -> None:
+            if consumer.task_consumer is not None:
+                getattr(consumer, what)(queue)
+
+        consumer.call_soon(change)
+
+
+def _waker(
+    app: Celery, broker: BrokerName, channel: Callable[[], int | None]
+) -> Callable[[UUID], None]:
     def wake(order_id: UUID) -> None:
-        send_from(app, order_id, Step.AWAIT_FILL, broker)
+        send_from(app, order_id, Step.AWAIT_FILL, broker, channel())
 
     return wake

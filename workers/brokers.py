@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from yarl import URL
 
@@ -25,6 +26,9 @@ from execution.settings import Settings
 from execution.store import ibkr_order_ids, reconciling
 from workers.context import Context
 
+if TYPE_CHECKING:
+    from workers.adapters.ibkr.client_ids import ClientIds
+
 POLL_INTERVAL = timedelta(seconds=3)
 _TRADED_SECONDS = 15.0
 PAPER_POLL_INTERVAL = timedelta(milliseconds=250)
@@ -35,13 +39,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(broker: BrokerName, context: Context) -> Broker | str:
-    """The broker's adapter, or the words that say which variables are missing for it."""
+def build(
+    broker: BrokerName, context: Context, client_ids: ClientIds | None = None
+) -> Broker | str:
+    """The broker's adapter, or the words that say which variables are missing for it.
+
+    `client_ids` are those that an adapter of Interactive Brokers shares with other workers.
+    """
     if broker is BrokerName.PAPER:
         return _paper(context)
     ledger = context.settings.ledger_broker_url
     if ledger and broker in _stood_in_for(context.settings):
         return _ledger(broker, ledger, context.settings)
+    if broker is BrokerName.IBKR:
+        return _ibkr(context, client_ids)
     return _LIVE[broker](context)
 
 
@@ -96,11 +107,12 @@ def _stood_in_for(settings: Settings) -> set[BrokerName]:
         raise ConfigurationError(f"LEDGER_BROKERS: {error}") from None
 
 
-def _ibkr(context: Context) -> Broker | str:
+def _ibkr(context: Context, client_ids: ClientIds | None = None) -> Broker | str:
     settings = context.settings
     if settings.ibkr_host is None or settings.ibkr_account is None:
         return "IBKR_HOST and IBKR_ACCOUNT are not both set"
     from workers.adapters.ibkr.adapter import IBKRAdapter, is_real  # noqa: PLC0415
+    from workers.adapters.ibkr.client_ids import OneClientId  # noqa: PLC0415
 
     practice = settings.execution_environment is Environment.PRACTICE
     if practice and is_real(settings.ibkr_account):
@@ -111,39 +123,42 @@ def _ibkr(context: Context) -> Broker | str:
     return IBKRAdapter(
         host=settings.ibkr_host,
         port=settings.ibkr_port,
-        client_id=settings.ibkr_client_id,
+        client_ids=client_ids or OneClientId(settings.ibkr_client_ids[0]),
         account=settings.ibkr_account,
         timeout=settings.broker_call_timeout,
-        order_ids=_OrderIds(context, settings.ibkr_client_id),
+        order_ids=_OrderIds(context),
     )
 
 
 class _OrderIds:
     """Implements `workers.adapters.ibkr.adapter.OrderIds` on the table of them."""
 
-    def __init__(self, context: Context, client_id: int) -> None:
-        self._store, self._client_id = context.store, client_id
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
 
-    async def take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
+    async def take(self, client_id: int, venue_order_id: str, above: int) -> tuple[int, bool]:
         """BrokerUnavailable when PostgreSQL does not answer: nothing is sent without an id."""
         try:
-            return await asyncio.to_thread(self._take, venue_order_id, above)
+            taken = await asyncio.to_thread(self._take, client_id, venue_order_id, above)
         except StoreUnavailable as error:
             raise BrokerUnavailable(f"no order id for TWS: {error}") from error
+        if taken.client_id != client_id:
+            raise OutcomeUnknown(f"client id {taken.client_id} may have sent {venue_order_id}")
+        return taken.order_id, taken.known
 
-    async def release(self, venue_order_id: str) -> None:
+    async def release(self, client_id: int, venue_order_id: str) -> None:
         try:
-            await asyncio.to_thread(self._release, venue_order_id)
+            await asyncio.to_thread(self._release, client_id, venue_order_id)
         except StoreUnavailable as error:
             raise OutcomeUnknown(f"an order id of TWS is not released: {error}") from error
 
-    def _take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
+    def _take(self, client_id: int, venue_order_id: str, above: int) -> ibkr_order_ids.Taken:
         with self._store.brief() as link:
-            return ibkr_order_ids.take(link, self._client_id, venue_order_id, above)
+            return ibkr_order_ids.take(link, client_id, venue_order_id, above)
 
-    def _release(self, venue_order_id: str) -> None:
+    def _release(self, client_id: int, venue_order_id: str) -> None:
         with self._store.brief() as link:
-            ibkr_order_ids.release(link, self._client_id, venue_order_id)
+            ibkr_order_ids.release(link, client_id, venue_order_id)
 
 
 def _mt4(context: Context) -> Broker | str:
@@ -216,7 +231,6 @@ def _traded(context: Context, broker: BrokerName) -> Callable[[], Awaitable[set[
 
 
 _LIVE: dict[BrokerName, Callable[[Context], Broker | str]] = {
-    BrokerName.IBKR: _ibkr,
     BrokerName.MT4: _mt4,
     BrokerName.BINANCE: _binance,
 }

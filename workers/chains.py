@@ -6,12 +6,22 @@ from typing import Any
 from uuid import UUID
 
 from celery import Celery
+from kombu import Queue
 
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
 
 
-def links_from(order_id: UUID, first: Step, broker: BrokerName) -> list[dict[str, Any]]:
+def declared(app: Celery, queue: str) -> str:
+    """The queue's name, known to this process from now on: control queues come and go."""
+    if queue not in app.amqp.queues:
+        app.amqp.queues.add(Queue(queue))
+    return queue
+
+
+def links_from(
+    order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+) -> list[dict[str, Any]]:
     """The links of the chain from `first` on as a Celery message carries them: the next one last.
 
     Signatures as `celery.chain` makes them, without the detour through its canvas, which costs
@@ -22,7 +32,7 @@ def links_from(order_id: UUID, first: Step, broker: BrokerName) -> list[dict[str
             "task": step.task,
             "args": [str(order_id)],
             "kwargs": {},
-            "options": {"queue": step.queue(broker)},
+            "options": {"queue": step.queue(broker, channel)},
             "subtask_type": None,
             "immutable": True,
         }
@@ -31,7 +41,10 @@ def links_from(order_id: UUID, first: Step, broker: BrokerName) -> list[dict[str
     ]
 
 
-def send_from(app: Celery, order_id: UUID, first: Step, broker: BrokerName) -> None:
+def send_from(
+    app: Celery, order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+) -> None:
     """Send that chain."""
-    *rest, link = links_from(order_id, first, broker)
+    *rest, link = links_from(order_id, first, broker, channel)
+    declared(app, link["options"]["queue"])
     app.signature(link).apply_async(chain=rest)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -14,15 +15,18 @@ from execution.domain.errors import (
     StoreUnavailable,
 )
 from execution.domain.instruments import Instrument
+from execution.domain.lending import Lender
 from execution.domain.ports import Broker
 from execution.domain.reports import Quote
 from execution.domain.routing import LIVE_ROUTES
 from execution.domain.vocabulary import BrokerName
+from execution.events.lending import LendingCache
 from execution.intake import today
 from execution.store import quotes as history
 from workers.context import Context
 
 EVERY_SECONDS = 1.0
+LENDING_EVERY_SECONDS = 5.0
 
 
 async def feed(context: Context, broker: BrokerName, adapter: Broker) -> None:
@@ -54,10 +58,36 @@ async def ask(context: Context, adapter: Broker, instrument: Instrument) -> Quot
     return found[0]
 
 
+async def feed_lending(context: Context, broker: BrokerName, adapter: Broker) -> None:
+    """Ask how many shares of what is wanted can be borrowed, round by round, where any are lent.
+
+    What a venue does not say of one share is passed over.
+    """
+    if not isinstance(adapter, Lender):
+        return
+    cache = LendingCache(context.redis)
+    while True:
+        try:
+            wanted = await asyncio.to_thread(_of, context, broker, cache.wanted)
+            for instrument in wanted:
+                with suppress(BrokerUnavailable):
+                    heard = await adapter.shortable(instrument)
+                    await asyncio.to_thread(cache.put, [heard])
+        except EventsUnavailable as error:
+            structlog.get_logger().warning("lending not kept", broker=broker, error=str(error))
+        await asyncio.sleep(LENDING_EVERY_SECONDS)
+
+
 def _wanted(context: Context, broker: BrokerName) -> Sequence[Instrument]:
+    return _of(context, broker, context.quotes.wanted)
+
+
+def _of(
+    context: Context, broker: BrokerName, symbols: Callable[[], Sequence[str]]
+) -> Sequence[Instrument]:
     """The instruments among what is wanted that this broker is the venue of."""
     found = []
-    for symbol in context.quotes.wanted():
+    for symbol in symbols():
         try:
             instrument = context.mapper.map(symbol, None, on=today())
         except RequestRefused:

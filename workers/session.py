@@ -18,6 +18,7 @@ from uuid import UUID
 
 import structlog
 
+from execution.domain.channels import Channelled
 from execution.domain.errors import (
     BrokerError,
     BrokerUnavailable,
@@ -35,6 +36,7 @@ from execution.intake import new_id
 from execution.store import breakers, orders, reports, sessions, trading_rules, transitions
 from workers import quoting, reconciling
 from workers.context import Context
+from workers.loop import LoopThread
 
 T = TypeVar("T")
 
@@ -64,6 +66,9 @@ class BrokerSession:
     It heartbeats a row in `broker_sessions`, connects and connects again, adopts waiting orders
     that nobody watches, and records what the venue says of them. `wake(order_id)` is called when
     an order has news that step 5 must look at. `adapter` is a text where credentials are missing.
+
+    A session `beside` another uses that one's loop, and leaves quotes to it. What is to be done
+    while there is a connection runs as `meanwhile`.
     """
 
     def __init__(
@@ -72,9 +77,14 @@ class BrokerSession:
         adapter: Broker | str,
         context: Context,
         wake: Callable[[UUID], None],
+        *,
+        session_id: UUID | None = None,
+        beside: BrokerSession | None = None,
+        meanwhile: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.broker = broker
-        self.session_id = new_id()
+        self.session_id = session_id or new_id()
+        self._beside, self._meanwhile = beside, meanwhile
         self._adapter = adapter
         self._context = context
         self._wake = wake
@@ -86,13 +96,16 @@ class BrokerSession:
         self._last_said: dict[str, tuple[object, ...]] = {}
         self._verified = -_VERIFY_EVERY
         self._stopping = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name=f"{broker}-loop", daemon=True)
+        self._main: asyncio.Task[None] | None = None
+        self.thread: LoopThread = LoopThread(f"{broker}-loop") if beside is None else beside.thread
+        self._loop = self.thread.loop
         self._heart = threading.Thread(target=self._beat, name=f"{broker}-heart", daemon=True)
 
     def start(self) -> None:
         """Start the loop and the heartbeat; connecting goes on in the background."""
-        self._thread.start()
+        if self._beside is None:
+            self.thread.start()
+        self._loop.call_soon_threadsafe(self._begin)
         self._heart.start()
 
     def stop(self) -> None:
@@ -100,8 +113,8 @@ class BrokerSession:
         self._stopping.set()
         with suppress(FutureTimeout, RuntimeError):
             asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        if self._beside is None:
+            self.thread.stop()
         self._heart.join(5)
         with suppress(StoreUnavailable), self._context.store.transaction() as connection:
             sessions.close_session(connection, self.session_id)
@@ -168,6 +181,16 @@ class BrokerSession:
         return not isinstance(self._adapter, str)
 
     @property
+    def channel(self) -> int | None:
+        """Which of several identities it has at its venue, where orders belong to one of them."""
+        return self._adapter.channel if isinstance(self._adapter, Channelled) else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is connected, and has looked at what happened before."""
+        return self._status is SessionStatus.LIVE_READY
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the venue behind this session can do. BrokerUnavailable without an adapter."""
         if isinstance(self._adapter, str):
@@ -189,16 +212,14 @@ class BrokerSession:
         """Wait for news of an attempt from now on."""
         self._waiting[attempt.venue_order_id] = attempt
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+    def _begin(self) -> None:
         self._main = self._loop.create_task(self._keep_connected())
-        self._loop.run_forever()
-        self._loop.close()
 
     async def _shut(self) -> None:
-        self._main.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._main
+        if self._main is not None:
+            self._main.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._main
         if not isinstance(self._adapter, str):
             await self._adapter.close()
 
@@ -268,7 +289,11 @@ class BrokerSession:
                 group.create_task(self._adopt(adapter))
                 group.create_task(self._check(adapter))
                 group.create_task(self._listen(adapter))
-                group.create_task(quoting.feed(self._context, self.broker, adapter))
+                if self._beside is None:
+                    group.create_task(quoting.feed(self._context, self.broker, adapter))
+                    group.create_task(quoting.feed_lending(self._context, self.broker, adapter))
+                if self._meanwhile is not None:
+                    group.create_task(self._meanwhile())
                 group.create_task(self._relearn_rules(adapter))
         except ExceptionGroup as failures:
             lost, other = failures.split(BrokerError)
@@ -354,7 +379,11 @@ class BrokerSession:
         settings = self._context.settings
         with within("adopt"), self._context.store.transaction() as connection:
             found = sessions.adopt(
-                connection, self.session_id, self.broker, settings.session_timeout
+                connection,
+                self.session_id,
+                self.broker,
+                settings.session_timeout,
+                channel=self.channel,
             )
         attempts = [order.for_venue() for order in found]
         for attempt in attempts:

@@ -36,9 +36,11 @@ class Messages:
     ) -> None:
         self._celery.close()
 
-    def steps(self, order_id: UUID, first: Step, broker: BrokerName) -> None:
+    def steps(
+        self, order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+    ) -> None:
         """Send the first step; it makes the rest of its chain itself, as after any turn."""
-        self.task(first.task, order_id, first.queue(broker))
+        self.task(first.task, order_id, first.queue(broker, channel))
 
     def task(self, name: str, key: UUID, queue: str) -> None:
         """Send one task, which takes an id."""

@@ -9,6 +9,11 @@ from execution.domain.vocabulary import BrokerName
 INTAKE_QUEUE = "orders"
 
 
+def control_queue(broker: BrokerName, channel: int | None) -> str:
+    """Where the worker of a channel is told what only it can do: `ibkr.2`; without one `ibkr`."""
+    return broker.queue if channel is None else f"{broker.queue}.{channel}"
+
+
 class Step(IntEnum):
     """A step's value is its number; an order's `step` is the last one completed (0: none yet)."""
 
@@ -31,6 +36,9 @@ class Step(IntEnum):
         """The Celery task's name."""
         return f"tasks.{self.label}"
 
-    def queue(self, broker: BrokerName) -> str:
-        """The queue a step runs on: the first two need no broker, the rest its own worker."""
-        return INTAKE_QUEUE if self <= Step.PERSIST_ORDER else broker.queue
+    def queue(self, broker: BrokerName, channel: int | None = None) -> str:
+        """The queue a step runs on: the first two need no broker, the rest its own worker.
+
+        What only one of its workers can do, that of a `channel`, runs on that one's control queue.
+        """
+        return INTAKE_QUEUE if self <= Step.PERSIST_ORDER else control_queue(broker, channel)

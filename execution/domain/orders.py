@@ -28,6 +28,7 @@ class AttemptState:
 
     `replacement` holds the terms under which a new attempt follows, once this one is over at the
     venue (see `execution.store.following`); `closes` the venue's position that it closes.
+    `channel` is the client id that alone can change it, where its broker's workers share several.
     """
 
     attempt_id: UUID
@@ -48,6 +49,7 @@ class AttemptState:
     replacement: Mapping[str, Any] | None
     closes: str | None
     created_at: datetime
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

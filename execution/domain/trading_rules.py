@@ -27,6 +27,9 @@ class TradingRules:
     price) in its currency. `market_*` hold for orders that trade at the market instead of those
     without the prefix. Trails are in percent, in steps of `trail_step`. `tradable` False: the venue
     lists it and takes no order for it just now.
+
+    Where the step depends on the price, `price_steps` are pairs of a price and the step that holds
+    from there on, the lowest first; they count instead of `price_step`.
     """
 
     symbol: str
@@ -37,6 +40,7 @@ class TradingRules:
     market_minimum_quantity: Decimal | None = None
     market_maximum_quantity: Decimal | None = None
     price_step: Decimal | None = None
+    price_steps: tuple[tuple[Decimal, Decimal], ...] = ()
     minimum_price: Decimal | None = None
     maximum_price: Decimal | None = None
     minimum_notional: Decimal | None = None
@@ -51,11 +55,7 @@ class TradingRules:
     def as_json(self) -> dict[str, Any]:
         """Decimals as plain text, what is None left out."""
         values = ((name, getattr(self, name)) for name in self.__slots__)
-        return {
-            name: plain(value) if isinstance(value, Decimal) else value
-            for name, value in values
-            if value is not None
-        }
+        return {name: _as_json(value) for name, value in values if value not in {None, ()}}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TradingRules:
@@ -64,9 +64,18 @@ class TradingRules:
         known: dict[str, Any] = {
             name: value if name in words else Decimal(value)
             for name, value in values.items()
-            if name in cls.__slots__
+            if name in cls.__slots__ and name != "price_steps"
         }
-        return cls(**known)
+        steps = ((Decimal(low), Decimal(step)) for low, step in values.get("price_steps", ()))
+        return cls(**known, price_steps=tuple(steps))
+
+    def price_step_at(self, price: Decimal) -> Decimal | None:
+        """The step that holds at a price; None where every price is taken."""
+        found = self.price_step
+        for low, step in self.price_steps:
+            if low <= price or found is None:
+                found = step
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ def _price(
 ) -> Decimal | None:
     if asked is None:
         return None
-    price = _rounded(asked, rules.price_step, ROUND_FLOOR if side is Side.BUY else ROUND_CEILING)
+    price = _on_a_step(asked, rules, ROUND_FLOOR if side is Side.BUY else ROUND_CEILING)
     least, most = rules.minimum_price, rules.maximum_price
     if price <= 0 or (least is not None and price < least):
         smallest = plain(least or rules.price_step or Decimal(0))
@@ -151,6 +160,25 @@ def _price(
     if most is not None and price > most:
         raise RequestRefused(f"{name}: {plain(asked)} is above {venue}'s maximum of {plain(most)}")
     return price
+
+
+def _on_a_step(price: Decimal, rules: TradingRules, rounding: str) -> Decimal:
+    """`price` rounded; where that leads to another step's prices, by that step.
+
+    Each turn leads further in one direction, and there are no more of them than steps.
+    """
+    for _ in range(len(rules.price_steps) + 1):
+        rounded = _rounded(price, rules.price_step_at(price), rounding)
+        if rounded == price:
+            break
+        price = rounded
+    return price
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [[plain(part) for part in pair] for pair in value]
+    return plain(value) if isinstance(value, Decimal) else value
 
 
 def _trail(asked: Decimal | None, rules: TradingRules, venue: str) -> Decimal | None:

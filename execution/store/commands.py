@@ -15,6 +15,7 @@ from execution.domain.commands import CommandKind
 from execution.domain.events import Event
 from execution.domain.vocabulary import BrokerName
 from execution.store import outbox
+from execution.store.transitions import CHANNEL
 
 PENDING = "PENDING"
 DONE = "DONE"
@@ -198,16 +199,27 @@ def postpone(connection: Connection, command_id: UUID, due: timedelta) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DueCommand:
+    """A command that is overdue, and which broker's workers it is for, or which one of them."""
+
+    command_id: UUID
+    broker: BrokerName
+    channel: int | None
+
+
 def due(
     connection: Connection, deadline: timedelta, most: timedelta, limit: int
-) -> list[tuple[UUID, BrokerName]]:
-    """Pending commands, overdue, whose order exists, with its broker; each is put off."""
+) -> list[DueCommand]:
+    """Pending commands, overdue, whose order exists; each is put off."""
     rows = connection.execute(
         text(
-            """
+            f"""
             WITH overdue AS (
-                SELECT c.command_id, o.broker FROM order_commands c
+                SELECT c.command_id, o.broker, {CHANNEL} AS channel FROM order_commands c
                 JOIN orders o ON o.client_order_id = c.client_order_id
+                JOIN order_attempts a
+                    ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
                 WHERE c.outcome = 'PENDING' AND c.due_at < clock_timestamp()
                 ORDER BY c.due_at LIMIT :limit FOR UPDATE OF c SKIP LOCKED
             )
@@ -215,12 +227,12 @@ def due(
                 due_at = clock_timestamp()
                     + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
             FROM overdue d WHERE c.command_id = d.command_id
-            RETURNING c.command_id, d.broker
+            RETURNING c.command_id, d.broker, d.channel
             """
         ),
         {"deadline": deadline, "most": most, "limit": limit},
     )
-    return [(row.command_id, BrokerName(row.broker)) for row in rows]
+    return [DueCommand(row.command_id, BrokerName(row.broker), row.channel) for row in rows]
 
 
 def _command(row: Row[Any]) -> Command:

@@ -331,6 +331,7 @@ def news(connection: Connection, order: Order, said: VenueOrder, due: timedelta)
 
     Then step 5 is due, in the same transaction: the message that wakes it may be lost.
     """
+    transitions.lock_order(connection, order.order_id)
     fresh = reports.record(connection, order, said.executions)
     if not _report(connection, order, said) and not fresh:
         return False

@@ -179,6 +179,7 @@ def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
     at everything.
     """
     table = table_of(order.broker)
+    transitions.lock_order(connection, order.order_id)
     fills = _LOCKED[table].run(connection, {"order_id": order.order_id})
     if not fills or len(fills) != order.unfinished or order.step != Step.PERSIST_FILL:
         return None

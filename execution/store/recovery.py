@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
+from execution.store.transitions import CHANNEL
 
 BATCH = 200
 
@@ -19,11 +20,12 @@ MAXIMUM_WAIT = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class DueOrder:
-    """An order whose next step is overdue."""
+    """An order whose next step is overdue; `channel` is whose step it is, if not anybody's."""
 
     order_id: UUID
     broker: BrokerName
     step: int
+    channel: int | None = None
 
 
 def due_requests(connection: Connection, deadline: timedelta) -> list[tuple[UUID, Step]]:
@@ -51,23 +53,25 @@ def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
     rows = connection.execute(
         text(
             f"""
-            UPDATE orders SET resends = resends + 1,
+            UPDATE orders o SET resends = o.resends + 1,
                 due_at = clock_timestamp()
-                    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
-            WHERE order_id IN (
+                    + least(:deadline * power(2, least(o.resends, 10)), CAST(:most AS interval))
+            FROM order_attempts a
+            WHERE a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
+              AND o.order_id IN (
                 SELECT order_id FROM orders
                 WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
                 FOR UPDATE SKIP LOCKED)
-            RETURNING order_id, broker,
+            RETURNING o.order_id, o.broker, {CHANNEL} AS channel,
                 -- Of an order in doubt, whose execution was heard of, nothing need be asked.
-                CASE WHEN state = 'UNKNOWN' AND EXISTS (SELECT FROM execution_reports r
-                        WHERE r.order_id = orders.order_id AND r.applied_at IS NULL)
-                    THEN {Step.SUBMIT_ORDER:d} ELSE step END AS step
+                CASE WHEN o.state = 'UNKNOWN' AND EXISTS (SELECT FROM execution_reports r
+                        WHERE r.order_id = o.order_id AND r.applied_at IS NULL)
+                    THEN {Step.SUBMIT_ORDER:d} ELSE o.step END AS step
             """
         ),
         {"deadline": deadline, "most": MAXIMUM_WAIT, "batch": BATCH},
     )
-    return [DueOrder(row.order_id, BrokerName(row.broker), row.step) for row in rows]
+    return [DueOrder(row.order_id, BrokerName(row.broker), row.step, row.channel) for row in rows]
 
 
 def orphan_reports(connection: Connection) -> list[int]:

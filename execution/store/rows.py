@@ -75,6 +75,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         reported_reason=row["a_reported_reason"],
         replacement=row["a_replacement"],
         closes=row["a_closes"],
+        channel=row["a_channel"],
         created_at=row["a_created_at"],
     )
     return Order(

@@ -101,12 +101,25 @@ def adopt(
     session_id: UUID,
     broker: BrokerName,
     timeout: timedelta,
+    *,
+    channel: int | None = None,
     limit: int = ADOPTED_AT_ONCE,
 ) -> list[Order]:
     """Take over the waiting orders of a broker that nobody alive watches.
 
     A lease on a waiting order is its watcher's heartbeat: thousands of orders are held by one row.
+    Where several channels are shared a session takes the orders of its own, whoever watched them,
+    since the venue has let in nobody else; those of the others it leaves alone.
     """
+    unwatched = "s.session_id IS NULL"
+    if channel is not None:
+        unwatched = f"""
+            CASE coalesce((SELECT i.client_id FROM ibkr_order_ids i
+                WHERE i.venue_order_id = a.venue_order_id
+                  AND EXISTS (SELECT FROM ibkr_client_ids c WHERE c.client_id = i.client_id)), -1)
+            WHEN :channel THEN a.watcher IS DISTINCT FROM CAST(:session_id AS uuid)
+            WHEN -1 THEN {unwatched} ELSE false END
+        """
     rows = connection.execute(
         text(
             f"""
@@ -115,7 +128,7 @@ def adopt(
                 LEFT JOIN broker_sessions s ON s.session_id = a.watcher
                     AND s.ended_at IS NULL AND s.heartbeat_at > clock_timestamp() - :timeout
                 WHERE a.broker = :broker AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
-                    AND s.session_id IS NULL
+                    AND ({unwatched})
                 LIMIT :limit FOR UPDATE OF a SKIP LOCKED
             ), adopted AS (
                 UPDATE order_attempts SET watcher = :session_id
@@ -125,6 +138,12 @@ def adopt(
                 ON d.order_id = o.order_id AND d.attempt_no = o.attempt_no
             """
         ),
-        {"session_id": session_id, "broker": broker, "timeout": timeout, "limit": limit},
+        {
+            "session_id": session_id,
+            "broker": broker,
+            "timeout": timeout,
+            "limit": limit,
+            **({} if channel is None else {"channel": channel}),
+        },
     ).mappings()
     return [order_from_row(dict(row)) for row in rows]

@@ -80,10 +80,19 @@ _ATTEMPT_COLUMNS = (
     "created_at",
 )
 
+CHANNEL = """
+    CASE WHEN o.broker = 'IBKR' AND o.state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
+    THEN (SELECT i.client_id FROM ibkr_order_ids i WHERE i.venue_order_id = a.venue_order_id
+        AND EXISTS (SELECT FROM ibkr_client_ids c WHERE c.client_id = i.client_id)) END
+"""
+"""Which client id alone can change the attempt `a`: while its order `o` is not over, and where
+several are shared."""
+
 COLUMNS = ", ".join(
     [
         *(f"o.{name}" for name in _ORDER_COLUMNS),
         *(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS),
+        f"{CHANNEL} AS a_channel",
         "clock_timestamp() AS read_at",
     ]
 )
@@ -100,19 +109,31 @@ SELECT_ORDER = f"""
 """
 
 _BY_ID = Prepared(SELECT_ORDER + " WHERE o.order_id = CAST(:order_id AS uuid)")
-_LOCK_BY_ID = Prepared("SELECT FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR UPDATE")
+# Not FOR UPDATE: reports that refer to the order may come meanwhile.
+_LOCK_BY_ID = Prepared(
+    "SELECT FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR NO KEY UPDATE"
+)
 _BY_VENUE_ID = Prepared(SELECT_ORDER + " WHERE a.venue_order_id = :venue_order_id")
 _BY_CLIENT_ID = Prepared(SELECT_ORDER + " WHERE o.client_order_id = :client_order_id")
 _LOCK_BY_CLIENT_ID = Prepared(
-    "SELECT FROM orders WHERE client_order_id = :client_order_id FOR UPDATE"
+    "SELECT FROM orders WHERE client_order_id = :client_order_id FOR NO KEY UPDATE"
 )
 
 
 def load(link: Link, order_id: UUID, *, lock: bool = False) -> Order | None:
     """An order with its current attempt; `lock` keeps others from changing it meanwhile."""
     if lock:  # first, in a statement of its own: the attempt must be read as it is after the wait
-        _LOCK_BY_ID.run(link, {"order_id": order_id})
+        lock_order(link, order_id)
     return _order(_BY_ID.one(link, {"order_id": order_id}))
+
+
+def lock_order(link: Link, order_id: UUID) -> None:
+    """Keep others from changing an order; before anything else of it is locked, or they may meet.
+
+    Whoever has the order's attempt, fills or position first, and wants the order then, is in a
+    deadlock with every step: PostgreSQL ends one of them, a second later.
+    """
+    _LOCK_BY_ID.run(link, {"order_id": order_id})
 
 
 def load_by_venue_id(link: Link, venue_order_id: str) -> Order | None:

@@ -99,7 +99,10 @@ class Order(ledger.Order):
 
 @dataclass(slots=True)
 class Trade(ledger.Trade):
-    """An execution, its correction or its bust. `charges` is the commission that comes later."""
+    """An execution, its correction or its bust. `charges` is the commission that comes later.
+
+    `told_at` is when its message was sent first, to the microsecond.
+    """
 
     perm_id: int = 0
     account: str = ""
@@ -114,6 +117,7 @@ class Trade(ledger.Trade):
     average_price: Decimal = Decimal(0)
     charges: Decimal | None = None
     realized: Decimal | None = None
+    told_at: datetime | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The execution as GET /ledger has it."""

@@ -254,6 +254,9 @@ class Register:
 
     def commit(self) -> None:
         """One line for the whole change, so that a kill never leaves half of it; then tell."""
+        now = self.clock()
+        for trade in self._booked.values():
+            trade.told_at = trade.told_at or now
         if self._changed or self._booked or self._ids:
             self._journal.append(
                 {

@@ -6,13 +6,16 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
 
+from execution.events.lending import LendingCache
 from tests.fleet import PRICES, TIMINGS, Fleet, Servers, flush, wait_until
 from tests.venues import IbGatewayVenue
 
@@ -413,6 +416,19 @@ def test_a_trade_by_hand_is_booked_with_an_alert(fleet: Fleet) -> None:
         return bool(fleet.query("SELECT 1 FROM alerts WHERE kind = 'UNKNOWN_ORDER'"))
 
     wait_until(told, what="the alert")
+
+
+def test_how_many_shares_may_be_shorted(fleet: Fleet) -> None:
+    """Who has no connection to a broker wants to know of GBTC, and reads it, with its age."""
+    fleet.venue.control("POST", "shortable", {"symbol": "GBTC", "shares": 4200})
+    with closing(redis.Redis.from_url(fleet.redis_url)) as client:
+        cache = LendingCache(client)
+        assert cache.get("GBTC") is None
+        cache.want(["GBTC", "BTC-USDT"])
+        said = wait_until(lambda: cache.get("GBTC"), what="the word on GBTC")
+        assert (said.shares, said.source) == (Decimal(4200), "IBKR")
+        assert timedelta(0) <= said.age(datetime.now(UTC)) < timedelta(seconds=WITHIN)
+        assert cache.get("BTC-USDT") is None
 
 
 def test_the_doctor_says_that_all_is_well(fleet: Fleet) -> None:

@@ -18,6 +18,7 @@ from simulators.faults import FaultKind
 from simulators.ib_gateway.gateway import SUPPORTED, IbGateway
 from simulators.ib_gateway.options import GatewayOptions
 from workers.adapters.ibkr.adapter import IBKRAdapter
+from workers.adapters.ibkr.client_ids import OneClientId
 
 from .controlled import ControlledHarness
 from .harness import DEADLINE_SECONDS, Ability, Trait, VenueHarness
@@ -32,14 +33,16 @@ class OrderIdsInMemory:
         self.taken: dict[str, int] = {}
         self._last = 0
 
-    async def take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
+    async def take(self, client_id: int, venue_order_id: str, above: int) -> tuple[int, bool]:
+        del client_id
         if venue_order_id in self.taken:
             return self.taken[venue_order_id], True
         self._last = max(self._last, above) + 1
         self.taken[venue_order_id] = self._last
         return self._last, False
 
-    async def release(self, venue_order_id: str) -> None:
+    async def release(self, client_id: int, venue_order_id: str) -> None:
+        del client_id
         self.taken.pop(venue_order_id, None)
 
 
@@ -134,7 +137,7 @@ class IbkrHarness(ControlledHarness):
         return Reconnecting(
             host="127.0.0.1",
             port=self.ports[0],
-            client_id=next(self._client_ids),
+            client_ids=OneClientId(next(self._client_ids)),
             account=self.account,
             timeout=timedelta(seconds=self.answer_seconds if impatient else DEADLINE_SECONDS),
             order_ids=OrderIdsInMemory(),

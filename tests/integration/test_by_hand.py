@@ -341,7 +341,9 @@ class Sent:
     def __init__(self) -> None:
         self.messages: list[tuple[str, UUID, str]] = []
 
-    def steps(self, order_id: UUID, first: Step, broker: BrokerName) -> None:
+    def steps(
+        self, order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+    ) -> None:
         self.messages.append((first.task, order_id, first.queue(broker)))
 
     def task(self, name: str, key: UUID, queue: str) -> None:

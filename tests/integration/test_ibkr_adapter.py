@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from execution.domain.errors import (
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import ReportKind, VenueOrder
+from execution.domain.trading_rules import Terms, fit
 from execution.domain.vocabulary import (
     AssetClass,
     BrokerName,
@@ -36,9 +37,11 @@ from execution.domain.vocabulary import (
 from simulators.faults import FaultKind
 from simulators.ib_gateway.codes import CONNECTION_LOST, RESTORED_DATA_KEPT, RESTORED_DATA_LOST
 from simulators.ib_gateway.gateway import IbGateway
+from simulators.ib_gateway.listings import third_friday
 from simulators.ib_gateway.options import GatewayOptions
 from tests.contract.ibkr_harness import OrderIdsInMemory
 from workers.adapters.ibkr.adapter import IBKRAdapter
+from workers.adapters.ibkr.client_ids import OneClientId
 from workers.adapters.ibkr.connection import ClientIdInUse
 
 from .test_ib_gateway import eventually, on_a_loop, running, until
@@ -76,7 +79,7 @@ def adapter(gateway: IbGateway, client_id: int = 7, **changes: Any) -> IBKRAdapt
     values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": gateway.port,
-        "client_id": client_id,
+        "client_ids": OneClientId(client_id),
         "account": ACCOUNT,
         "timeout": timedelta(seconds=5),
         "order_ids": OrderIdsInMemory(),
@@ -308,6 +311,115 @@ async def test_a_refused_change_and_the_next_one() -> None:
         await broker.cancel(one)
 
 
+async def ended(broker: IBKRAdapter, one: Attempt) -> VenueOrder:
+    """The last word on an order that is waited for."""
+    async for said in broker.watch(lambda: [one]):
+        if said.state.is_final:
+            return said
+    raise AssertionError("the watch ended")
+
+
+class Several:
+    """Implements `ClientIds` for some in their order; keeps which were accepted."""
+
+    def __init__(self, *client_ids: int) -> None:
+        self.channel: int | None = None
+        self.others: frozenset[int] = frozenset()
+        self._client_ids = client_ids
+
+    async def candidates(self) -> Sequence[int]:
+        return self._client_ids
+
+    async def accepted(self, client_id: int) -> None:
+        self.channel, self.others = client_id, frozenset(self._client_ids) - {client_id}
+
+
+@on_a_loop
+async def test_a_client_id_that_somebody_else_uses_is_passed_over() -> None:
+    """326: the next of the range; where all are in use it is said so, and tried again."""
+    async with running() as gateway, connected(gateway, 1), connected(gateway, 2) as second:
+        several = Several(1, 2, 3)
+        third = adapter(gateway, client_ids=several)
+        await third.connect()
+        assert (several.channel, third.channel) == (3, 3)
+        waits = adapter(gateway, client_ids=Several(1, 2), timeout=timedelta(seconds=0.2))
+        with pytest.raises(ClientIdInUse, match="326"):
+            await waits.connect()
+        patient = adapter(gateway, client_ids=Several(1, 2))
+        connecting = asyncio.create_task(patient.connect())
+        await second.close()
+        await connecting
+        assert patient.channel == 2
+        for broker in (third, waits, patient):
+            await broker.close()
+
+
+@on_a_loop
+async def test_what_another_connection_watches_is_told_by_that_one() -> None:
+    """The orders of another client id of the range are seen, not told; its executions are."""
+    async with (
+        running() as gateway,
+        connected(gateway, 1) as first,
+        connected(gateway, client_ids=Several(7, 1)) as second,
+    ):
+        theirs, mine = resting(), resting()
+        await first.submit(theirs)
+        await second.submit(mine)
+        assert len(await second.open_orders()) == 2
+        gateway.set_price("SPY", Decimal(94), Decimal(95))
+        await second.executions(datetime.now(UTC) - timedelta(minutes=5))
+        async for said in second.watch(lambda: [mine]):
+            assert said.venue_order_id == mine.venue_order_id
+            if said.state is OrderState.FILLED:
+                break
+        executions = await second.executions(datetime.now(UTC) - timedelta(minutes=5))
+        assert {one.venue_order_id for one in executions} == {
+            mine.venue_order_id,
+            theirs.venue_order_id,
+        }
+
+
+@pytest.mark.parametrize("code", [161, 10147, 10148])
+def test_a_cancel_that_is_refused_ends_nothing(code: int) -> None:
+    """ib_insync would call the order Cancelled; it lives, and fills."""
+
+    @on_a_loop
+    async def case() -> None:
+        async with running() as gateway, connected(gateway) as broker:
+            one = resting()
+            await broker.submit(one)
+            gateway.faults.arm(fault(FaultKind.REJECT, on="cancel", code=str(code), reason="words"))
+            with pytest.raises(BrokerRejected, match=str(code)):
+                await broker.cancel(one)
+            found = await broker.find(one)
+            assert found is not None
+            assert found.state is OrderState.SUBMITTED
+            gateway.set_price("SPY", Decimal(94), Decimal(95))
+            assert (await ended(broker, one)).state is OrderState.FILLED
+
+    case()
+
+
+@pytest.mark.parametrize("code", [10349, 404, 202])
+def test_a_word_that_is_no_end(code: int) -> None:
+    """10349 sets a tif, 404 looks for shares, 202 needs its status: the order lives, and fills."""
+
+    @on_a_loop
+    async def case() -> None:
+        async with running() as gateway, connected(gateway) as broker:
+            one = resting()
+            await broker.submit(one)
+            gateway.sessions[7].error(held(gateway, one)[0].order_id, code, "words")
+            await broker.health_check()
+            found = await broker.find(one)
+            assert found is not None
+            assert found.state is OrderState.SUBMITTED
+            gateway.set_price("SPY", Decimal(94), Decimal(95))
+            assert (await ended(broker, one)).state is OrderState.FILLED
+
+    case()
+
+
 @on_a_loop
 async def test_held_until_shares_are_located() -> None:
     """404 is an unfilled order, which trades when they are."""
@@ -366,11 +478,11 @@ async def test_the_line_to_ib_is_lost() -> None:
             await watching
         with pytest.raises(BrokerUnavailable):
             await broker.submit(resting())
-        with pytest.raises(BrokerUnavailable):
-            await broker.connect()
+        connecting = asyncio.create_task(broker.connect())
         gateway.set_price("SPY", Decimal(90), Decimal(91))
+        assert not (await asyncio.wait({connecting}, timeout=0.1))[0]
         gateway.say(RESTORED_DATA_KEPT)
-        await eventually(again(broker))
+        await asyncio.wait_for(connecting, 5)
         await broker.health_check()
         assert (await heard(broker, one)).state is OrderState.FILLED
 
@@ -388,6 +500,48 @@ async def test_lost_and_restored_before_anybody_looks() -> None:
             await broker.health_check()
         await broker.connect()
         await broker.health_check()
+
+
+@on_a_loop
+async def test_price_steps_by_price() -> None:
+    """Read from the market rule of the contract's exchange; what fits them TWS takes."""
+    at = datetime.now(UTC) + timedelta(days=60)
+    expiry = third_friday(at.year, at.month)
+    option = Instrument(
+        f"AAPL{expiry:%y%m%d}C00100000",
+        AssetClass.OPTION,
+        "USD",
+        Decimal(100),
+        underlying="AAPL",
+        expiry=expiry,
+        strike=Decimal(100),
+        right="CALL",
+    )
+    async with running() as gateway, connected(gateway) as broker:
+        rules = await broker.rules(option)
+        assert rules is not None
+        assert rules.price_step_at(Decimal("2.99")) == Decimal("0.01")
+        assert rules.price_step_at(Decimal(3)) == Decimal("0.05")
+        terms = Terms(Side.BUY, OrderType.LIMIT, Decimal(1), limit_price=Decimal("3.04"))
+        with pytest.raises(BrokerRejected, match="110"):
+            await broker.submit(
+                attempt(
+                    instrument=option,
+                    order_type=OrderType.LIMIT,
+                    quantity=Decimal(1),
+                    limit_price=terms.limit_price,
+                )
+            )
+        fitted = fit(terms, rules, None, "IBKR").limit_price
+        said = await broker.submit(
+            attempt(
+                instrument=option,
+                order_type=OrderType.LIMIT,
+                quantity=Decimal(1),
+                limit_price=fitted,
+            )
+        )
+        assert said.state is OrderState.SUBMITTED
 
 
 async def heard_to_its_end(broker: IBKRAdapter, one: Attempt) -> None:
@@ -467,6 +621,25 @@ async def test_quotes_of_several_and_of_what_has_none() -> None:
             ("SPY", Decimal("99.0"), Decimal("101.0"))
         ]
         assert gateway.sessions[7].quotes._streams == {}
+
+
+@on_a_loop
+async def test_how_many_shares_can_be_borrowed() -> None:
+    """The number TWS tells, now; a stream that has told it ends. An option is not lent."""
+    async with running() as gateway, connected(gateway) as broker:
+        assert (await broker.shortable(SPY)).shares == 10_000_000
+        gateway.set_shortable("SPY", 1234, locate=False)
+        said = await broker.shortable(SPY)
+        assert (said.symbol, said.shares, said.source) == ("SPY", Decimal(1234), "IBKR")
+        assert said.age(datetime.now(UTC)) < timedelta(seconds=5)
+        gateway.set_shortable("SPY", 0, locate=False)
+        assert (await broker.shortable(SPY)).shares == 0
+        await until(lambda: not gateway.sessions[7].quotes._streams)
+        gateway.data_access["SPY"] = "none"
+        with pytest.raises(BrokerUnavailable, match="354"):
+            await broker.shortable(SPY)
+        with pytest.raises(BrokerUnavailable, match="no share"):
+            await broker.shortable(replace(SPY, asset_class=AssetClass.FUTURE))
 
 
 @on_a_loop

@@ -22,7 +22,9 @@ def store(database_url: str) -> Iterator[Store]:
 def take(store: Store, name: str, above: int = 0, client_id: int = 1) -> tuple[int, bool]:
     """An attempt's order id, in a transaction of its own."""
     with store.brief() as link:
-        return ibkr_order_ids.take(link, client_id, name, above)
+        taken = ibkr_order_ids.take(link, client_id, name, above)
+    assert taken.client_id == client_id
+    return taken.order_id, taken.known
 
 
 def test_an_attempt_keeps_its_id(store: Store) -> None:
@@ -52,3 +54,17 @@ def test_many_at_once(store: Store) -> None:
     with ThreadPoolExecutor(4) as threads:
         taken = list(threads.map(lambda number: take(store, f"n{number}"), range(60)))
     assert sorted(order_id for order_id, _ in taken) == list(range(1, 61))
+
+
+def test_an_attempt_has_an_id_of_one_client_only(store: Store) -> None:
+    """Another client that would send it, too, hears whose it is; of many at once one gets it."""
+    take(store, "a", client_id=1)
+    with store.brief() as link:
+        assert ibkr_order_ids.take(link, 2, "a", 0) == ibkr_order_ids.Taken(1, 1, known=True)
+
+    def race(client_id: int) -> int:
+        with store.brief() as link:
+            return ibkr_order_ids.take(link, client_id, "b", 0).client_id
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(race, range(1, 9)))) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,8 +26,10 @@ from execution.store import (
     recovery,
     reports,
     sessions,
+    transitions,
 )
 from execution.store.engine import Store
+from tests.fleet import wait_until
 
 from .stored import START, TIMING, apply, intended, persisted, reload, submitted, trade
 
@@ -99,6 +102,44 @@ def test_the_last_word_between_fills_is_not_forgotten(store: Store) -> None:
     with store.transaction() as connection:
         assert orders.published(connection, order, TIMING.step)
     assert reload(store, order.order_id).due_at is not None
+
+
+def _held_up(store: Store) -> bool:
+    """Whether one connection waits for another's lock."""
+    return bool(
+        rows(store, "SELECT 1 FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0")
+    )
+
+
+@pytest.mark.parametrize("what", ["news", "positions"])
+def test_nobody_locks_what_is_the_orders_before_the_order(store: Store, what: str) -> None:
+    """A step that has the order still gets its attempt, its fills: otherwise it is a deadlock."""
+    order = waiting(store)
+    with store.transaction() as connection:
+        reports.record(connection, order, [trade(order, "a", "3", "100")])
+        orders.fill_heard(connection, reload(store, order.order_id), TIMING)
+    with store.transaction() as connection:
+        executions.apply_to_order(connection, order.order_id, TIMING.step)
+    order = reload(store, order.order_id)
+
+    def other() -> None:
+        with store.transaction() as connection:
+            if what == "news":
+                orders.news(connection, order, said(order, OrderState.FILLED, "3"), TIMING.step)
+            else:
+                positions.move(connection, order, TIMING.step)
+
+    with ThreadPoolExecutor(1) as threads:
+        with store.transaction() as connection:
+            transitions.lock_order(connection, order.order_id)
+            waits = threads.submit(other)
+            wait_until(lambda: _held_up(store), what="the other one being held up")
+            for table in ("order_attempts", "fills"):
+                connection.execute(
+                    text(f"SELECT FROM {table} WHERE order_id = :order_id FOR UPDATE NOWAIT"),
+                    {"order_id": order.order_id},
+                )
+        waits.result(10)
 
 
 def test_what_never_left_has_no_intent(store: Store) -> None:

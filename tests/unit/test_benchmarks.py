@@ -57,6 +57,7 @@ def test_spread() -> None:
         ("hop-idle", 1.3, 1.301),
         ("million", 0.9, 0.899),
         ("stalled", 0.9, 0.899),
+        ("execution", 20.0, 20.01),
     ],
 )
 def test_verdict(name: str, good: float, bad: float) -> None:
@@ -68,7 +69,9 @@ def test_verdict(name: str, good: float, bad: float) -> None:
 def test_every_target_is_tried() -> None:
     """The cases above are all figures with a target."""
     with_target = [figure.name for figure in FIGURES if figure.target is not None]
-    assert with_target == ["burst", "idle", "tail", "hop-burst", "hop-idle", "million", "stalled"]
+    assert with_target == [
+        *("burst", "idle", "tail", "hop-burst", "hop-idle", "million", "stalled", "execution")
+    ]
 
 
 def test_verdict_without_a_target_or_a_value() -> None:

@@ -14,7 +14,7 @@ import pytest
 from execution.domain.errors import BrokerRejected, BrokerUnavailable, RejectionScope
 from execution.domain.instruments import Instrument
 from execution.domain.vocabulary import AssetClass
-from workers.adapters.ibkr.contracts import Contracts, choose, describe, spell
+from workers.adapters.ibkr.contracts import Contracts, PriceSteps, choose, describe, spell
 
 SPY = Instrument("SPY", AssetClass.EQUITY, "USD")
 OPTION = Instrument(
@@ -38,9 +38,13 @@ FUTURE = Instrument(
 )
 
 
+NICKELS = ((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05")))
+
+
 def details(**changes: Any) -> Any:
     """What TWS tells of SPY, with changes of the contract; `magnifier` of the details."""
     magnifier = changes.pop("magnifier", 1)
+    rules = changes.pop("rules", "110,26")
     contract = {
         "conId": 756733,
         "symbol": "SPY",
@@ -59,6 +63,8 @@ def details(**changes: Any) -> Any:
         contract=SimpleNamespace(**(contract | changes)),
         priceMagnifier=magnifier,
         minTick=0.01,
+        validExchanges="SMART,CME",
+        marketRuleIds=rules,
         minSize=1.0,
         longName="SPDR S&P 500",
     )
@@ -115,6 +121,14 @@ def test_a_future_keeps_its_exchange_and_loses_its_hour() -> None:
     assert found.fields["lastTradeDateOrContractMonth"] == "20261218"
 
 
+def test_the_market_rule_of_its_exchange() -> None:
+    """TWS lists them in the order of the exchanges, and may list none."""
+    future = details(secType="FUT", exchange="CME", multiplier="50")
+    assert choose(FUTURE, [future]).market_rule == 26
+    assert choose(SPY, [details()]).market_rule == 110
+    assert choose(SPY, [details(rules="")]).market_rule is None
+
+
 def test_prices_in_cents() -> None:
     """A contract quoted in hundredths has a multiplier a hundred times as large at IB."""
     future = details(secType="FUT", exchange="CME", multiplier="5000", magnifier=100)
@@ -161,6 +175,7 @@ def test_what_nobody_asked_for_by_our_symbol(contract: dict[str, str], symbol: s
 def test_asked_for_once() -> None:
     """However many want it at the same time; not at all when it is known; anew after a failure."""
     asked: list[dict[str, Any]] = []
+    asked_rules: list[int] = []
 
     async def ask(fields: dict[str, Any]) -> Sequence[Any]:
         asked.append(fields)
@@ -169,8 +184,12 @@ def test_asked_for_once() -> None:
             raise BrokerUnavailable("not now")
         return [details()]
 
+    async def steps(market_rule: int) -> PriceSteps:
+        asked_rules.append(market_rule)
+        return NICKELS
+
     async def run() -> Contracts:
-        contracts = Contracts(ask)
+        contracts = Contracts(ask, steps)
         with pytest.raises(BrokerUnavailable):
             await contracts.qualified(SPY)
         await asyncio.gather(*(contracts.qualified(SPY) for _ in range(5)))
@@ -179,4 +198,5 @@ def test_asked_for_once() -> None:
 
     contracts = asyncio.run(run())
     assert len(asked) == 2
+    assert asked_rules == [110]
     assert contracts.symbol_of(details(symbol="OTHER").contract) == "SPY"

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from execution.domain.errors import ConfigurationError
 from execution.domain.vocabulary import BrokerName
 from execution.settings import load
 from workers import brokers
@@ -42,3 +43,18 @@ def test_no_real_account_in_practice() -> None:
 def test_paper_accounts(account: str, real: bool) -> None:  # noqa: FBT001
     """By their first letter."""
     assert is_real(account) is real
+
+
+@pytest.mark.parametrize(
+    ("said", "client_ids"), [("1", [1]), (7, [7]), ("1-4", [1, 2, 3, 4]), (" 3-3 ", [3])]
+)
+def test_client_ids(said: object, client_ids: list[int]) -> None:
+    """One, or the first and the last of several."""
+    assert list(load(ibkr_client_id=said).ibkr_client_ids) == client_ids
+
+
+@pytest.mark.parametrize("said", ["", "x", "4-1", "1-", "-1", "1,2", "1-33", "1-2-3"])
+def test_no_client_ids(said: str) -> None:
+    """The variable is named."""
+    with pytest.raises(ConfigurationError, match="IBKR_CLIENT_ID"):
+        load(ibkr_client_id=said)

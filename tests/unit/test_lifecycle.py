@@ -23,3 +23,9 @@ def test_queue(step: Step, broker: BrokerName) -> None:
     own = QUEUES[broker]
     assert broker.queue == own
     assert step.queue(broker) == (INTAKE_QUEUE if step in {1, 2} else own)
+
+
+def test_control_queue() -> None:
+    """What only one of a broker's workers can do runs there; the first two steps anywhere."""
+    queues = [step.queue(BrokerName.IBKR, 2) for step in Step]
+    assert queues == [INTAKE_QUEUE, INTAKE_QUEUE, *["ibkr.2"] * 6]

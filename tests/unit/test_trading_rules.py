@@ -139,3 +139,57 @@ def test_whatever_comes_out_is_taken(quantity: Decimal, side: Side, price: Decim
     assert fitted.limit_price % D("0.01") == 0
     assert (fitted.limit_price - price) * side.sign <= 0
     assert fit(fitted, RULES, None, "BINANCE") == fitted
+
+
+_STEPS = ((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05")), (Decimal(10), Decimal(1)))
+STEPPED = TradingRules("X", price_step=Decimal("0.01"), price_steps=_STEPS)
+
+
+@pytest.mark.parametrize(
+    ("side", "asked", "fitted"),
+    [
+        ("BUY", "2.999", "2.99"),
+        ("SELL", "2.991", "3"),
+        ("BUY", "3.04", "3"),
+        ("SELL", "3.04", "3.05"),
+        ("BUY", "10.9", "10"),
+        ("SELL", "9.96", "10"),
+        ("SELL", "10.01", "11"),
+    ],
+)
+def test_steps_that_grow_with_the_price(side: str, asked: str, fitted: str) -> None:
+    """The step that holds at a price rounds it passively, across the limits between steps too."""
+    terms = Terms(Side(side), OrderType.LIMIT, Decimal(1), limit_price=Decimal(asked))
+    assert fit(terms, STEPPED, None, "IBKR").limit_price == Decimal(fitted)
+
+
+def test_where_a_limit_is_no_multiple_of_the_step_above_it() -> None:
+    """Down from the coarser step by the finer one; up from the finer one by the coarser."""
+    rules = TradingRules("X", price_steps=((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal(2))))
+    buy, sell = (
+        Terms(side, OrderType.LIMIT, Decimal(1), limit_price=Decimal("3.5"))
+        for side in (Side.BUY, Side.SELL)
+    )
+    assert fit(buy, rules, None, "IBKR").limit_price == 2
+    assert fit(sell, rules, None, "IBKR").limit_price == 4
+    edge = replace(sell, limit_price=Decimal("2.995"))
+    assert fit(edge, rules, None, "IBKR").limit_price == 4
+
+
+def test_steps_survive_json() -> None:
+    """As numbers of the same digits."""
+    assert TradingRules.from_json(STEPPED.as_json()) == STEPPED
+
+
+@given(st.sampled_from(Side), st.decimals("0.02", "1000", places=4))
+def test_a_stepped_price_is_taken_and_no_worse(side: Side, price: Decimal) -> None:
+    """A multiple of the step that holds where it is; fitting it again changes nothing."""
+    terms = Terms(side, OrderType.LIMIT, Decimal(1), limit_price=price)
+    fitted = fit(terms, STEPPED, None, "IBKR").limit_price
+    assert fitted is not None
+    step = STEPPED.price_step_at(fitted)
+    assert step is not None
+    assert fitted % step == 0
+    assert fitted <= price if side is Side.BUY else fitted >= price
+    again = replace(terms, limit_price=fitted)
+    assert fit(again, STEPPED, None, "IBKR").limit_price == fitted

@@ -6,6 +6,7 @@ from execution.store.schema.brokers import (
     breakers,
     broker_sessions,
     environment_stamp,
+    ibkr_client_ids,
     ibkr_order_ids,
 )
 from execution.store.schema.columns import metadata
@@ -35,6 +36,7 @@ __all__ = [
     "events",
     "execution_reports",
     "fills",
+    "ibkr_client_ids",
     "ibkr_order_ids",
     "metadata",
     "nav_observations",

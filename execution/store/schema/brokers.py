@@ -73,5 +73,15 @@ ibkr_order_ids = sa.Table(
         comment="the attempt that has it; none when TWS has given it to another order",
     ),
     sa.Column("taken_at", TIME, nullable=False, server_default=NOW),
-    sa.UniqueConstraint("client_id", "venue_order_id"),
+    sa.UniqueConstraint("venue_order_id"),
+)
+
+ibkr_client_ids = sa.Table(
+    "ibkr_client_ids",
+    metadata,
+    sa.Column("endpoint", sa.Text, primary_key=True, comment="host and port of TWS"),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("client_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("session_id", UUID_, comment="who has it, for as long as that session's heart beats"),
+    sa.Column("leased_at", TIME, nullable=False, server_default=NOW),
 )

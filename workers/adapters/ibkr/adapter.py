@@ -24,14 +24,16 @@ from execution.domain.errors import (
     TooLate,
 )
 from execution.domain.instruments import Instrument
+from execution.domain.lending import Shortable
 from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
-from execution.domain.vocabulary import BrokerName, OrderState
+from execution.domain.vocabulary import AssetClass, BrokerName, OrderState
 from workers.adapters.ibkr import orders, outcomes
 from workers.adapters.ibkr.book import ON_ITS_WAY, Book, Entry, Operation, utc_now
+from workers.adapters.ibkr.client_ids import ClientIds
 from workers.adapters.ibkr.connection import ClientIdInUse, Line
-from workers.adapters.ibkr.contracts import Contracts, Fields
+from workers.adapters.ibkr.contracts import Contracts, Fields, PriceSteps
 from workers.adapters.ibkr.fills import decimal
 from workers.adapters.ibkr.outcomes import Outcome
 
@@ -47,12 +49,15 @@ _PENDING_CANCEL = "PendingCancel"
 
 
 class OrderIds(Protocol):
-    """Order ids of one client id, each on disk before it is used."""
+    """Order ids of each client id, each on disk before it is used."""
 
-    async def take(self, venue_order_id: str, above: int) -> tuple[int, bool]:
-        """The id of an attempt, and whether it had one before; a new one is larger than `above`."""
+    async def take(self, client_id: int, venue_order_id: str, above: int) -> tuple[int, bool]:
+        """The id of an attempt, and whether it had one before; a new one is larger than `above`.
 
-    async def release(self, venue_order_id: str) -> None:
+        OutcomeUnknown when it has one of another client id: that client may have sent it.
+        """
+
+    async def release(self, client_id: int, venue_order_id: str) -> None:
         """TWS has another order under the id of an attempt: it gets another next time."""
 
 
@@ -62,7 +67,7 @@ def is_real(account: str) -> bool:
 
 
 class IBKRAdapter:
-    """Implements `execution.domain.ports.Broker` for one account under one client id.
+    """Implements `execution.domain.ports.Broker` for one account under one client id at a time.
 
     `timeout` is the longest wait for an answer of TWS.
     """
@@ -76,29 +81,33 @@ class IBKRAdapter:
         *,
         host: str,
         port: int,
-        client_id: int,
+        client_ids: ClientIds,
         account: str,
         timeout: timedelta,
         order_ids: OrderIds,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._host, self._port, self._client_id = host, port, client_id
+        self._host, self._port, self._client_ids = host, port, client_ids
         self._account = account
         self._timeout = timeout.total_seconds()
         self._order_ids = order_ids
         self._now = clock
-        self._contracts = Contracts(self._ask_contract)
+        self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
         self._line: Line | None = None
 
     async def connect(self) -> None:
         """Connect, or hear of everything again on a connection that stands.
 
-        A client id that TWS has not let go of yet is tried again for as long as an answer may take.
+        One that TWS has, but TWS not with Interactive Brokers, is waited for: from pauses between
+        tries that grow while it is away, its return would be heard of late.
+        A client id that TWS has not let go of yet is tried again, after any others that may be
+        used, for as long as an answer may take.
         """
         line = self._line
         if line is not None and line.ended is None:
-            line.check()
             try:
+                await line.whole()
+                line.check()
                 await line.synchronise()
             except BrokerUnavailable:
                 if line.ended is None:
@@ -109,17 +118,39 @@ class IBKRAdapter:
         until = asyncio.get_running_loop().time() + self._timeout
         pause = _AGAIN_FIRST
         while True:
-            line = self._new_line()
             try:
-                await line.open()
+                await self._connect_under(await self._client_ids.candidates())
             except ClientIdInUse:
                 if asyncio.get_running_loop().time() + pause > until:
                     raise
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _AGAIN_MOST)
             else:
-                self._line = line
                 return
+
+    async def _connect_under(self, client_ids: Sequence[int]) -> None:
+        """Connect under the first of some client ids that is free. ClientIdInUse if none is."""
+        refused: ClientIdInUse | None = None
+        for client_id in client_ids:
+            line = self._new_line(client_id)
+            try:
+                await line.open()
+            except ClientIdInUse as error:
+                refused = error
+                continue
+            try:
+                await self._client_ids.accepted(client_id)
+            except BrokerUnavailable:
+                await line.close()
+                raise
+            self._line = line
+            return
+        raise refused or ClientIdInUse("every client id that this worker may use is another's")
+
+    @property
+    def channel(self) -> int | None:
+        """Which client id it has, where several are shared (`execution.domain.channels`)."""
+        return self._client_ids.channel
 
     async def close(self) -> None:
         line, self._line = self._line, None
@@ -150,7 +181,9 @@ class IBKRAdapter:
         self._check_time(attempt.send_by)
         contract = (await self._contracts.qualified(attempt.instrument)).fields
         fields = orders.fields(attempt, self._account)
-        order_id, known = await self._order_ids.take(attempt.venue_order_id, line.book.highest_id)
+        order_id, known = await self._order_ids.take(
+            line.client_id, attempt.venue_order_id, line.book.highest_id
+        )
         await line.limiter.order(self._patience(attempt.send_by))
         self._check_time(attempt.send_by)
         line.check()
@@ -296,6 +329,8 @@ class IBKRAdapter:
                 if entry.quiet_until > clock() and entry.ref not in awaited:
                     held.append(entry)
                     continue
+                if entry.client_id in self._client_ids.others:
+                    continue  # who has that client id hears all of it, and tells it
                 order = book.order(entry)
                 if entry.heard and order != entry.told and (entry.fills or not entry.dismissed):
                     entry.told = order
@@ -337,6 +372,18 @@ class IBKRAdapter:
             raise BrokerUnavailable(f"TWS has no market of {instrument.symbol} now")
         return Quote(instrument.symbol, bid, ask, self._now(), self.name.value)
 
+    async def shortable(self, instrument: Instrument) -> Shortable:
+        """By generic tick 236. BrokerUnavailable for what is no share, too."""
+        if instrument.asset_class is not AssetClass.EQUITY:
+            raise BrokerUnavailable(f"{instrument.symbol} is no share that is lent")
+        line = self._standing()
+        try:
+            contract = await self._contracts.qualified(instrument)
+        except BrokerRejected as refusal:
+            raise BrokerUnavailable(refusal.reason) from refusal
+        shares = await line.shortable_shares(contract.fields)
+        return Shortable(instrument.symbol, shares, self._now(), self.name.value)
+
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
         answers = await asyncio.gather(
             *(self.quote(instrument) for instrument in instruments), return_exceptions=True
@@ -364,7 +411,7 @@ class IBKRAdapter:
         entry = operation.entry
         error = outcomes.of_new_order(code, text, known_id=known)
         if outcomes.outcome_of(code, text) is Outcome.ID_USED:
-            await self._order_ids.release(entry.ref)
+            await self._order_ids.release(line.client_id, entry.ref)
             await line.next_order_id()
         if not isinstance(error, OutcomeUnknown):
             entry.dismissed = True
@@ -395,11 +442,14 @@ class IBKRAdapter:
     async def _ask_contract(self, fields: Fields) -> Sequence[Any]:
         return await self._standing().contract_details(fields)
 
-    def _new_line(self) -> Line:
+    async def _ask_price_steps(self, market_rule: int) -> PriceSteps:
+        return await self._standing().price_steps(market_rule)
+
+    def _new_line(self, client_id: int) -> Line:
         return Line(
             host=self._host,
             port=self._port,
-            client_id=self._client_id,
+            client_id=client_id,
             account=self._account,
             timeout=self._timeout,
             symbol_of=self._contracts.symbol_of,

@@ -12,12 +12,14 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from execution.domain.errors import BrokerUnavailable, CredentialsRefused, OutcomeUnknown
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.book import Book
-from workers.adapters.ibkr.contracts import Fields
+from workers.adapters.ibkr.contracts import Fields, PriceSteps
+from workers.adapters.ibkr.fills import decimal
 from workers.adapters.ibkr.limiter import Limiter
 from workers.adapters.ibkr.outcomes import Outcome
 
@@ -60,6 +62,7 @@ class Line:
         self._timeout = timeout
         self._ib: Any = None
         self._closed = asyncio.Event()
+        self._whole = asyncio.Event()
         self._refused: BrokerUnavailable | None = None
         self._asking = asyncio.Lock()
         self._asked: asyncio.Future[Any] | None = None
@@ -150,6 +153,18 @@ class Line:
 
     # What is asked.
 
+    async def whole(self) -> None:
+        """Wait for as long as TWS is without IB's servers. BrokerUnavailable when this one ends.
+
+        Whoever is back at once need not ask when: TWS says so. But it must go on answering.
+        """
+        while self.severed:
+            try:
+                await asyncio.wait_for(self._whole.wait(), self._timeout)
+            except TimeoutError:
+                await self.current_time()
+            self._check_open()
+
     async def synchronise(self) -> None:
         """Hear of every order and execution of the day, all of it asked for from now on.
 
@@ -216,6 +231,24 @@ class Line:
             return ()
         return found
 
+    async def price_steps(self, market_rule: int) -> PriceSteps:
+        """From which price on which step holds by a market rule. BrokerUnavailable.
+
+        Its answer names the rule, so one that comes late is taken for no other.
+        """
+        await self.limiter.question()
+        self.check()
+        answer = self._ib.wrapper.startReq(f"marketRule-{market_rule}")
+        self._ib.client.reqMarketRule(market_rule)
+        try:
+            found = await asyncio.wait_for(answer, self._timeout)
+        except TimeoutError:
+            raise BrokerUnavailable(f"TWS: no market rule {market_rule} in time") from None
+        except Exception as error:
+            raise _of_question(error) from error
+        steps = ((decimal(step.lowEdge), decimal(step.increment)) for step in found)
+        return tuple(sorted(steps))
+
     async def next_order_id(self) -> None:
         """Ask for the lowest order id that may be used; the book hears it."""
         await self.limiter.question()
@@ -255,6 +288,53 @@ class Line:
         if ended.done() and ended.exception() is not None:
             raise _of_question(ended.exception())
         return ticker
+
+    async def shortable_shares(self, fields: Fields) -> Decimal:
+        """How many shares can be borrowed now. BrokerUnavailable.
+
+        TWS tells it in a stream only (no snapshot has it): one is begun, and ended with its word.
+        Where it gives no number, it says at least how easily they are borrowed.
+        """
+        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
+
+        contract, wrapper = library.contract(**fields), self._ib.wrapper
+        await self.limiter.question()
+        self.check()
+        request_id = self._ib.client.getReqId()
+        failed = wrapper.startReq(request_id, contract)
+        ticker = wrapper.startTicker(request_id, contract, "mktData")
+        told, ease = asyncio.get_running_loop().create_future(), list[float]()
+
+        def look(ticker: Any) -> None:
+            ease.extend(tick.price for tick in ticker.ticks if tick.tickType == _EASE)
+            if not told.done() and not math.isnan(ticker.shortableShares):
+                told.set_result(decimal(ticker.shortableShares))
+
+        ticker.updateEvent += look
+        failed.add_done_callback(_retrieved)
+        self._ib.client.reqMktData(request_id, contract, _SHORTABLE, False, False, [])  # noqa: FBT003
+        try:
+            await asyncio.wait(
+                {failed, told}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if failed.done() and failed.exception() is not None:
+                raise _of_question(failed.exception())
+        finally:
+            refused = failed.done()
+            wrapper.tickSnapshotEnd(request_id)
+            wrapper.endTicker(ticker, "mktData")
+            wrapper.reqId2Ticker.pop(request_id, None)
+            wrapper.tickers.pop(id(contract), None)
+            if not refused and self.ended is None:
+                await self.limiter.question()
+                self._check_open()
+                self._ib.client.cancelMktData(request_id)
+        if told.done():
+            shares: Decimal = told.result()
+            return shares
+        if not ease:
+            raise BrokerUnavailable("TWS does not say how many shares can be borrowed")
+        return _AT_LEAST if ease[-1] > _EASY else Decimal(0)
 
     async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask what has no number: one at a time, since answers tell only what they are to.
@@ -308,9 +388,11 @@ class Line:
             self._refused = ClientIdInUse(f"TWS says {code}: {text}")
         elif code == _LOST:
             self.severed = self.stale = True
+            self._whole.clear()
             self.book.news.set()
         elif code in _RESTORED:
             self.severed, self.stale = False, True
+            self._whole.set()
             self.book.news.set()
         elif outcomes.outcome_of(code, text) is not Outcome.REMARK:
             asked = self._asked
@@ -320,6 +402,7 @@ class Line:
     def closed(self) -> None:
         if self.ended is None:
             self.ended = BrokerUnavailable("the connection to TWS was lost")
+        self._whole.set()
         self.book.lost(OutcomeUnknown(f"{self.ended}, before it said what became of it"))
 
     def senseless(self, error: Exception) -> None:
@@ -327,6 +410,9 @@ class Line:
 
 
 _NO_CONTRACT = 200
+# Generic tick 236: tick 46 is above 2.5 where there are at least a thousand shares, 89 how many.
+_SHORTABLE, _EASE = "236", 46
+_EASY, _AT_LEAST = 2.5, Decimal(1000)
 
 
 class _Absent(Exception):

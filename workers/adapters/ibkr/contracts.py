@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,9 @@ from workers.adapters.ibkr.fills import decimal
 Fields = dict[str, Any]
 """A contract's fields, as `ib_insync.Contract` names them."""
 
+PriceSteps = tuple[tuple[Decimal, Decimal], ...]
+"""From which price on which step holds, the lowest first."""
+
 _SMART = "SMART"
 _SEC_TYPES = {AssetClass.EQUITY: "STK", AssetClass.OPTION: "OPT", AssetClass.FUTURE: "FUT"}
 _MOST_CANDIDATES = 8
@@ -30,10 +33,14 @@ _ONE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
-    """One contract of TWS for one instrument of ours, and what TWS takes of it."""
+    """One contract of TWS for one instrument of ours, and what TWS takes of it.
+
+    `market_rule` is the id of the rule that says which price steps hold at its exchange.
+    """
 
     fields: Fields
     rules: TradingRules
+    market_rule: int | None = None
 
 
 def describe(instrument: Instrument) -> Fields:
@@ -99,7 +106,7 @@ def choose(instrument: Instrument, found: Sequence[Any]) -> Qualified:
         "localSymbol": contract.localSymbol,
         "tradingClass": contract.tradingClass,
     }
-    return Qualified(fields, _rules(instrument, details))
+    return Qualified(fields, _rules(instrument, details), _market_rule(details, fields["exchange"]))
 
 
 def spell(contract: Any) -> str:
@@ -117,8 +124,14 @@ def spell(contract: Any) -> str:
 class Contracts:
     """Contracts by our symbol, asked for once, and our symbols by contract id."""
 
-    def __init__(self, ask: Callable[[Fields], Awaitable[Sequence[Any]]]) -> None:
-        self._ask = ask
+    def __init__(
+        self,
+        ask: Callable[[Fields], Awaitable[Sequence[Any]]],
+        price_steps: Callable[[int], Awaitable[PriceSteps]],
+    ) -> None:
+        self._ask, self._price_steps = ask, price_steps
+        self._rules: dict[int, PriceSteps] = {}
+        self._asking_rules = asyncio.Lock()
         self._known: dict[Instrument, Qualified] = {}
         self._asking: dict[Instrument, asyncio.Future[Sequence[Any]]] = {}
         self._symbols: dict[int, str] = {}
@@ -128,9 +141,21 @@ class Contracts:
         known = self._known.get(instrument)
         if known is None:
             known = choose(instrument, await self._details(instrument))
+            steps = await self._steps_of(known.market_rule)
+            known = replace(known, rules=replace(known.rules, price_steps=steps))
             self._known[instrument] = known
             self._symbols[known.fields["conId"]] = instrument.symbol
         return known
+
+    async def _steps_of(self, market_rule: int | None) -> PriceSteps:
+        """Those of a rule that says more than one; many contracts share a rule."""
+        if market_rule is None:
+            return ()
+        async with self._asking_rules:
+            if market_rule not in self._rules:
+                self._rules[market_rule] = await self._price_steps(market_rule)
+        steps = self._rules[market_rule]
+        return steps if len(steps) > 1 else ()
 
     async def _details(self, instrument: Instrument) -> Sequence[Any]:
         """Asked for once, however many want it meanwhile."""
@@ -161,6 +186,14 @@ def _rules(instrument: Instrument, details: Any) -> TradingRules:
         minimum_quantity=max(least, _ONE),
         price_step=decimal(details.minTick) or None,
     )
+
+
+def _market_rule(details: Any, exchange: str) -> int | None:
+    """The id of the rule at an exchange; TWS lists rules in the order of exchanges."""
+    rules = str(details.marketRuleIds).split(",")
+    at = dict(zip(str(details.validExchanges).split(","), rules, strict=False))
+    rule = at.get(exchange, "")
+    return int(rule) if rule.isdigit() else None
 
 
 def _name(details: Any) -> str:
