@@ -35,6 +35,7 @@ from execution.store import (
     reports,
     requests,
 )
+from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
 from execution.store.in_one import Draft, Taken
 from execution.store.outbox import Numbered
@@ -109,7 +110,7 @@ def begun(store: Store, made: Draft) -> Order | None:
     connected = replace(made.order, version=2, step=int(Step.CONNECT_GATEWAY))
     ready = made.after(made.order).after(connected)
     with store.direct() as link:
-        return in_one.begin(link, ready, SESSION, TIMING)
+        return in_one.begin(link, ready, SESSION, TIMING, FIRST_VERSION)
 
 
 def begun_by_steps(store: Store, made: Draft) -> Order:
@@ -121,7 +122,7 @@ def begun_by_steps(store: Store, made: Draft) -> Order:
         assert inserted[1] is False
         connected = orders.gateway_connected(link, inserted[0], TIMING)
         assert connected is not None
-        intended = orders.commit_intent(link, connected, SESSION, TIMING)
+        intended = orders.commit_intent(link, connected, SESSION, TIMING, FIRST_VERSION)
     assert intended is not None
     return intended
 

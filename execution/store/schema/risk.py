@@ -34,9 +34,7 @@ risk_limits = sa.Table(
         name="kind",
     ),
     sa.CheckConstraint("value >= 0 AND value < 1e15", name="value_range"),
-    sa.UniqueConstraint(
-        "kind", "broker", "strategy", "symbol", postgresql_nulls_not_distinct=True
-    ),
+    sa.UniqueConstraint("kind", "broker", "strategy", "symbol", postgresql_nulls_not_distinct=True),
 )
 
 risk_rates = sa.Table(
