@@ -171,6 +171,8 @@ def set_state(
 
     The end of a halt is kept: what was accepted before it, and not sent, is not sent any more.
     """
+    # A halt must not fail because an intent is just being committed by a process that was stopped.
+    connection.execute(text("SET LOCAL lock_timeout = '14s'"))
     before = TradingState(
         connection.execute(
             text("SELECT state FROM trading_states WHERE scope = :scope"), {"scope": scope}
