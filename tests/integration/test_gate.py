@@ -63,12 +63,27 @@ class Quotes:
         self.asked += symbols
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """A fresh database."""
-    store = Store(database_url)
+@pytest.fixture(scope="module")
+def module_store(module_database_url: str) -> Iterator[Store]:
+    """A database for the module."""
+    store = Store(module_database_url)
     yield store
     store.close()
+
+
+@pytest.fixture
+def store(module_store: Store) -> Store:
+    """The same, empty."""
+    with module_store.transaction() as connection:
+        connection.execute(
+            text(
+                """TRUNCATE order_requests, orders, order_attempts, order_commands, order_events,
+                    execution_reports, fills, positions, paper_positions, events,
+                    risk_limits, risk_rates, trading_states, risk_changes RESTART IDENTITY"""
+            )
+        )
+        connection.execute(text(f"UPDATE risk_controls SET version = {controls.FIRST_VERSION}"))
+    return module_store
 
 
 def gate_of(store: Store, quotes: Quotes | None = None) -> Gate:
