@@ -80,13 +80,14 @@ class Gate:
 
     def stopped(self, order: Order) -> NotAllowed | None:
         """Whether a halt keeps an order from being sent, for one that waits for something else."""
-        if not self.controls.get().concerning(order).states:
-            return None
-        try:
-            _check_states(order, self.concern(order), None)
-        except NotAllowed as refusal:
-            return refusal
-        return None
+        for controls in (self.controls.get, self.controls.renew):
+            try:
+                _check_states(order, controls().concerning(order), None)
+            except NotAllowed as refusal:
+                stopped = refusal
+            else:
+                return None
+        return stopped
 
     def intend(
         self, order: Order, price_of: PriceOf, commit: Callable[[Link, int], Order | None]

@@ -105,6 +105,10 @@ def _modify(task: StepTask, command: Command, order: Order) -> None:
     problem = why_not(order, request, sent=command.sent)
     if problem is None and command.sent:
         problem = context().gate.change_halted(order)
+        if problem is not None and request.modification().names() != {"quantity"}:
+            # The venue cannot say whether it has a price; it is told again after the halt.
+            _later(command)
+            return
     if command.sent and order.attempt.replacement is not None:
         _cancel_to_replace(task, command, order)
     elif command.sent:
