@@ -62,6 +62,15 @@ def told(fleet: Fleet, order: dict[str, Any], task: str, **changes: Any) -> dict
     return found
 
 
+def ended_at(fleet: Fleet, order: dict[str, Any]) -> str:
+    """The step that refused an order."""
+    rows = fleet.query(
+        "SELECT step FROM order_events WHERE order_id = %s AND state = 'REJECTED' ORDER BY at",
+        order["order_id"],
+    )
+    return str(rows[0]["step"])
+
+
 def test_halt_and_resume(fleet: Fleet) -> None:
     """A halt refuses what is queued and what comes; cancels pass; a resume lets new orders out."""
     live, paper = resting(fleet, LIVE), resting(fleet, PAPER)
@@ -77,6 +86,7 @@ def test_halt_and_resume(fleet: Fleet) -> None:
     rejected = fleet.await_state(queued, "REJECTED")
     assert rejected["reason"] == "HALTED (every broker): quotes look wrong"
     assert (rejected["broker"], rejected["execution_mode"]) == ("BINANCE", "LIVE")
+    assert ended_at(fleet, rejected) == "connect_gateway"
     for symbol in (LIVE, PAPER):
         order = fleet.await_state(send(fleet, symbol), "REJECTED")
         assert order["reason"] == "HALTED (every broker): quotes look wrong"
@@ -182,6 +192,14 @@ def test_limits(fleet: Fleet) -> None:
     assert (order["broker"], order["execution_mode"]) == ("BINANCE", "LIVE")
     order = fleet.await_state(send(fleet, PAPER, quantity="6"), "REJECTED")
     assert order["reason"] == "max_quantity: 6 is more than 5 (symbol SPY)"
+    assert ended_at(fleet, order) == "create_order"
+    run(fleet, "limits", "set", "max_orders_per_second", "0", "--strategy", "delta")
+    for symbol in (LIVE, PAPER):
+        order = fleet.await_state(send(fleet, symbol, quantity="1", strategy="delta"), "REJECTED")
+        assert order["reason"] == (
+            "max_orders_per_second: 1 within a second is more than 0 (strategy delta)"
+        )
+        assert ended_at(fleet, order) == "submit_order"
     assert "max_open_orders: 1 open orders" in str(
         fleet.await_state(send(fleet, PAPER, strategy="gamma"), "REJECTED")["reason"]
     )
@@ -196,6 +214,7 @@ def test_limits(fleet: Fleet) -> None:
     assert [(row["kind"], row["value"], row["reason"]) for row in rows] == [
         ("max_notional", "100000", "why"),
         ("max_open_orders", "0", None),
+        ("max_orders_per_second", "0", None),
         ("max_quantity", "5", None),
     ]
     said = run(fleet, "limits", "remove", "max_notional", "--broker", "binance")

@@ -214,6 +214,19 @@ def test_drafts_at_once(store: Store) -> None:
     assert all(reason.startswith(expected) for reason in refused)
 
 
+def test_a_draft_that_was_judged_by_older_limits_is_not_written(store: Store) -> None:
+    """Nor is the intent of an order that is there; whoever would write them judges again."""
+    mine, order = draft(store, "o", "main"), persisted(store)
+    ready = mine.after(mine.order).after(replace(mine.order, version=2, step=3))
+    set_limit(store, LimitKind.MAX_QUANTITY, "3")
+    newer = gate_of(store).controls.get().version
+    for version, written in ((controls.FIRST_VERSION, False), (newer, True)):
+        with store.direct() as link:
+            begun = in_one.begin(link, ready, SESSION, TIMING, version)
+            sent = orders.commit_intent(link, order, SESSION, TIMING, version)
+        assert (begun is not None, sent is not None) == (written, written)
+
+
 def test_a_halt_that_has_returned_lets_nothing_through(store: Store) -> None:
     """However many are at it: after the change's commit no intent is committed."""
     made = [persisted(store) for _ in range(24)]
