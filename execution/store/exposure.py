@@ -44,7 +44,10 @@ _MEASURE = {
                 coalesce((SELECT p.quantity FROM {table} p WHERE (p.account, p.broker, p.symbol)
                     = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))), 0)
                 + coalesce((SELECT sum(CASE f.side WHEN 'BUY' THEN f.quantity ELSE -f.quantity END)
-                    FROM fills f WHERE f.positioned_at IS NULL AND (f.account, f.broker, f.symbol)
+                    FROM fills f WHERE f.positioned_at IS NULL
+                    -- By the index of those that wait: another one may be chosen while the
+                    -- table is empty, and would read all fills of the symbol later.
+                    AND (f.account || '', f.broker || '', f.symbol || '')
                     = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))), 0)
             WHEN l.kind IN ('max_position', 'max_exposure') AND l.strategy IS NOT NULL THEN
                 coalesce((SELECT sum(CASE o.side WHEN 'BUY' THEN o.filled_quantity

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from execution.doctor import examine
 from execution.domain.commands import CommandKind
 from execution.domain.errors import NotAllowed
 from execution.domain.instruments import Instrument
@@ -25,6 +26,7 @@ from execution.domain.risk.trading_state import EVERYWHERE, TradingState
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.events.quotes import QuoteCache
 from execution.gate import Gate
+from execution.settings import load
 from execution.store import commands, controls, executions, in_one, orders, reports
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
@@ -39,7 +41,7 @@ from .stored import (
     submitted,
     trade,
 )
-from .test_in_one import draft
+from .test_in_one import draft, rows_read_so_far
 
 WHO = {"who": "somebody", "reason": None}
 NOBODY: tuple[None, None, None] = (None, None, None)
@@ -264,9 +266,12 @@ def test_a_halt_that_has_returned_lets_nothing_through(store: Store) -> None:
     assert after == 0
 
 
-def test_a_change_waits_for_who_was_judged_before_it(store: Store) -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_a_change_waits_for_who_was_judged_before_it(store: Store, together: bool) -> None:  # noqa: FBT001
     """Until that one's transaction ends; whoever comes meanwhile waits for the change."""
     order, later = persisted(store), persisted(store)
+    mine = draft(store, "o", "main")
+    ready = mine.after(mine.order).after(replace(mine.order, version=2, step=3))
     done, order_of = threading.Event(), list[str]()
 
     def halt() -> None:
@@ -276,7 +281,11 @@ def test_a_change_waits_for_who_was_judged_before_it(store: Store) -> None:
 
     thread = threading.Thread(target=halt)
     with store.transaction() as connection:
-        assert orders.commit_intent(connection, order, SESSION, TIMING, controls.FIRST_VERSION)
+        version = controls.FIRST_VERSION
+        if together:
+            assert in_one.begin(connection, ready, SESSION, TIMING, version)
+        else:
+            assert orders.commit_intent(connection, order, SESSION, TIMING, version)
         thread.start()
         waiting = _wait_for_lock(store)
         assert not done.is_set()
@@ -398,6 +407,59 @@ def test_an_order_in_doubt_counts(store: Store) -> None:
     # The same order is judged without itself when it is sent again.
     again = reload(store, doubtful.order_id)
     assert why(store, again) is None
+
+
+def test_what_does_not_count(store: Store) -> None:
+    """Paper orders among live ones; and a bracket's children, which close what is counted."""
+    submitted(store, BrokerName.PAPER)
+    child, parent = submitted(store), submitted(store)
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE orders SET parent_order_id = :parent WHERE order_id = :child"),
+            {"parent": parent.order_id, "child": child.order_id},
+        )
+    set_limit(store, LimitKind.MAX_OPEN_ORDERS, "2")
+    set_limit(store, LimitKind.MAX_POSITION, "6")
+    assert why(store, persisted(store)) is None
+    said = str(why(store, persisted(store)))
+    assert said.startswith("max_open_orders: 3 open orders")
+    assert "(0 held, 6 in open orders, 3 asked)" in said
+
+
+def test_it_reads_no_more_as_tables_grow(store: Store) -> None:
+    """Statements are planned while tables are empty, and must not read all of them later."""
+    set_limit(store, LimitKind.MAX_POSITION, "1000000", strategy="alpha")
+    set_limit(store, LimitKind.MAX_OPEN_ORDERS, "1000")
+    asked, gate = persisted(store, strategy="alpha"), gate_of(store)
+    assert send(gate, asked) is None
+
+    def rows_read() -> int:
+        before = rows_read_so_far(store)
+        gate.at_creation(asked, datetime.now(UTC))
+        return rows_read_so_far(store) - before
+
+    first = rows_read()
+    with store.transaction() as connection:
+        connection.execute(
+            text(
+                """
+                WITH many AS (
+                    INSERT INTO execution_reports (broker, environment, account, symbol, side,
+                        execution_id, kind, execution_mode, quantity, price, executed_at,
+                        applied_at)
+                    SELECT 'BINANCE', 'practice', 'main', 'BTC-USDT', 'BUY', n, 'TRADE', 'LIVE',
+                        1, 1, clock_timestamp(), clock_timestamp()
+                    FROM generate_series(1, 500) AS n RETURNING *
+                )
+                INSERT INTO fills (report_id, broker, environment, account, symbol, side,
+                    execution_id, quantity, price, multiplier, execution_mode, executed_at,
+                    positioned_at)
+                SELECT report_id, broker, environment, account, symbol, side, execution_id,
+                    quantity, price, 1, execution_mode, executed_at, applied_at FROM many
+                """
+            )
+        )
+    assert rows_read() <= first + 5
 
 
 def test_what_reduces_passes(store: Store) -> None:
@@ -599,3 +661,23 @@ def test_the_rate_is_of_the_last_second(store: Store) -> None:
             ).scalar_one()
         assert kept <= 2
         age()
+
+
+def test_the_doctor_says_what_is_stopped_and_what_is_not_limited(
+    store: Store, module_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That nothing is limited is worth a word where money is real."""
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    def said(environment: str) -> dict[str, str]:
+        settings = load(database_url=module_database_url, execution_environment=environment)
+        found = {one.what: one.said for one in examine(settings)}
+        return {name: found[name] for name in ("trading", "limits") if name in found}
+
+    assert said("practice") == {}
+    assert said("production") == {"limits": "none is set: whatever a producer asks for is sent"}
+    set_limit(store, LimitKind.MAX_QUANTITY, "1")
+    set_state(store, TradingState.HALTED, "BINANCE")
+    assert said("production") == {"trading": "HALTED for BINANCE: because"}
+    set_state(store, TradingState.ACTIVE, "BINANCE")
+    assert said("production") == {}

@@ -395,7 +395,7 @@ def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) ->
     publisher = Silent(store, redis.Redis())
 
     def rows_read(first: int, last: int) -> int:
-        before = _rows_read(store)
+        before = rows_read_so_far(store)
         for number in range(first, last):
             made = draft(store, f"o{number}", f"account-{number}")
             if short:
@@ -406,7 +406,7 @@ def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) ->
                 done = finished_by_steps(store, begun_by_steps(store, made), ("3", "100"))
             assert done is not None
             assert publisher.finish(done)
-        return _rows_read(store) - before
+        return rows_read_so_far(store) - before
 
     rows_read(0, 5)
     first = rows_read(5, 15)
@@ -414,7 +414,7 @@ def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) ->
     assert rows_read(100, 110) <= first * 1.2
 
 
-def _rows_read(store: Store) -> int:
+def rows_read_so_far(store: Store) -> int:
     """Rows that scans of tables and indexes have read so far, by whichever connection."""
     for way in (store.direct, store.transaction):
         with way() as link:
