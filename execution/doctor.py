@@ -13,10 +13,11 @@ import redis
 from sqlalchemy import Connection, text
 
 from execution.domain.errors import ConfigurationError, StoreUnavailable
+from execution.domain.risk.trading_state import EVERYWHERE, TradingState
 from execution.domain.vocabulary import BreakerState, BrokerName, Environment, SessionStatus
 from execution.events.connection import connect
 from execution.settings import Settings
-from execution.store import migrate, reading, sessions
+from execution.store import controls, migrate, reading, sessions
 from execution.store.engine import Store
 
 _OLDEST_POSTGRESQL = 150_000
@@ -110,6 +111,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
                     return
                 yield from _stamp(connection, settings)
                 yield from _brokers(connection, settings)
+                yield from _controls(connection, settings)
                 yield from _orders(connection)
         except StoreUnavailable as error:
             remedy = "start it, or correct DATABASE_URL"
@@ -189,6 +191,18 @@ def _missing(settings: Settings, broker: BrokerName) -> list[str]:
     if settings.ledger_broker_url and broker in stood_in:
         return []
     return [name.upper() for name in VARIABLES[broker] if getattr(settings, name) is None]
+
+
+def _controls(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    for row in controls.states(connection):
+        if row["state"] != TradingState.ACTIVE:
+            where = "every broker" if row["scope"] == EVERYWHERE else row["scope"]
+            words = f"{row['state']} for {where}: {row['reason'] or 'no reason was given'}"
+            yield Finding(Level.NOTE, "trading", words, "`execution resume` ends it")
+    production = settings.execution_environment is Environment.PRODUCTION
+    if production and not controls.limits(connection):
+        words = "none is set: whatever a producer asks for is sent"
+        yield Finding(Level.NOTE, "limits", words, "`execution limits set`; see docs/limits.md")
 
 
 def _orders(connection: Connection) -> Iterator[Finding]:

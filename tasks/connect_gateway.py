@@ -16,7 +16,7 @@ from execution.domain.trading_rules import fit, needs_price
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, giving_up, orders
 from execution.store.in_one import Draft
-from tasks.failure import give_up, send_reroute
+from tasks.failure import give_up, not_allowed, send_reroute
 from tasks.step import StepTask
 from tasks.unwritten import write_draft
 from workers.app import app
@@ -49,6 +49,12 @@ def _connect_draft(task: StepTask, draft: Draft) -> bool:
 def _connect(task: StepTask, order: Order) -> bool:
     if order.state is not OrderState.PENDING or order.step != Step.PERSIST_ORDER:
         return False
+    stopped = context().gate.stopped(order)
+    if stopped is not None and not stopped.waits:
+        # What waits for a broker must not go out after a halt that it has sat out.
+        not_allowed(order, stopped, step=Step.CONNECT_GATEWAY)
+        task.end_chain()
+        return True
     problem, hopeless = _examine(order)
     fitted: Mapping[str, Decimal] = {}
     part: Part | None = None

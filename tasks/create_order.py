@@ -93,4 +93,11 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None
         now=now,
         rules=rules,
     )
+    draft = drafted(found, requests.spec_of(made, instrument), made, instrument)
+    if draft.order.state is not OrderState.PENDING:
+        return draft
+    not_allowed = shared.gate.at_creation(draft.order, found.received_at)
+    if not_allowed is None:
+        return draft
+    made["order"] |= {"state": OrderState.REJECTED, "reason": not_allowed}
     return drafted(found, requests.spec_of(made, instrument), made, instrument)

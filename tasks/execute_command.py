@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from execution.domain.commands import CommandKind, parse_modify, why_not
 from execution.domain.errors import BrokerError, BrokerRejected
+from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
@@ -99,6 +103,12 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
 def _modify(task: StepTask, command: Command, order: Order) -> None:
     request = parse_modify(command.payload)
     problem = why_not(order, request, sent=command.sent)
+    if problem is None and command.sent:
+        problem = context().gate.change_halted(order)
+        if problem is not None and request.modification().names() != {"quantity"}:
+            # The venue cannot say whether it has a price; it is told again after the halt.
+            _later(command)
+            return
     if command.sent and order.attempt.replacement is not None:
         _cancel_to_replace(task, command, order)
     elif command.sent:
@@ -106,8 +116,13 @@ def _modify(task: StepTask, command: Command, order: Order) -> None:
     elif problem is not None:
         _end(command, order, REFUSED, problem)
     elif order.state is OrderState.PENDING:
+        change = request.modification()
+        mid = _mid(order)
         with context().store.transaction() as connection:
-            if amendments.modified(connection, order, request.modification()):
+            refusal = context().gate.change(connection, order, change, mid)
+            if refusal is not None:
+                _refuse(connection, command, order, refusal)
+            elif amendments.modified(connection, order, change):
                 commands.settle(connection, command.command_id, DONE, None, [])
             else:
                 commands.postpone(connection, command.command_id, timedelta(0))
@@ -125,10 +140,14 @@ def _set_out(task: StepTask, command: Command, order: Order) -> None:
         _later(command)
         return
     change = parse_modify(command.payload).modification()
-    in_place = change.names() <= modifies
+    in_place, mid = change.names() <= modifies, _mid(order)
     with context().store.transaction() as connection:
         if commands.another_under_way(connection, command):
             commands.postpone(connection, command.command_id, _AGAIN)
+            return
+        refusal = context().gate.change(connection, order, change, mid)
+        if refusal is not None:
+            _refuse(connection, command, order, refusal)
             return
         intended = (
             amendments.modify_intended(connection, order, command.external_id)
@@ -230,6 +249,24 @@ def _hear(task: StepTask, order: Order, said: VenueOrder | None) -> None:
         fresh = orders.news(connection, order, said, context().timing.step)
     if fresh:
         send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker, order.attempt.channel)
+
+
+def _mid(order: Order) -> Decimal | None:
+    """What the market trades at, where a limit asks for it; asked before any lock is taken."""
+    gate = context().gate
+
+    def price_of(instrument: Instrument) -> Decimal | None:
+        try:
+            return session_of(order.broker).price_of(instrument)
+        except BrokerError:
+            return None
+
+    return gate.mid(order, gate.concern(order), price_of)
+
+
+def _refuse(connection: Connection, command: Command, order: Order, reason: str) -> None:
+    events = [told_refused(command, order, reason)]
+    commands.settle(connection, command.command_id, REFUSED, reason, events)
 
 
 def _end(command: Command, order: Order, outcome: str, reason: str | None) -> None:

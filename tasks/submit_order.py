@@ -12,6 +12,7 @@ from execution.domain.errors import (
     BrokerRejected,
     BrokerUnavailable,
     CredentialsRefused,
+    NotAllowed,
     OutcomeUnknown,
     RateLimited,
     RejectionScope,
@@ -25,7 +26,7 @@ from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import alerts, breakers, following, giving_up, in_one, orders
 from execution.store.in_one import Draft, Taken
-from tasks.failure import give_up, send_reroute
+from tasks.failure import give_up, not_allowed, send_reroute
 from tasks.step import Heard, StepTask
 from tasks.unwritten import write_draft
 from workers.app import app
@@ -48,13 +49,24 @@ def submit_order(self: StepTask, order_id: str) -> None:
         self.on_latest(order_id, lambda order: _submit(self, order))
         return
     shared, session = context(), session_of(draft.order.broker)
-    with shared.store.direct() as link:
-        intended = in_one.begin(link, draft, session.session_id, shared.timing)
+    refusal: NotAllowed | None = None
+    try:
+        intended = shared.gate.intend(
+            draft.order,
+            session.price_of,
+            lambda link, controls: in_one.begin(
+                link, draft, session.session_id, shared.timing, controls
+            ),
+        )
+    except NotAllowed as error:
+        intended, refusal = None, error
     if intended is not None:
         _send_intended(self, intended, session, doubted=False)
         return
     order = write_draft(draft)
-    if order is not None:
+    if order is not None and refusal is not None:
+        not_allowed(order, refusal, step=Step.SUBMIT_ORDER)
+    elif order is not None:
         send_from(self.app, order.order_id, Step.CONNECT_GATEWAY, order.broker)
     self.end_chain()
 
@@ -83,10 +95,23 @@ def _lease_is_free(order: Order) -> bool:
 def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
     """Commit the intent, then send; False when somebody else has taken the order."""
     shared = context()
-    with shared.store.direct() as link:
-        intended = orders.commit_intent(link, order, session.session_id, shared.timing)
+    try:
+        intended = shared.gate.intend(
+            order,
+            session.price_of,
+            lambda link, controls: orders.commit_intent(
+                link, order, session.session_id, shared.timing, controls
+            ),
+        )
+    except NotAllowed as refusal:
+        not_allowed(order, refusal, step=Step.SUBMIT_ORDER)
+        task.end_chain()
+        return True
     if intended is None:
         return False
+    if order.reason is not None and order.state is OrderState.PENDING:
+        with shared.store.transaction() as connection:
+            alerts.resolve(connection, alerts.WAITING, order.order_id)
     _send_intended(task, intended, session, doubted=order.attempt.intent_at is not None)
     return True
 

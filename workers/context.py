@@ -12,9 +12,11 @@ from execution.domain.mapping import ExchangeMapper
 from execution.events.connection import connect
 from execution.events.publisher import Publisher
 from execution.events.quotes import QuoteCache
+from execution.gate import Gate
 from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.settings import Settings
+from execution.store.controls import ControlsCache
 from execution.store.engine import Store
 from execution.store.orders import Timing
 from execution.store.trading_rules import RulesCache
@@ -33,6 +35,7 @@ class Context:
     intake: Intake
     instructions: Instructions
     rules: RulesCache
+    gate: Gate
     timing: Timing
 
 
@@ -43,16 +46,24 @@ def context() -> Context:
     store = Store(configured.require_database_url(), pool_size=12, application_name="worker")
     mapper = ExchangeMapper(configured.symbol_overrides)
     client = connect(configured.require_redis_url())
+    quotes = QuoteCache(client)
     return Context(
         settings=configured,
         store=store,
         redis=client,
         publisher=Publisher(store, client, configured.step_deadline),
-        quotes=QuoteCache(client),
+        quotes=quotes,
         mapper=mapper,
         intake=Intake(store, mapper, configured.step_deadline),
         instructions=Instructions(store, configured.step_deadline),
         rules=RulesCache(),
+        gate=Gate(
+            store,
+            quotes,
+            ControlsCache(store),
+            quote_max_age=configured.quote_max_age,
+            price_wait=configured.paper_price_wait,
+        ),
         timing=Timing(
             step=configured.step_deadline,
             submit_window=configured.submit_window,

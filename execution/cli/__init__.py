@@ -14,11 +14,13 @@ from execution.cli import (
     environment,
     examples,
     instructions,
+    limits,
     market,
     orders,
     recovering,
     resolving,
     service,
+    trading,
 )
 from execution.domain.errors import ExecutionError
 
@@ -33,6 +35,8 @@ orders.register(app)
 instructions.register(app)
 market.register(app)
 alerts.register(app)
+trading.register(app)
+limits.register(app)
 arbitrage.register(app)
 recovering.register(app)
 resolving.register(app)

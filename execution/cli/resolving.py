@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -14,6 +12,7 @@ from uuid import UUID
 import typer
 
 from execution.cli.messages import Messages
+from execution.cli.operator import who
 from execution.cli.orders import Json, open_verified_store
 from execution.cli.output import print_json
 from execution.domain.decimals import plain
@@ -74,7 +73,7 @@ def resolve_order(
     with closing(open_verified_store()) as store:
         seen = _seen(store, identifier)
         heard = tuple(execution.of(seen) for execution in executions)
-        resolution = Resolution(told, _who(), said, heard)
+        resolution = Resolution(told, who(), said, heard)
         problem = why_not(seen, resolution)
         if problem is not None:
             raise ExecutionError(f"order {seen.client_order_id}: {problem}")
@@ -119,16 +118,6 @@ def _seen(store: Store, identifier: str) -> Order:
     if order is None:
         raise ExecutionError(f"there is no order {identifier}")
     return order
-
-
-def _who() -> str:
-    """The operating system's name for whoever runs this; under sudo, with who called it."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
-    behind = os.environ.get("SUDO_USER")
-    return f"{behind} as {name}" if behind else name
 
 
 def _plan(order: Order, said: Resolution) -> str:

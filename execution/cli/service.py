@@ -18,9 +18,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from execution.cli.trading import in_words, stopped
 from execution.domain.errors import ConfigurationError, ExecutionError
 from execution.domain.vocabulary import Environment
 from execution.settings import load
+from execution.store.rows import to_json
 from execution.supervisor import control
 from execution.supervisor.place import recorded_place
 from execution.supervisor.ports import remembered_port
@@ -154,12 +156,16 @@ def run_down() -> int:
 def run_status(*, as_json: bool) -> int:
     """Print what runs and return the exit status: 0 when everything is ready, otherwise 1."""
     state = control.read_state(_home())
+    trading = stopped()
     if as_json:
-        sys.stdout.write(json.dumps(None if state is None else asdict(state), indent=2) + "\n")
+        shown = None if state is None else asdict(state) | {"trading": to_json(trading)}
+        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
     elif state is None:
         sys.stderr.write("not running: `execution up` starts it\n")
     else:
         Console().print(_table(state))
+    if trading is not None and not as_json:
+        sys.stdout.write("\n".join(in_words(trading)) + "\n")
     ready = {Status.READY, Status.DONE}
     return int(state is None or any(process.status not in ready for process in state.processes))
 

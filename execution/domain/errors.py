@@ -21,6 +21,18 @@ class UnknownSymbol(RequestRefused):
     """No rule maps the ticker to an instrument, or more than one does."""
 
 
+class NotAllowed(ExecutionError):
+    """A limit or the trading state does not let an order be sent; the message names it.
+
+    `waits` is True where it may be sent later: it must not be refused then, and never goes to
+    paper for it.
+    """
+
+    def __init__(self, reason: str, *, waits: bool = False) -> None:
+        super().__init__(reason)
+        self.waits = waits
+
+
 class StoreUnavailable(ExecutionError):
     """PostgreSQL did not answer; nothing was decided, try again."""
 

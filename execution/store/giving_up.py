@@ -40,11 +40,7 @@ def give_up(
         choice = OnFailure.WAIT
     waits = choice is OnFailure.WAIT and not sent
     if order.broker is not BrokerName.PAPER and waits:
-        if order.state is OrderState.PENDING:
-            orders.gateway_waits(connection, order, reason, WAIT)
-        else:
-            orders.back_to_gateway(connection, order, reason, WAIT)
-        _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
+        wait(connection, order, reason)
         return False
     if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:
         refuse(connection, order, reason, step=step, code=code)
@@ -58,6 +54,15 @@ def give_up(
         timing=timing,
         code=code,
     )
+
+
+def wait(connection: Connection, order: Order, reason: str) -> None:
+    """Let an order that is at no venue wait, with an alert, and try again when due."""
+    if order.state is OrderState.PENDING:
+        orders.gateway_waits(connection, order, reason, WAIT)
+    else:
+        orders.back_to_gateway(connection, order, reason, WAIT)
+    _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
 
 
 def refuse(

@@ -25,6 +25,7 @@ from execution.domain.positions import Position
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.store import (
+    controls,
     first_fills,
     orders,
     outbox,
@@ -112,6 +113,7 @@ _BEGIN = Prepared(
             AND NOT EXISTS (SELECT FROM order_commands c
                 WHERE c.client_order_id = CAST(:client_order_id AS text)
                 AND c.kind = 'CANCEL' AND c.outcome = 'PENDING')
+            {controls.UNCHANGED}
         RETURNING order_id
     ), changed AS (
         INSERT INTO orders ({orders.ORDER_COLUMNS}, step, version, due_at)
@@ -144,10 +146,13 @@ _BEGIN = Prepared(
 )
 
 
-def begin(link: Link, draft: Draft, owner: UUID, timing: Timing) -> Order | None:
+def begin(
+    link: Link, draft: Draft, owner: UUID, timing: Timing, controls_version: int
+) -> Order | None:
     """Steps 1 to 3 and step 4's intent in one statement; see `orders.commit_intent`.
 
-    None, and nothing done, when the request is past step 1 or a cancel waits for the order.
+    None, and nothing done, when the request is past step 1, a cancel waits for the order, or
+    limits or states are not those of `controls_version` any more.
     """
     order, now = draft.order, time.monotonic()
     columns = draft.spec.order | {"state": OrderState.SUBMITTING.value}
@@ -170,9 +175,11 @@ def begin(link: Link, draft: Draft, owner: UUID, timing: Timing) -> Order | None
             "detail": intent.detail,
         }
     )
+    controls.hold(link)
     row = _BEGIN.one(
         link,
         {
+            "controls": controls_version,
             "request_id": draft.request.request_id,
             "client_order_id": draft.request.client_order_id,
             "order": json.dumps(columns),

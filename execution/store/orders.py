@@ -20,7 +20,7 @@ from execution.domain.orders import Order
 from execution.domain.ports import Part
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
-from execution.store import outbox, reports, transitions
+from execution.store import controls, outbox, reports, transitions
 from execution.store.requests import Spec
 from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
@@ -200,7 +200,7 @@ def back_to_gateway(link: Link, order: Order, reason: str, due: timedelta) -> bo
     return apply(link, order, change) is not None
 
 
-_ONE_MORE_INTENT = Also(attempt="intents = intents + 1")
+_ONE_MORE_INTENT = Also(attempt="intents = intents + 1", guard=controls.UNCHANGED)
 
 
 def intent(owner: UUID, timing: Timing) -> Change:
@@ -219,12 +219,17 @@ def intent(owner: UUID, timing: Timing) -> Change:
     )
 
 
-def commit_intent(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
+def commit_intent(
+    link: Link, order: Order, owner: UUID, timing: Timing, controls_version: int
+) -> Order | None:
     """Step 4, before the first byte: the intent to send, its lease and the venue's deadline.
 
-    Returns the order with `send_by` set, or None when somebody else has taken it.
+    Returns the order with `send_by` set, or None when somebody else has taken it, or limits or
+    states are not those of `controls_version` any more, by which it was judged.
     """
-    return apply(link, order, intent(owner, timing), _ONE_MORE_INTENT)
+    controls.hold(link)
+    parameters = {"controls": controls_version}
+    return apply(link, order, intent(owner, timing), _ONE_MORE_INTENT, parameters)
 
 
 def extend_lease(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:

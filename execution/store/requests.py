@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -39,13 +39,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRequest:
-    """An accepted request that is on its way to an order."""
+    """An accepted request that is on its way to an order, and when it came."""
 
     request_id: UUID
     order_id: UUID
     client_order_id: str
     payload: dict[str, Any]
     step: int
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,12 @@ def latest(connection: Connection, client_order_id: str) -> Receipt | None:
 def just_accepted(receipt: Receipt, order_id: UUID, payload: Mapping[str, Any]) -> AcceptedRequest:
     """What `accepted` would read of a request that was recorded this moment."""
     return AcceptedRequest(
-        receipt.request_id, order_id, receipt.client_order_id or "", dict(payload), step=0
+        receipt.request_id,
+        order_id,
+        receipt.client_order_id or "",
+        dict(payload),
+        step=0,
+        received_at=datetime.now(UTC),
     )
 
 
@@ -168,7 +174,7 @@ read all of a partial index of accepted ones instead."""
 
 _ACCEPTED = Prepared(
     """
-    SELECT request_id, order_id, client_order_id, payload, step FROM order_requests
+    SELECT request_id, order_id, client_order_id, payload, step, received_at FROM order_requests
     WHERE order_id = CAST(:order_id AS uuid) AND outcome = 'ACCEPTED'
     """
 )

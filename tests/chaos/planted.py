@@ -41,10 +41,23 @@ BUGS = (
     Bug(
         "no intent commit: the order is sent, and that it will be is not on disk",
         "tasks/submit_order.py",
-        """    with shared.store.direct() as link:
-        intended = orders.commit_intent(link, order, session.session_id, shared.timing)
+        """    try:
+        intended = shared.gate.intend(
+            order,
+            session.price_of,
+            lambda link, controls: orders.commit_intent(
+                link, order, session.session_id, shared.timing, controls
+            ),
+        )
+    except NotAllowed as refusal:
+        not_allowed(order, refusal, step=Step.SUBMIT_ORDER)
+        task.end_chain()
+        return True
     if intended is None:
         return False
+    if order.reason is not None and order.state is OrderState.PENDING:
+        with shared.store.transaction() as connection:
+            alerts.resolve(connection, alerts.WAITING, order.order_id)
     _send_intended(""",
         """    intended = order
     _send_intended(""",

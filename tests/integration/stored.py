@@ -15,6 +15,7 @@ from execution.domain.routing import Route, Verdict
 from execution.domain.vocabulary import BrokerName, Environment, OrderState, Side
 from execution.intake import Intake, new_id
 from execution.store import executions, orders, positions, reports, requests
+from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
 from execution.store.orders import Timing
 from execution.store.transitions import load
@@ -71,7 +72,7 @@ def intended(store: Store, order: Order) -> Order:
         assert orders.gateway_connected(connection, order, TIMING)
         connected = load(connection, order.order_id)
         assert connected is not None
-        sent = orders.commit_intent(connection, connected, SESSION, TIMING)
+        sent = orders.commit_intent(connection, connected, SESSION, TIMING, FIRST_VERSION)
     assert sent is not None
     return sent
 

@@ -28,6 +28,7 @@ from execution.domain.vocabulary import BrokerName, Environment, OrderState
 from execution.intake import Intake
 from execution.recovering import Repairs, Sweep
 from execution.store import alerts, executions, orders, recovery, reports, sessions, stamp
+from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
 from execution.store.resolving import BeingAsked, NotResolved, resolve
 from tests.fleet import Servers, flush
@@ -235,7 +236,7 @@ def test_sent_again_meanwhile(store: Store) -> None:
     """The evidence was about another send: it does not settle the doubt about this one."""
     seen = doubtful(store)
     with store.transaction() as connection:
-        again = orders.commit_intent(connection, seen, SESSION, TIMING)
+        again = orders.commit_intent(connection, seen, SESSION, TIMING, FIRST_VERSION)
     assert again is not None
     doubt(store, again)
     with pytest.raises(NotResolved, match="sent again"):

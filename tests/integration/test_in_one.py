@@ -35,6 +35,7 @@ from execution.store import (
     reports,
     requests,
 )
+from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
 from execution.store.in_one import Draft, Taken
 from execution.store.outbox import Numbered
@@ -109,7 +110,7 @@ def begun(store: Store, made: Draft) -> Order | None:
     connected = replace(made.order, version=2, step=int(Step.CONNECT_GATEWAY))
     ready = made.after(made.order).after(connected)
     with store.direct() as link:
-        return in_one.begin(link, ready, SESSION, TIMING)
+        return in_one.begin(link, ready, SESSION, TIMING, FIRST_VERSION)
 
 
 def begun_by_steps(store: Store, made: Draft) -> Order:
@@ -121,7 +122,7 @@ def begun_by_steps(store: Store, made: Draft) -> Order:
         assert inserted[1] is False
         connected = orders.gateway_connected(link, inserted[0], TIMING)
         assert connected is not None
-        intended = orders.commit_intent(link, connected, SESSION, TIMING)
+        intended = orders.commit_intent(link, connected, SESSION, TIMING, FIRST_VERSION)
     assert intended is not None
     return intended
 
@@ -394,7 +395,7 @@ def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) ->
     publisher = Silent(store, redis.Redis())
 
     def rows_read(first: int, last: int) -> int:
-        before = _rows_read(store)
+        before = rows_read_so_far(store)
         for number in range(first, last):
             made = draft(store, f"o{number}", f"account-{number}")
             if short:
@@ -405,7 +406,7 @@ def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) ->
                 done = finished_by_steps(store, begun_by_steps(store, made), ("3", "100"))
             assert done is not None
             assert publisher.finish(done)
-        return _rows_read(store) - before
+        return rows_read_so_far(store) - before
 
     rows_read(0, 5)
     first = rows_read(5, 15)
@@ -413,7 +414,7 @@ def test_later_orders_read_no_more_than_first_ones(store: Store, short: bool) ->
     assert rows_read(100, 110) <= first * 1.2
 
 
-def _rows_read(store: Store) -> int:
+def rows_read_so_far(store: Store) -> int:
     """Rows that scans of tables and indexes have read so far, by whichever connection."""
     for way in (store.direct, store.transaction):
         with way() as link:

@@ -25,6 +25,13 @@ from execution.store.schema.orders import (
     order_requests,
     orders,
 )
+from execution.store.schema.risk import (
+    risk_changes,
+    risk_controls,
+    risk_limits,
+    risk_rates,
+    trading_states,
+)
 from execution.store.schema.streams import events, streams
 
 __all__ = [
@@ -50,6 +57,11 @@ __all__ = [
     "paper_positions",
     "positions",
     "quotes",
+    "risk_changes",
+    "risk_controls",
+    "risk_limits",
+    "risk_rates",
     "streams",
     "trading_rules",
+    "trading_states",
 ]

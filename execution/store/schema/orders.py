@@ -107,6 +107,21 @@ sa.Index("orders_due", orders.c.due_at, postgresql_where=sa.text("due_at IS NOT 
 
 sa.Index("orders_created_at", orders.c.created_at)
 
+# What limits are judged by; bracket children among them are left out there.
+sa.Index(
+    "orders_open",
+    orders.c.symbol,
+    orders.c.account,
+    postgresql_where=sa.text("state IN ('SUBMITTING', 'SUBMITTED', 'PARTIALLY_FILLED', 'UNKNOWN')"),
+)
+
+sa.Index(
+    "orders_filled_by_strategy",
+    orders.c.strategy,
+    orders.c.symbol,
+    postgresql_where=sa.text("strategy IS NOT NULL AND filled_quantity > 0"),
+)
+
 order_attempts = sa.Table(
     "order_attempts",
     metadata,

@@ -1,0 +1,1 @@
+"""What an operator allows: limits and the trading state, as pure rules."""

@@ -1,0 +1,227 @@
+"""The gate: what an operator does not allow is not sent, whoever asks for it and however many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from execution.domain.errors import NotAllowed
+from execution.domain.instruments import Instrument
+from execution.domain.orders import Order
+from execution.domain.ports import Modification
+from execution.domain.risk.controls import Concern, Controls
+from execution.domain.risk.exposure import Held
+from execution.domain.risk.judging import judge, what_grows
+from execution.domain.risk.limits import AT_INTENT, LimitKind
+from execution.domain.risk.trading_state import TradingState, stop
+from execution.events.quotes import QuoteCache
+from execution.store import controls as stored
+from execution.store import exposure
+from execution.store.controls import ControlsCache
+from execution.store.engine import Store
+from execution.store.statements import Link
+
+PriceOf = Callable[[Instrument], Decimal | None]
+_BEFORE_INTENT = frozenset(LimitKind) - AT_INTENT
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Judges orders where they are accepted, where they are sent and where they are changed.
+
+    Only the last word is exact: an intent is committed behind the locks of every limit that fits
+    the order, with what was measured there, and by the limits and states of that moment. An order
+    that no limit and no state is about costs a condition of the statement that is run anyway.
+
+    `quote_max_age` is how old a quote may be, `price_wait` how long an order waits for one.
+    """
+
+    store: Store
+    quotes: QuoteCache
+    controls: ControlsCache
+    quote_max_age: timedelta
+    price_wait: timedelta
+
+    def at_creation(self, order: Order, accepted_at: datetime) -> str | None:
+        """Why an order that step 1 has made is refused; None when it is not, or not yet.
+
+        What only the moment of sending can tell is left to it. Raises StoreUnavailable,
+        EventsUnavailable.
+        """
+        controls = self.controls.get()
+        while concern := controls.concerning(order):
+            reason = self._why_not(order, concern, accepted_at)
+            if reason is None:
+                return None
+            newer = self.controls.renew()
+            if newer.version == controls.version:
+                return reason
+            controls = newer
+        return None
+
+    def _why_not(self, order: Order, concern: Concern, accepted_at: datetime) -> str | None:
+        try:
+            if not concern.needs_measuring:
+                _check_states(order, concern, None, accepted_at)
+                return None
+            mid = self.mid(order, concern)
+            with self.store.direct() as link:
+                held, measured = exposure.measure(link, order, concern.limits)
+            _check_states(order, concern, held, accepted_at)
+        except NotAllowed as refusal:
+            return str(refusal)
+        limits, kinds = concern.limits, _BEFORE_INTENT
+        verdict = judge(order, limits, held=held, measured=measured, mid=mid, kinds=kinds)
+        return "; ".join(verdict.refusals) or None
+
+    def stopped(self, order: Order) -> NotAllowed | None:
+        """Whether a halt keeps an order from being sent, for one that waits for something else."""
+        for controls in (self.controls.get, self.controls.renew):
+            try:
+                _check_states(order, controls().concerning(order), None)
+            except NotAllowed as refusal:
+                stopped = refusal
+            else:
+                return None
+        return stopped
+
+    def intend(
+        self, order: Order, price_of: PriceOf, commit: Callable[[Link, int], Order | None]
+    ) -> Order | None:
+        """Let `commit` write the intent to send an order, unless it is not allowed.
+
+        `commit` takes the version it must name (`execution.store.controls.UNCHANGED`). Returns
+        what it does: None when somebody else has taken the order. `price_of` asks the venue.
+        Raises NotAllowed; nothing is written then.
+        """
+        controls = self.controls.get()
+        while True:
+            try:
+                done = self._intend(order, controls, price_of, commit)
+                refusal = None
+            except NotAllowed as error:
+                done, refusal = None, error
+            if done is not None:
+                return done
+            newer = self.controls.renew()
+            if newer.version == controls.version:
+                if refusal is not None:
+                    raise refusal
+                return None
+            controls = newer
+
+    def _intend(
+        self,
+        order: Order,
+        controls: Controls,
+        price_of: PriceOf,
+        commit: Callable[[Link, int], Order | None],
+    ) -> Order | None:
+        concern = controls.concerning(order)
+        if not concern.needs_measuring:
+            _check_states(order, concern, None)
+            with self.store.direct() as link:
+                return commit(link, controls.version)
+        mid = self.mid(order, concern, price_of)
+        with self.store.brief() as link:
+            stored.hold(link)
+            exposure.lock(link, concern.limits)
+            held, measured = exposure.measure(link, order, concern.limits)
+            _check_states(order, concern, held)
+            verdict = judge(order, concern.limits, held=held, measured=measured, mid=mid)
+            if verdict.refusals:
+                raise NotAllowed("; ".join(verdict.refusals))
+            if verdict.unpriced:
+                patient = datetime.now(UTC) - order.created_at < self.price_wait
+                raise NotAllowed("; ".join(verdict.unpriced), waits=patient)
+            done = commit(link, controls.version)
+            if done is not None:
+                exposure.sent(link, concern.limits)
+            return done
+
+    def change(
+        self, connection: Connection, order: Order, change: Modification, mid: Decimal | None
+    ) -> str | None:
+        """Why a change of an order is refused, in the transaction that sets it on its way.
+
+        A bracket's child is kept to the size of what its parent has filled, whatever the state. A
+        change that only makes an order smaller passes unless trading is halted. `mid` as `mid`
+        gives it.
+        """
+        if order.parent_order_id is not None:
+            return None
+        stored.hold(connection)
+        controls = stored.load(connection)
+        concern = controls.concerning(order)
+        kinds = what_grows(order, change)
+        if halt := _halt(concern):
+            return halt
+        if not concern.needs_measuring or not kinds:
+            return None
+        changed = replace(
+            order,
+            quantity=change.quantity or order.quantity,
+            limit_price=change.limit_price or order.limit_price,
+            stop_price=change.stop_price or order.stop_price,
+        )
+        exposure.lock(connection, concern.limits)
+        held, measured = exposure.measure(connection, changed, concern.limits)
+        try:
+            # When the order itself was accepted does not matter to its change.
+            _check_states(changed, concern, held, datetime.now(UTC))
+        except NotAllowed as refusal:
+            return str(refusal)
+        verdict = judge(changed, concern.limits, held=held, measured=measured, mid=mid, kinds=kinds)
+        return "; ".join(verdict.refusals or verdict.unpriced) or None
+
+    def change_halted(self, order: Order) -> str | None:
+        """Why a change that has set out must not be sent again; None when it may."""
+        if order.parent_order_id is not None:
+            return None
+        return _halt(self.concern(order))
+
+    def concern(self, order: Order) -> Concern:
+        """What is about an order just now."""
+        return self.controls.renew().concerning(order)
+
+    def mid(
+        self, order: Order, concern: Concern, price_of: PriceOf | None = None
+    ) -> Decimal | None:
+        """About what the market trades at, where a limit asks for it; None where nobody knows.
+
+        The cache's quote if it is fresh, else the venue's own where `price_of` can ask it; else it
+        is asked for, so that it may come. Raises EventsUnavailable.
+        """
+        if not concern.needs_price:
+            return None
+        quote = self.quotes.get([order.symbol]).get(order.symbol)
+        if quote is not None and datetime.now(UTC) - quote.at <= self.quote_max_age:
+            return quote.mid
+        found = None if price_of is None else price_of(order.instrument)
+        if found is None:
+            self.quotes.want([order.symbol])
+        return found
+
+
+def _halt(concern: Concern) -> str | None:
+    for state in concern.states:
+        if state.state is TradingState.HALTED:
+            return f"HALTED{state.in_words()}"
+    return None
+
+
+def _check_states(
+    order: Order, concern: Concern, held: Held | None, accepted_at: datetime | None = None
+) -> None:
+    """Raise NotAllowed when a state stops an order; one that refuses it goes before one that waits.
+
+    With several, the strictest counts.
+    """
+    stops = [stop(order, state, held, accepted_at) for state in concern.states]
+    found = sorted((one for one in stops if one is not None), key=lambda one: one.waits)
+    if found:
+        raise NotAllowed(found[0].reason, waits=found[0].waits)
