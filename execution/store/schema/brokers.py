@@ -75,3 +75,12 @@ ibkr_order_ids = sa.Table(
     sa.Column("taken_at", TIME, nullable=False, server_default=NOW),
     sa.UniqueConstraint("client_id", "venue_order_id"),
 )
+
+account_balances = sa.Table(
+    "account_balances",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True, comment="as the venue names it"),
+    sa.Column("balances", JSONB, nullable=False, comment="amounts by currency, as text"),
+    sa.Column("heard_at", TIME, nullable=False, server_default=NOW),
+)
