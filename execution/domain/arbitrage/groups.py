@@ -70,9 +70,9 @@ class Purpose(StrEnum):
     REDUCING = "REDUCING"
 
 
-def group_id_of(trust: str, spot: str, interval: str, interval_at: datetime) -> UUID:
-    """The id of the group that an interval's signal opens: of one signal there is one group."""
-    return uuid5(_GROUPS, "\x1f".join((trust, spot, interval, interval_at.isoformat())))
+def group_id_of(trust: str, spot: str, interval: str, observed_at: datetime) -> UUID:
+    """The id of the group that an observation opens: of one there is one group."""
+    return uuid5(_GROUPS, f"{trust}\x1f{spot}\x1f{interval}\x1f{observed_at.isoformat()}")
 
 
 def client_order_id(group_id: UUID, number: int) -> str:

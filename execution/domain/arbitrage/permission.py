@@ -123,9 +123,7 @@ def _standing(known: Circumstances, leg_limit: timedelta) -> Iterator[str]:
         yield f"the trust's session closes at {known.closes_at.isoformat()}"
 
 
-def _position(
-    legs: Legs, seen: Observation, known: Circumstances, bounds: Bounds
-) -> Iterator[str]:
+def _position(legs: Legs, seen: Observation, known: Circumstances, bounds: Bounds) -> Iterator[str]:
     if bounds.largest_position is None:
         return
     after = abs(known.trust.held + legs.trust.side.sign * legs.trust.quantity) * seen.trust_price
