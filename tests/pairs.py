@@ -78,7 +78,7 @@ class PairRun:
         self.fleet.query("DELETE FROM nav_observations RETURNING 1")
         # So that this minute may have another.
         self.fleet.query(
-            "UPDATE nav_groups SET interval_at = interval_at - interval '1 day' RETURNING 1"
+            "UPDATE nav_groups SET interval_at = created_at - interval '1 year' RETURNING 1"
         )
         for ago in range(1, WINDOW + 1):
             price = Decimal(50) * (1 + Decimal(ago % 2) / 1000)
