@@ -34,7 +34,7 @@ SETTINGS = {
     "NAV_COINS_AS_OF": datetime.now(UTC).date().isoformat(),
     "NAV_ANNUAL_FEE": "0",
     "NAV_SHORT_SPOT": "inventory",
-    "NAV_LEG_LIMIT": "2",
+    "NAV_LEG_LIMIT": "6",
     "BREAKER_THRESHOLD": "100000",
 }
 
@@ -109,7 +109,8 @@ class PairRun:
             new = [row["group_id"] for row in self.groups() if row["group_id"] not in known]
             return new[0] if new else None
 
-        return self._until(trust, opened, "a group")
+        found: str = self._until(trust, opened, "a group")
+        return found
 
     def exit(self, group_id: str) -> None:
         """Bring about a signal to exit."""
@@ -156,6 +157,15 @@ class PairRun:
             "SELECT state FROM nav_group_events WHERE group_id = %s ORDER BY version", group_id
         )
         return [row["state"] for row in rows]
+
+    def reasons(self, group_id: str) -> str:
+        """Why it was unwound."""
+        rows = self.fleet.query(
+            """SELECT reason FROM nav_group_events WHERE group_id = %s AND state = 'UNWINDING'
+            ORDER BY version""",
+            group_id,
+        )
+        return "; ".join(row["reason"] for row in rows)
 
     def alerts(self, group_id: str) -> list[str]:
         """What a person is told of it now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,10 +16,10 @@ from execution.arbitrage.plan import Plan
 from execution.arbitrage.sending import Messages
 from execution.domain.arbitrage.detector import NavArbitrageDetector
 from execution.domain.arbitrage.groups import Lot, Role, group_id_of
-from execution.domain.arbitrage.legs import Legs, Sizing, opening
+from execution.domain.arbitrage.legs import Legs, Sizing, legs_of, opening
 from execution.domain.arbitrage.permission import objections
 from execution.domain.arbitrage.prices import Observation, Price, Reading, Unusable, observe
-from execution.domain.arbitrage.signals import Action, Assessment, Signal
+from execution.domain.arbitrage.signals import Action, Assessment, Direction, Signal
 from execution.domain.errors import RequestRefused
 from execution.domain.reports import Quote
 from execution.faultpoints import reach
@@ -66,6 +66,25 @@ class Watch:
         if look.group_id is not None:
             self.mover.advance(look.group_id)
         return look
+
+    def both_ways(
+        self, connection: Connection, seen: Observation
+    ) -> Iterator[tuple[Direction, Legs]]:
+        """The legs that an entry on an observation would have, each way; none if too small."""
+        lots = self.knowledge.lots(connection, self.plan)
+        for direction in Direction:
+            try:
+                yield (
+                    direction,
+                    legs_of(
+                        direction,
+                        seen,
+                        self.plan.pair,
+                        _sizing(self.plan, lots[Role.SPOT], lots[Role.TRUST]),
+                    ),
+                )
+            except RequestRefused:
+                return
 
     def _look(self, now: datetime) -> Look:
         plan = self.plan
