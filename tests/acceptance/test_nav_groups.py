@@ -57,7 +57,7 @@ def test_an_entry_and_an_exit(pair: PairRun, trust: tuple[str, str]) -> None:
     pair.exit(group_id)
     group = pair.until(group_id, "CLOSED")
     assert pair.states(group_id) == ["OPENING", "OPEN", "CLOSING", "CLOSED"]
-    assert group["pnl"] > 900
+    assert group["pnl"] > 850
     left = pair.net(group_id)
     assert left["GBTC"] == 0
     # Of bought coins the venue keeps a thousandth; what is sold again is less by that.
