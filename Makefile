@@ -59,6 +59,9 @@ bench-resting: $(STAMP) ## time a new order to Binance while 2,000 rest there (O
 crash-matrix: $(STAMP) ## kill, fail and hang at every fault point (OPTIONS="--only paper"; goes on where it was broken off)
 	$(BIN)/python -m tests.chaos.matrix $(OPTIONS)
 
+arbitrage-matrix: $(STAMP) ## trade the pair while each fault of both simulators strikes, and kill at each point (OPTIONS="--only cancel")
+	$(BIN)/python -m tests.chaos.arbitrage_matrix $(OPTIONS)
+
 planted-bugs: $(STAMP) ## put in the mistakes that lose or double orders, and name the tests that catch them
 	$(BIN)/python -m tests.chaos.planted $(OPTIONS)
 
@@ -75,4 +78,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-expert bench bench-resting crash-matrix fencing mutation planted-bugs soak format
+.PHONY: help install up down lint test test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak format

@@ -1,6 +1,7 @@
 """Celery's settings. PostgreSQL is the truth and a message a wake-up call: see docs."""
 
 from datetime import timedelta
+from typing import Any
 
 from kombu import Queue
 
@@ -38,6 +39,8 @@ task_routes = {
     "tasks.modify_order": {"queue": "orders"},
     # A queue of its own: however long the intake's is, recovery runs.
     "tasks.recover_orders": {"queue": "recovery"},
+    "tasks.move_groups": {"queue": "recovery"},
+    "tasks.watch_nav": {"queue": "recovery"},
     "tasks.create_order": {"queue": "orders"},
     "tasks.persist_order": {"queue": "orders"},
     "tasks.reroute_to_paper": {"queue": "paper"},
@@ -56,11 +59,21 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
 enable_utc = True
 
-beat_schedule = {
-    "recover-orders": {
-        "task": "tasks.recover_orders",
-        "schedule": timedelta(seconds=_settings.recovery_interval.total_seconds()),
-        # One that was not fetched before the next is due is of no use any more.
-        "options": {"expires": max(5.0, _settings.recovery_interval.total_seconds())},
+
+def _every(interval: timedelta, task: str) -> dict[str, Any]:
+    """One that was not fetched before the next is due is of no use any more."""
+    seconds = interval.total_seconds()
+    return {
+        "task": task,
+        "schedule": timedelta(seconds=seconds),
+        "options": {"expires": max(5.0, seconds)},
     }
+
+
+beat_schedule = {
+    "recover-orders": _every(_settings.recovery_interval, "tasks.recover_orders"),
+    # Whether or not the arbitrage is watched now: what it began is brought to its end.
+    "move-groups": _every(_settings.recovery_interval, "tasks.move_groups"),
 }
+if _settings.nav_coins_per_share is not None:
+    beat_schedule["watch-nav"] = _every(_settings.nav_poll, "tasks.watch_nav")

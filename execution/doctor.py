@@ -12,7 +12,9 @@ from typing import cast
 import redis
 from sqlalchemy import Connection, text
 
-from execution.domain.errors import ConfigurationError, StoreUnavailable
+from execution.arbitrage.plan import plan
+from execution.domain.errors import ConfigurationError, RequestRefused, StoreUnavailable
+from execution.domain.mapping import ExchangeMapper
 from execution.domain.risk.trading_state import EVERYWHERE, TradingState
 from execution.domain.vocabulary import BreakerState, BrokerName, Environment, SessionStatus
 from execution.events.connection import connect
@@ -55,6 +57,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     What depends on a thing that is missing is left out.
     """
     yield _environment(settings)
+    yield from _arbitrage(settings)
     yield from _redis(settings)
     yield from _database(settings)
 
@@ -67,6 +70,30 @@ def _environment(settings: Settings) -> Finding:
     if environment is Environment.PRODUCTION:
         return Finding(Level.NOTE, "environment", "production: orders spend real money")
     return Finding(Level.OK, "environment", "practice: accounts with real money are refused")
+
+
+def _arbitrage(settings: Settings) -> Iterator[Finding]:
+    """Nothing where nobody asks for it and its settings make sense."""
+    now = datetime.now(UTC)
+    try:
+        planned = plan(settings, ExchangeMapper(settings.symbol_overrides), now)
+    except (ConfigurationError, RequestRefused) as error:
+        remedy = "correct the NAV_ settings: groups that are open are not moved on until then"
+        yield Finding(Level.PROBLEM, "NAV arbitrage", str(error), remedy)
+        return
+    if planned.coins is None:
+        if planned.enabled:
+            words = "enabled, and nobody has said what a share holds: nothing is watched"
+            remedy = "set NAV_COINS_PER_SHARE and NAV_COINS_AS_OF"
+            yield Finding(Level.PROBLEM, "NAV arbitrage", words, remedy)
+        return
+    stale = planned.coins.problem(now.date(), planned.freshness.coins_max_age_days)
+    if stale is not None:
+        remedy = "set NAV_COINS_PER_SHARE and NAV_COINS_AS_OF anew"
+        yield Finding(Level.PROBLEM, "NAV arbitrage", stale, remedy)
+    pair = f"{planned.pair.trust} against {planned.pair.spot}, {planned.mode}"
+    does = "acts on signals" if planned.enabled else "observes, and does not act"
+    yield Finding(Level.NOTE, "NAV arbitrage", f"{pair}: {does}")
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:

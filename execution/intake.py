@@ -20,6 +20,7 @@ from execution.domain.requests import OrderRequest, parse
 from execution.store import requests
 from execution.store.engine import Store
 from execution.store.requests import Receipt
+from execution.store.statements import Link
 
 _SHOWN_ID = 64
 
@@ -111,6 +112,20 @@ class Intake:
             return Taken(refused, body, None)
         return self.take(payload)
 
+    def record_within(self, link: Link, payload: Mapping[str, Any]) -> Receipt:
+        """Record a request in the caller's transaction, so that it is committed with the rest.
+
+        For what we ask for ourselves, under an id of our own. Raises RequestRefused for a request
+        that is none, and for an id that is taken.
+        """
+        request, instrument = self.understand(payload)
+        body = _meaning(request, instrument)
+        name, digest = request.client_order_id, fingerprint(body)
+        receipt = self._insert(link, name, body, digest, None)
+        if receipt is None:
+            raise RequestRefused(f"client_order_id: {shown(name)} is taken")
+        return receipt
+
     def _means(self, payload: Mapping[str, Any], digest: str) -> bool:
         """Whether a payload that was kept means, by the rules of today, what has this digest.
 
@@ -124,6 +139,17 @@ class Intake:
     def _record(
         self, client_order_id: str | None, body: Mapping[str, Any], digest: str, reason: str | None
     ) -> Receipt | None:
+        with self._store.direct() as link:
+            return self._insert(link, client_order_id, body, digest, reason)
+
+    def _insert(
+        self,
+        link: Link,
+        client_order_id: str | None,
+        body: Mapping[str, Any],
+        digest: str,
+        reason: str | None,
+    ) -> Receipt | None:
         request_id, order_id = new_id(), None if reason else new_id()
         event = order_event(
             OrderEventType.REFUSED if reason else OrderEventType.ACCEPTED,
@@ -135,18 +161,17 @@ class Intake:
             reason=reason,
             step="place_order",
         )
-        with self._store.direct() as link:
-            return requests.record(
-                link,
-                request_id=request_id,
-                order_id=order_id,
-                client_order_id=client_order_id,
-                payload=body,
-                payload_hash=digest,
-                reason=reason,
-                event=event,
-                due=self._due,
-            )
+        return requests.record(
+            link,
+            request_id=request_id,
+            order_id=order_id,
+            client_order_id=client_order_id,
+            payload=body,
+            payload_hash=digest,
+            reason=reason,
+            event=event,
+            due=self._due,
+        )
 
 
 def _meaning(request: OrderRequest, instrument: Instrument) -> dict[str, Any]:

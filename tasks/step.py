@@ -42,7 +42,7 @@ class StepTask(Task):  # type: ignore[type-arg]
     abstract = True
     Strategy = "workers.strategy:guarded"
     Request = "workers.in_place:StepRequest"
-    autoretry_for = (StoreUnavailable, EventsUnavailable)
+    autoretry_for: tuple[type[Exception], ...] = (StoreUnavailable, EventsUnavailable)
     max_retries = None
     retry_backoff = 1
     retry_backoff_max = 15

@@ -78,11 +78,25 @@ def wait_until(
         time.sleep(0.02)
 
 
+def _venues(
+    made: Callable[[Path], SimulatedVenue] | Sequence[type[SimulatedVenue]], home: Path
+) -> list[SimulatedVenue]:
+    if callable(made):
+        return [made(home)]
+    found: list[SimulatedVenue] = []
+    for kind in made:
+        folder = home / f"venue-{kind.broker.lower()}"
+        folder.mkdir()
+        found.append(kind(folder))
+    return found
+
+
 class Fleet:
     """Workers for some queues, beat and a ledger venue, under our own supervisor.
 
     Of each queue in `twins` there is a second worker. `venue` makes the venue in the fleet's
-    folder; `ready` are the brokers that must be connected to begin with, all that are simulated
+    folder; several make several, each in a folder of its own: `venues`, of which `venue` is the
+    first. `ready` are the brokers that must be connected to begin with, all that are simulated
     unless it says otherwise. Faults are armed by `arm_point`; see `execution.faultpoints`.
     """
 
@@ -94,7 +108,7 @@ class Fleet:
         *,
         queues: Sequence[str] = ("orders", "binance", "paper", "ibkr"),
         twins: Sequence[str] = (),
-        venue: Callable[[Path], SimulatedVenue] = LedgerVenue,
+        venue: Callable[[Path], SimulatedVenue] | Sequence[type[SimulatedVenue]] = LedgerVenue,
         beat: bool = True,
         ready: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
@@ -105,7 +119,8 @@ class Fleet:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.faults = home / "faults"
         self.faults.mkdir()
-        self.venue = venue(home)
+        self.venues = _venues(venue, home)
+        self.venue = self.venues[0]
         self.tap = EventTap(redis_url)
         self._queues = queues
         self._twins = twins
@@ -130,8 +145,9 @@ class Fleet:
         return self
 
     def _start(self) -> None:
-        self.venue.start()
-        self._environment = {**self.venue.environment(), **self._environment}
+        for venue in self.venues:
+            venue.start()
+            self._environment = {**venue.environment(), **self._environment}
         self.tap.start()
         self.set_prices(PRICES)
         self._supervisor = Supervisor(self._specs(), self.home)
@@ -147,7 +163,8 @@ class Fleet:
         if self._supervisor is not None:
             self._supervisor.stop()
         self.tap.stop()
-        self.venue.stop()
+        for venue in self.venues:
+            venue.stop()
         self.celery.close()
         if "client" in self.__dict__:
             self.client.close()
@@ -171,7 +188,7 @@ class Fleet:
         return [replace(spec, longest_pause=0.5) for spec in specs]
 
     def _brokers_ready(self) -> bool:
-        simulated = {"PAPER", self.venue.broker}
+        simulated = {"PAPER", *(venue.broker for venue in self.venues)}
         wanted = {queue.upper() for queue in self._queues} & simulated
         if self._ready is not None:
             wanted = set(self._ready)
@@ -238,7 +255,8 @@ class Fleet:
 
     def set_prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         """Set the venue's markets, and the quote cache's."""
-        self.venue.prices(prices)
+        for venue in self.venues:
+            venue.prices(prices)
         for symbol, (bid, ask) in prices.items():
             self.quote(symbol, bid, ask)
 
@@ -285,7 +303,7 @@ class Fleet:
         while True:
             verdict = judge(
                 self.database_url,
-                {self.venue.broker: self.venue.control_url},
+                {venue.broker: venue.control_url for venue in self.venues},
                 self.tap,
                 allow_open=allow_open,
             )

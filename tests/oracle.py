@@ -325,6 +325,7 @@ class Walk:
     cost: Fraction = Fraction(0)
     earned: Fraction = Fraction(0)
     fees: Fraction = Fraction(0)
+    last: Fraction = Fraction(0)
 
     def trade(self, signed: Fraction, price: Fraction) -> None:
         """Trade `signed` units: what goes against the holding leaves at its average cost."""
@@ -340,10 +341,16 @@ class Walk:
             signed -= direction * leaving
         self.quantity += signed
         self.cost += signed * price
+        self.last = price
 
     def pay_in_kind(self, amount: Fraction) -> None:
-        """A commission in what is traded takes units away, at their average cost."""
-        if self.quantity:
+        """A commission in what is traded takes units away, at their average cost.
+
+        Where the trade left none, they are owed at its price: coins sold short and bought back.
+        """
+        if not self.quantity:
+            self.cost = -amount * self.last
+        else:
             self.cost = _on_grid(self.cost - self.cost * amount / self.quantity)
         self.quantity -= amount
 

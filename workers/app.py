@@ -33,6 +33,7 @@ app = Celery(
         "tasks.execute_command",
         "tasks.recover_orders",
         "tasks.market_data",
+        "tasks.arbitrage",
     ],
 )
 app.steps["worker"].add(BrokerSessions)

@@ -28,12 +28,20 @@ from execution.domain.errors import (
 )
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Broker, Capabilities, Part
-from execution.domain.reports import Execution, VenueOrder
+from execution.domain.reports import Account, Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.faultpoints import reach, within
 from execution.intake import new_id
-from execution.store import breakers, orders, reports, sessions, trading_rules, transitions
+from execution.store import (
+    balances,
+    breakers,
+    orders,
+    reports,
+    sessions,
+    trading_rules,
+    transitions,
+)
 from workers import quoting, reconciling
 from workers.context import Context
 from workers.loop import LoopThread
@@ -47,6 +55,7 @@ _CHECK_EVERY = 1.0
 _LISTEN_EVERY = 5.0
 _LISTEN_WIDELY_EVERY = 60.0
 _RULES_EVERY = 3600.0
+_BALANCES_EVERY = 10.0
 
 
 def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -295,6 +304,7 @@ class BrokerSession:
                 if self._meanwhile is not None:
                     group.create_task(self._meanwhile())
                 group.create_task(self._relearn_rules(adapter))
+                group.create_task(self._keep_balances(adapter))
         except ExceptionGroup as failures:
             lost, other = failures.split(BrokerError)
             if other is not None or lost is None:
@@ -317,6 +327,21 @@ class BrokerSession:
                 await self._learn_rules(adapter)
             except StoreUnavailable as error:
                 self._log.warning("rules not recorded", error=str(error))
+
+    async def _keep_balances(self, adapter: Broker) -> None:
+        """Write down what the account holds, again and again; that it is not told harms nothing."""
+        timeout = self._context.settings.broker_call_timeout
+        while self.broker is not BrokerName.PAPER:
+            try:
+                account = await reconciling.ask(adapter.account(), timeout)
+                await asyncio.to_thread(self._record_balances, account)
+            except (BrokerError, StoreUnavailable) as error:
+                self._log.warning("balances not recorded", error=str(error))
+            await asyncio.sleep(_BALANCES_EVERY)
+
+    def _record_balances(self, account: Account) -> None:
+        with self._context.store.transaction() as connection:
+            balances.record(connection, self.broker, account)
 
     async def _check(self, adapter: Broker) -> None:
         """Ask for health even while nothing is watched. BrokerUnavailable."""

@@ -1,4 +1,4 @@
-"""`execution arbitrage backtest FILE`."""
+"""`execution arbitrage`: `backtest FILE`; `status` and `run` are in `nav_status`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from execution.cli import nav_status
 from execution.cli.nav_chart import ChartsMissing, draw
 from execution.cli.nav_history import Columns, readings
 from execution.cli.nav_report import document, show
@@ -41,6 +42,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Trust against spot: NAV arbitrage.")
     group.callback()(_group)
     group.command("backtest")(run_backtest)
+    group.command("status")(nav_status.status)
+    group.command("run")(nav_status.run)
     app.add_typer(group, name="arbitrage")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from celery import Celery
@@ -16,7 +16,10 @@ from execution.settings import Settings
 
 
 class Messages:
-    """Implements `execution.recovering.Messages`; use it in a `with`. Raises EventsUnavailable."""
+    """Implements the `Messages` of `execution.recovering` and of `execution.arbitrage.sending`.
+
+    Use it in a `with`. Raises EventsUnavailable.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._celery = Celery("operator", broker=settings.require_redis_url())
@@ -42,14 +45,26 @@ class Messages:
         """Send the first step; it makes the rest of its chain itself, as after any turn."""
         self.task(first.task, order_id, first.queue(broker, channel))
 
+    def order(self, order_id: UUID) -> None:
+        """Let an accepted request go its way."""
+        self.steps(order_id, Step.CREATE_ORDER, BrokerName.PAPER)
+
+    def cancel(self, client_order_id: str, cancel_id: str) -> None:
+        """Let a recorded cancel be carried out."""
+        payload = {"client_order_id": client_order_id, "cancel_id": cancel_id}
+        self._send("tasks.cancel_order", "orders", kwargs=payload)
+
     def task(self, name: str, key: UUID, queue: str) -> None:
         """Send one task, which takes an id."""
+        self._send(name, queue, args=(str(key),))
+
+    def _send(self, name: str, queue: str, **arguments: Any) -> None:
         try:
             self._celery.send_task(
                 name,
-                args=(str(key),),
                 queue=queue,
                 retry_policy={"max_retries": 1, "interval_start": 0},
+                **arguments,
             )
         except OperationalError as error:
             raise EventsUnavailable(f"Redis did not take the message: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -20,11 +21,18 @@ _OBSERVED = (
 )
 
 
-def record(connection: Connection, pair: Pair, interval: str, assessment: Assessment) -> bool:
+def record(
+    connection: Connection,
+    pair: Pair,
+    interval: str,
+    assessment: Assessment,
+    declined: str | None = None,
+) -> bool:
     """Keep an observation and how it was judged; False where its interval has one already.
 
     `interval` is the name of the interval's length (`Interval.name`). The first observation stays:
-    what was judged and perhaps traded on is not overwritten.
+    what was judged and perhaps traded on is not overwritten. `declined` is why its signal is not
+    acted on.
     """
     seen, score, signal = assessment.observation, assessment.score, assessment.signal
     values = {
@@ -43,6 +51,7 @@ def record(connection: Connection, pair: Pair, interval: str, assessment: Assess
         "action": signal and signal.action,
         "direction": signal and signal.direction,
         "reason": assessment.quiet or (signal and signal.exit_reason),
+        "declined": declined,
     }
     parameters = ", ".join(f":{name}" for name in values)
     inserted = connection.execute(
@@ -91,3 +100,22 @@ def last_window(
         )
         for row in rows
     ]
+
+
+def observations(
+    connection: Connection, pair: Pair, interval: str, limit: int
+) -> list[dict[str, Any]]:
+    """The newest rows of a pair, oldest first, as they are stored."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT * FROM (
+                SELECT * FROM nav_observations
+                WHERE trust_symbol = :trust AND spot_symbol = :spot AND interval = :interval
+                ORDER BY interval_at DESC LIMIT :limit
+            ) newest ORDER BY interval_at
+            """
+        ),
+        {"trust": pair.trust, "spot": pair.spot, "interval": interval, "limit": limit},
+    ).mappings()
+    return [dict(row) for row in rows]

@@ -137,7 +137,7 @@ def alerts(connection: Connection, limit: int, *, settled: bool) -> Rows:
     return _all(
         connection,
         """
-        SELECT a.kind, a.at AS since, a.resolved_at, o.client_order_id, a.order_id,
+        SELECT a.kind, a.key, a.at AS since, a.resolved_at, o.client_order_id, a.order_id,
             o.state, a.broker, a.message, a.alert_id
         FROM alerts a LEFT JOIN orders o USING (order_id)
         WHERE a.resolved_at IS NULL OR :settled

@@ -42,7 +42,9 @@ MODES = {"in-place": "true", "messages": "false"}
 _MORE_ORDERS = 12
 _QUOTE_EVERY = 2.0
 # Passed by workers, whichever way any order takes.
-_NOBODYS = ("acknowledge", "adopt", "listen", "publisher", "receive", "recover_orders")
+_NOBODYS = (
+    *("acknowledge", "adopt", "listen", "move_groups", "publisher", "receive", "recover_orders"),
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,8 +17,10 @@ from execution.cli import app
 from execution.cli.arbitrage import run_backtest
 from execution.cli.nav_history import Columns, readings
 from execution.domain.arbitrage.backtest import Costs, Rules, backtest
+from execution.domain.arbitrage.groups import PERMITTED, GroupState
 from execution.domain.arbitrage.signals import Direction, Parameters
 from execution.domain.arbitrage.summary import summarise
+from execution.settings import Settings
 from tests.nav_histories import REAL
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "arbitrage.md").read_text(encoding="utf-8")
@@ -102,3 +104,45 @@ def test_defaults() -> None:
     for name, default in told.items():
         if re.fullmatch(r"[\d.]+|USD", default):
             assert str(defaults[name]) == default, name
+
+
+def test_settings() -> None:
+    """Every variable of the arbitrage, with its default."""
+    section = DOCUMENT.split("## Running it")[1].split("## Before")[0]
+    told: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`NAV_[^|]*`) \| ([^|]*) \|", section, re.MULTILINE):
+        variables = re.findall(r"`(NAV_[A-Z_]+)`", names)
+        values = [value.strip("`") for value in defaults.strip().split(", ")]
+        told |= dict(
+            zip(variables, values * (1 if len(values) > 1 else len(variables)), strict=True)
+        )
+    fields = {
+        name.upper(): field.default
+        for name, field in Settings.model_fields.items()
+        if name.startswith("nav_")
+    }
+    assert told == {name: spoken(default) for name, default in fields.items()}
+
+
+def spoken(default: object) -> str:
+    """A default as the table writes it."""
+    if default is None:
+        return "none"
+    if isinstance(default, timedelta):
+        return f"{default.total_seconds():g}"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_states() -> None:
+    """The table of states is that of the code."""
+    section = DOCUMENT.split("## A group")[1].split("`decide`")[0]
+    for states, ways in re.findall(
+        r"^\| ([A-Z, ]+) \| [^|]* \| ([^|]*) \|$", section, re.MULTILINE
+    ):
+        told = set(re.findall(r"\b(?:OPEN|UNWINDING|WAITING|CLOSING|CLOSED|UNWOUND)\b", ways))
+        for state in states.split(", "):
+            permitted = {str(one) for one in PERMITTED[GroupState(state)]}
+            if state == "WAITING":
+                assert permitted == {"OPENING", "CLOSING", "UNWINDING"}
+            else:
+                assert told == permitted, state

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 
 from execution.domain.arbitrage.numbers import EXACT
+from execution.domain.arbitrage.prices import Observation
 from execution.domain.arbitrage.signals import Action, Direction, Signal
 from execution.domain.decimals import plain
 from execution.domain.errors import ConfigurationError, RequestRefused
@@ -75,7 +76,11 @@ def opening(signal: Signal, pair: Pair, sizing: Sizing) -> Legs:
     """
     if signal.action is not Action.ENTER:
         raise ValueError(f"{signal.action} opens nothing")
-    observation = signal.observation
+    return legs_of(signal.direction, signal.observation, pair, sizing)
+
+
+def legs_of(direction: Direction, observation: Observation, pair: Pair, sizing: Sizing) -> Legs:
+    """The legs of an entry in a direction at an observation's prices. RequestRefused as above."""
     shares = _down(EXACT.divide(sizing.notional, observation.trust_price), sizing.share_step)
     exposure = EXACT.multiply(shares, observation.coins_per_share)
     coins = _down(exposure, sizing.coin_step)
@@ -88,7 +93,7 @@ def opening(signal: Signal, pair: Pair, sizing: Sizing) -> Legs:
                 f"a notional of {plain(sizing.notional)} dollars is less than one step of "
                 f"{plain(step)} {name}"
             )
-    long = signal.direction is Direction.LONG_TRUST_SHORT_SPOT
+    long = direction is Direction.LONG_TRUST_SHORT_SPOT
     side = Side.BUY if long else Side.SELL
     return Legs(
         Leg(pair.trust, side, shares),

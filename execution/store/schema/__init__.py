@@ -1,7 +1,14 @@
 """Every table. What must be unique lives in plain tables; append-only history in hypertables."""
 
-from execution.store.schema.arbitrage import nav_observations
+from execution.store.schema.arbitrage import (
+    nav_group_events,
+    nav_group_legs,
+    nav_groups,
+    nav_looks,
+    nav_observations,
+)
 from execution.store.schema.brokers import (
+    account_balances,
     alerts,
     breakers,
     broker_sessions,
@@ -35,6 +42,7 @@ from execution.store.schema.risk import (
 from execution.store.schema.streams import events, streams
 
 __all__ = [
+    "account_balances",
     "alerts",
     "breakers",
     "broker_sessions",
@@ -46,6 +54,10 @@ __all__ = [
     "ibkr_client_ids",
     "ibkr_order_ids",
     "metadata",
+    "nav_group_events",
+    "nav_group_legs",
+    "nav_groups",
+    "nav_looks",
     "nav_observations",
     "order_attempts",
     "order_commands",

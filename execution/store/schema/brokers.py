@@ -85,3 +85,12 @@ ibkr_client_ids = sa.Table(
     sa.Column("session_id", UUID_, comment="who has it, for as long as that session's heart beats"),
     sa.Column("leased_at", TIME, nullable=False, server_default=NOW),
 )
+
+account_balances = sa.Table(
+    "account_balances",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True, comment="as the venue names it"),
+    sa.Column("balances", JSONB, nullable=False, comment="amounts by currency, as text"),
+    sa.Column("heard_at", TIME, nullable=False, server_default=NOW),
+)

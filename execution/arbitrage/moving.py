@@ -1,0 +1,139 @@
+"""Moves groups on: what is decided is committed by compare-and-set, then sent.
+
+It may be killed anywhere and run by several at once: whoever looks next sees in the tables how far
+it came, and a message that was not sent is sent by recovery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from execution.arbitrage import sending
+from execution.arbitrage.knowledge import Knowledge
+from execution.arbitrage.plan import Plan
+from execution.arbitrage.sending import Messages
+from execution.domain.arbitrage.groups import Decision, GroupState, decide
+from execution.domain.arbitrage.result import result
+from execution.domain.commands import CommandKind
+from execution.domain.mapping import ExchangeMapper
+from execution.faultpoints import reach
+from execution.instructions import Instructions
+from execution.intake import Intake
+from execution.store import groups
+from execution.store.engine import Store
+from execution.store.groups import Stored
+
+LATE_FOR = timedelta(days=1)
+"""How long a group that is over is still looked at: a venue may tell of an execution late."""
+_MOST_MOVES = 10
+
+
+def utc_now() -> datetime:
+    """The process's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """Brings each group to where it belongs, those of other pairs than the plan's too."""
+
+    store: Store
+    intake: Intake
+    instructions: Instructions
+    mapper: ExchangeMapper
+    knowledge: Knowledge
+    messages: Messages
+    plan: Plan
+    clock: Callable[[], datetime] = utc_now
+
+    def once(self) -> int:
+        """Move on every group that can be; how many changed. StoreUnavailable."""
+        with self.store.transaction() as connection:
+            ids = groups.to_look_at(connection, LATE_FOR)
+        return sum(self.advance(group_id) for group_id in ids)
+
+    def advance(self, group_id: UUID) -> bool:
+        """Move one group on as far as it goes now; whether it changed."""
+        moves = 0
+        while moves < _MOST_MOVES and self._move(group_id):
+            moves += 1
+        return moves > 0
+
+    def _move(self, group_id: UUID) -> bool:
+        orders: list[UUID] = []
+        with self.store.transaction() as connection:
+            stored = groups.load(connection, group_id, lock=True)
+            if stored is None:
+                return False
+            group, now = stored.group, self.clock()
+            plan = self.plan.for_pair(stored.pair, self.mapper, now.date())
+            around = self.knowledge.surroundings(connection, plan, group.mode, now)
+            decision = decide(group, around)
+            changed = (decision.state, decision.phase) != (group.state, group.phase)
+            alert = decision.alert or self._unwatched(stored, decision)
+            if alert is not None or not changed:
+                groups.tell_alert(connection, stored, alert)
+            if decision.state.is_over:
+                self._account(connection, stored)
+            if changed or decision.reductions:
+                placed = groups.move(connection, stored, decision)
+                if placed is None:
+                    return False
+                orders = sending.record(connection, self.intake, stored.pair, group.mode, placed)
+            point = _point(decision)
+            if changed or orders:
+                reach(f"nav:{point}:before_commit")
+        if changed or orders:
+            reach(f"nav:{point}:committed")
+            self._log(stored, decision)
+        sending.send(self.messages, orders, point)
+        self._cancel(stored, decision)
+        return changed or bool(orders)
+
+    def _unwatched(self, stored: Stored, decision: Decision) -> str | None:
+        if decision.state is GroupState.OPEN and stored.pair != self.plan.pair:
+            return f"it is open, and {self.plan.pair.trust} is what is watched: nothing closes it"
+        return None
+
+    def _account(self, connection: Connection, stored: Stored) -> None:
+        """What it has earned, again while commissions are still told."""
+        group = stored.group
+        rate = stored.signal["conversion"]
+        fills = groups.fills(connection, group.group_id, group.mode)
+        earned = result(fills, {}, **({} if rate is None else {"spot_in_dollars": rate}))
+        if earned.pnl != stored.pnl:
+            groups.close_accounts(connection, group.group_id, earned)
+
+    def _cancel(self, stored: Stored, decision: Decision) -> None:
+        legs = {leg.client_order_id: leg for leg in stored.group.legs}
+        for name in decision.cancels:
+            cancel_id = f"{name}-{legs[name].cancels + 1}"
+            reach("nav:cancel:before")
+            payload = {"client_order_id": name, "cancel_id": cancel_id}
+            self.instructions.receive(CommandKind.CANCEL, payload)
+            reach("nav:cancel:recorded")
+            try:
+                self.messages.cancel(name, cancel_id)
+            except Exception as error:  # noqa: BLE001 - recovery finds what was recorded
+                structlog.get_logger().warning("wake-up not sent", error=str(error))
+
+    @staticmethod
+    def _log(stored: Stored, decision: Decision) -> None:
+        structlog.get_logger().info(
+            "group",
+            group_id=str(stored.group.group_id),
+            was=stored.group.state.value,
+            state=decision.state.value,
+            reason=decision.reason,
+            orders=len(decision.reductions),
+        )
+
+
+def _point(decision: Decision) -> str:
+    return "reducing" if decision.reductions else decision.state.lower()
