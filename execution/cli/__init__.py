@@ -15,6 +15,7 @@ from execution.cli import (
     examples,
     instructions,
     market,
+    metrics,
     orders,
     recovering,
     resolving,
@@ -38,6 +39,7 @@ recovering.register(app)
 resolving.register(app)
 database.register(app)
 doctor.register(app)
+metrics.register(app)
 environment.register(app)
 
 

@@ -17,6 +17,12 @@ from execution.store.schema.market import (
     quotes,
     trading_rules,
 )
+from execution.store.schema.measurements import (
+    fill_measures,
+    measured,
+    measured_totals,
+    step_latencies,
+)
 from execution.store.schema.orders import (
     order_attempts,
     order_commands,
@@ -34,8 +40,11 @@ __all__ = [
     "environment_stamp",
     "events",
     "execution_reports",
+    "fill_measures",
     "fills",
     "ibkr_order_ids",
+    "measured",
+    "measured_totals",
     "metadata",
     "nav_observations",
     "order_attempts",
@@ -48,6 +57,7 @@ __all__ = [
     "paper_positions",
     "positions",
     "quotes",
+    "step_latencies",
     "streams",
     "trading_rules",
 ]
