@@ -154,14 +154,15 @@ _MEASURE_EVENTS = text(
         ) before ON true
         WHERE e.at > :after AND e.at <= :until
     ), took AS (
-        SELECT s.at, s.step, s.broker, greatest(0, extract(epoch FROM s.at - coalesce(s.before_at,
+        SELECT s.at, s.step, s.broker, extract(epoch FROM s.at - coalesce(s.before_at,
             (SELECT r.received_at FROM order_requests r
-                WHERE r.order_id = s.order_id AND r.outcome = 'ACCEPTED'))))::float8 AS seconds
+                WHERE r.order_id = s.order_id AND r.outcome = 'ACCEPTED')))::float8 AS seconds
         FROM seen s WHERE s.step = ANY(:steps)
     ), latencies AS (
         SELECT date_trunc('minute', at) AS minute, step, broker,
             (SELECT min(b) FROM unnest(CAST(:bounds AS float8[])) b WHERE b >= seconds) AS le,
-            count(*) AS steps, sum(seconds) AS seconds
+            -- Times told by two clocks may be a hair the wrong way round.
+            count(*) AS steps, sum(greatest(seconds, 0)) AS seconds
         FROM took WHERE seconds IS NOT NULL GROUP BY 1, 2, 3, 4
     ), kept AS (
         INSERT INTO step_latencies AS l (at, step, broker, le, steps, seconds)

@@ -97,7 +97,9 @@ def upgrade() -> None:
     # A hypertable has these two from its making, under these names.
     for table in ("order_events", "quotes"):
         op.create_index(f"{table}_at_idx", table, [sa.text("at DESC")], if_not_exists=True)
-    op.execute("DROP INDEX IF EXISTS nav_observations_interval_at_idx")  # its key ends with it
+    # The keys of these end with it.
+    for index in ("nav_observations_interval_at_idx", "candles_opened_at_idx"):
+        op.execute(f"DROP INDEX IF EXISTS {index}")
     op.create_index(
         "alerts_open", "alerts", ["kind"], postgresql_where=sa.text("resolved_at IS NULL")
     )

@@ -145,6 +145,18 @@ def test_latency_is_from_the_last_change(store: Store) -> None:
     assert max(measuring.BOUNDS) == math.inf
 
 
+def test_a_beginning_that_is_not_known(store: Store) -> None:
+    """A first line without its request is a state reached, and no latency of 0."""
+    rows(
+        store,
+        """INSERT INTO order_events (order_id, step, state)
+        VALUES (gen_random_uuid(), 'create_order', 'PENDING') RETURNING 1""",
+    )
+    measure_all(store)
+    assert totals(store, "step") == {}
+    assert totals(store, "state") == {("", "PENDING"): 1}
+
+
 def test_fills_by_hour_and_slippage_by_symbol(store: Store) -> None:
     """Slippage is in basis points worse than the reference, for either side; none without one."""
     for side, price in (("BUY", "64064"), ("SELL", "63968")):
