@@ -6,11 +6,13 @@ import json
 import os
 import re
 import signal
+import socket
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import psutil
@@ -20,14 +22,18 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from execution.domain.errors import StoreUnavailable
+from execution.cli.service import run_status
+from execution.domain.errors import ConfigurationError, StoreUnavailable
 from execution.domain.vocabulary import BrokerName
 from execution.events.connection import connect
 from execution.metrics.collector import ServiceCollector
+from execution.metrics.serving import serve
+from execution.settings import load
 from execution.store import alerts, breakers, measuring, observing
 from execution.store.engine import Store
 from execution.supervisor.home import prepare_home
-from execution.supervisor.ports import remembered_port
+from execution.supervisor.ports import free_port, remembered_port
+from execution.supervisor.process import ProcessSpec
 from execution.supervisor.services import metrics_spec
 from execution.supervisor.supervisor import Supervisor
 from tests.fleet import Servers, flush, wait_until
@@ -270,6 +276,7 @@ def test_a_statement_is_given_up(store: Store) -> None:
     """A statement that takes longer than it may is an error of that part, not a hanging scrape."""
     with pytest.raises(StoreUnavailable, match="statement timeout"), store.transaction() as it:
         observing.bounded(it, timedelta(milliseconds=50))
+        assert it.scalar(text("SHOW statement_timeout")) == "50ms"
         it.execute(text("SELECT pg_sleep(20)"))
 
 
@@ -321,12 +328,17 @@ def test_no_scrape_reads_a_whole_table(
 
 
 @pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home."""
+    return prepare_home(tmp_path / "home")
+
+
+@pytest.fixture
 def endpoint(
-    servers: Servers, database_url: str, client: redis.Redis, tmp_path: Path
+    servers: Servers, database_url: str, client: redis.Redis, home: Path
 ) -> Iterator[Endpoint]:
     """The process as `execution up` starts it."""
     del client
-    home = prepare_home(tmp_path / "home")
     env = {"DATABASE_URL": database_url, "REDIS_URL": servers.valkey.url}
     with Supervisor([metrics_spec(home, {**os.environ, **env})], home) as it:
         pid = it.state.processes[0].pid
@@ -365,6 +377,25 @@ def test_live(endpoint: Endpoint, store: Store) -> None:
     assert all(value == 1 for (name, _), value in seen.items() if name == "execution_scrape_up")
     process.send_signal(signal.SIGTERM)
     wait_until(lambda: not process.is_running() or process.status() == "zombie", what="its end")
+
+
+def test_an_address_that_is_taken(database_url: str, servers: Servers) -> None:
+    """It says so in words, at once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = load(database_url=database_url, redis_url=servers.valkey.url)
+        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}"):
+            serve(settings, "127.0.0.1", port, Event())
+
+
+def test_status_says_where(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`execution status` prints the addresses of what runs, on lines of their own."""
+    port = free_port(home, "metrics")
+    sleeping = ProcessSpec("it", ("sleep", "600"), dict(os.environ), home)
+    with Supervisor([sleeping], home), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXECUTION_HOME", str(home))
+        assert run_status(as_json=False) == 0
+    assert f"Metrics: http://127.0.0.1:{port}/metrics\n" in capsys.readouterr().out
 
 
 ROOT = Path(__file__).parents[2]
