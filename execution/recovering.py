@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, Self
 from uuid import UUID
@@ -13,7 +13,7 @@ from execution.domain.lifecycle import Step, control_queue
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.intake import new_id
-from execution.store import alerts, commands, executions, orders, positions, recovery
+from execution.store import alerts, commands, executions, measuring, orders, positions, recovery
 from execution.store.engine import Store
 from execution.store.giving_up import give_up
 from execution.store.orders import Timing
@@ -104,6 +104,9 @@ class Sweep:
         rerouted, more = self._turn_away_unserved()
         doubted = self._doubt_unserved()
         done = Repairs(len(requests), len(due), len(instructed), len(orphans), rerouted, doubted)
+        if done != Repairs():
+            with self.store.transaction() as connection:
+                measuring.count(connection, "repair", asdict(done))
         most = max(done.requests, done.orders, done.commands, done.orphans, doubted)
         return done, more or most >= recovery.BATCH
 

@@ -16,6 +16,7 @@ from execution.cli import (
     instructions,
     limits,
     market,
+    metrics,
     orders,
     recovering,
     resolving,
@@ -42,6 +43,7 @@ recovering.register(app)
 resolving.register(app)
 database.register(app)
 doctor.register(app)
+metrics.register(app)
 environment.register(app)
 
 

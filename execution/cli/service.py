@@ -114,7 +114,7 @@ def run_up(
         if not console.is_terminal:
             console.print()  # a live display that is no terminal's ends without a newline
         _tell_place(home, console)
-        _tell_flower(home, console)
+        _tell_addresses(home, console)
         if after_ready is not None:
             after_ready(control.connected_settings(home))
         if detach or state is None:
@@ -163,7 +163,9 @@ def run_status(*, as_json: bool) -> int:
     elif state is None:
         sys.stderr.write("not running: `execution up` starts it\n")
     else:
-        Console().print(_table(state))
+        console = Console()
+        console.print(_table(state))
+        _tell_addresses(_home(), console)
     if trading is not None and not as_json:
         sys.stdout.write("\n".join(in_words(trading)) + "\n")
     ready = {Status.READY, Status.DONE}
@@ -208,13 +210,16 @@ def _tell_place(home: Path, console: Console) -> None:
         )
 
 
-def _tell_flower(home: Path, console: Console) -> None:
-    port = remembered_port(home, "flower")
-    if port is not None:
+def _tell_addresses(home: Path, console: Console) -> None:
+    """Say where what runs can be looked at."""
+    flower, metrics = (remembered_port(home, name) for name in ("flower", "metrics"))
+    if flower is not None:
         console.print(
-            f"Flower: http://127.0.0.1:{port} as execution, password in {home / 'secrets.json'}",
+            f"Flower: http://127.0.0.1:{flower} as execution, password in {home / 'secrets.json'}",
             soft_wrap=True,
         )
+    if metrics is not None:
+        console.print(f"Metrics: http://127.0.0.1:{metrics}/metrics", soft_wrap=True)
 
 
 def _table(state: SupervisorState) -> Table:

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from execution.domain.reconciliation import FOREIGN_ORDER, POSITION_BREAK, STILL_OPEN
+
 OVERFILLED = "OVERFILLED"
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
 UNKNOWN_ORDER = "UNKNOWN_ORDER"
@@ -15,6 +17,22 @@ BUSTED = "BUSTED"
 ENDED_SHORT = "ENDED_SHORT"
 UNPROTECTED = "UNPROTECTED"
 REPLACEMENT_REFUSED = "REPLACEMENT_REFUSED"
+
+KINDS = (
+    BUSTED,
+    ENDED_SHORT,
+    FOREIGN_ORDER,
+    LATE_FILL,
+    OVERFILLED,
+    POSITION_BREAK,
+    REPLACEMENT_REFUSED,
+    STILL_OPEN,
+    UNKNOWN_ORDER,
+    UNKNOWN_OUTCOME,
+    UNPROTECTED,
+    WAITING,
+)
+"""Every kind there is; docs/runbooks.md has a section for each."""
 
 
 def alert(

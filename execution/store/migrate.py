@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -34,14 +35,29 @@ def _config() -> Config:
     return config
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Run what is missing, one process at a time; waits at most 10 s for a table's lock."""
+def upgrade(url: str, revision: str = "head", *, lock_timeout: str = "10s") -> None:
+    """Run what is missing, one process at a time; waits at most 10 s for a table's lock.
+
+    A lock that is not had by then raises SQLAlchemy's OperationalError, and the database is as it
+    was: all migrations of a run are one transaction.
+    """
+    _run(url, lock_timeout, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(url: str, revision: str, *, lock_timeout: str = "10s") -> None:
+    """Take migrations back down to `revision` (`base`: all of them), as `upgrade` makes them."""
+    _run(url, lock_timeout, lambda config: command.downgrade(config, revision))
+
+
+def _run(url: str, lock_timeout: str, migrate: Callable[[Config], None]) -> None:
     config = _config()
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        connection.execute(text("SET lock_timeout = '10s'"))
+        connection.execute(
+            text("SELECT set_config('lock_timeout', :most, false)"), {"most": lock_timeout}
+        )
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        migrate(config)
         connection.commit()

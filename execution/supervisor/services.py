@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
@@ -70,6 +71,7 @@ def service_specs(settings: Settings, home: Path, *, feed: bool = True) -> list[
     specs += [worker_spec(queue, home, env) for queue in WORKER_THREADS]
     specs.append(beat_spec(home, env))
     specs.append(flower_spec(home, env))
+    specs.append(metrics_spec(home, env))
     if feed:
         specs.append(module_spec("feed", ["examples.feed"], env, SERVICES))
     return specs
@@ -134,6 +136,13 @@ def flower_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
         stage=SERVICES,
         ready=_answers(f"http://{LOOPBACK}:{port}/healthcheck"),
     )
+
+
+def metrics_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
+    """Return how to run the Prometheus endpoint, on loopback; it needs no password to be read."""
+    port = free_port(home, "metrics")
+    spec = module_spec("metrics", ["execution.cli", "metrics", f"--port={port}"], env, SERVICES)
+    return replace(spec, ready=_answers(f"http://{LOOPBACK}:{port}/metrics"))
 
 
 def _answers(url: str) -> Callable[[], bool]:

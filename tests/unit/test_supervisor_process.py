@@ -363,11 +363,11 @@ def test_services_embed_only_servers_without_an_address(home: Path) -> None:
     assert names == [
         "postgres", "valkey", "migrate",
         "worker-orders", "worker-ibkr", "worker-mt4", "worker-binance", "worker-paper",
-        "beat", "flower", "feed",
+        "beat", "flower", "metrics", "feed",
     ]  # fmt: skip
     own = Settings(database_url=SecretStr("postgresql://x/y"), redis_url=SecretStr("redis://x"))
     specs = services.service_specs(own, home, feed=False)
-    assert (specs[0].name, specs[-1].name) == ("migrate", "flower")
+    assert (specs[0].name, specs[-1].name) == ("migrate", "metrics")
     assert specs[0].env["DATABASE_URL"] == "postgresql+psycopg2://x/y"
     assert specs[0].env["REDIS_URL"] == "redis://x"
 

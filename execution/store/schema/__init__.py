@@ -25,6 +25,12 @@ from execution.store.schema.market import (
     quotes,
     trading_rules,
 )
+from execution.store.schema.measurements import (
+    fill_measures,
+    measured,
+    measured_totals,
+    step_latencies,
+)
 from execution.store.schema.orders import (
     order_attempts,
     order_commands,
@@ -50,9 +56,12 @@ __all__ = [
     "environment_stamp",
     "events",
     "execution_reports",
+    "fill_measures",
     "fills",
     "ibkr_client_ids",
     "ibkr_order_ids",
+    "measured",
+    "measured_totals",
     "metadata",
     "nav_group_events",
     "nav_group_legs",
@@ -73,6 +82,7 @@ __all__ = [
     "risk_controls",
     "risk_limits",
     "risk_rates",
+    "step_latencies",
     "streams",
     "trading_rules",
     "trading_states",

@@ -52,6 +52,8 @@ alerts = sa.Table(
     sa.UniqueConstraint("kind", "key"),
 )
 
+sa.Index("alerts_open", alerts.c.kind, postgresql_where=sa.text("resolved_at IS NULL"))
+
 environment_stamp = sa.Table(
     "environment_stamp",
     metadata,

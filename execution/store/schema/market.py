@@ -85,6 +85,9 @@ quotes = sa.Table(
 
 sa.Index("quotes_symbol_at", quotes.c.symbol, quotes.c.at)
 
+# What is too old to be kept; a hypertable has this index by itself, under this name.
+sa.Index("quotes_at_idx", quotes.c.at.desc())
+
 candles = sa.Table(
     "candles",
     metadata,

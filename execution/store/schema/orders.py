@@ -222,3 +222,6 @@ order_events = sa.Table(
 )
 
 sa.Index("order_events_order_id_at", order_events.c.order_id, order_events.c.at)
+
+# What has happened since a moment; a hypertable has this index by itself, under this name.
+sa.Index("order_events_at_idx", order_events.c.at.desc())

@@ -1,0 +1,1 @@
+"""What monitoring is told: a Prometheus endpoint that reads PostgreSQL and Redis when asked."""

@@ -1,0 +1,69 @@
+"""The process behind `execution metrics`: answers scrapes, and measures history meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+from sqlalchemy.exc import SQLAlchemyError
+
+from execution.domain.errors import ConfigurationError, StoreUnavailable
+from execution.events.connection import connect
+from execution.metrics.collector import ServiceCollector
+from execution.settings import Settings
+from execution.store import measuring
+from execution.store.engine import Store
+
+logger = structlog.get_logger(__name__)
+
+PORT = 9808
+INTERVAL = 5.0
+"""Seconds from one piece of measuring to the next, when there is no more to do."""
+
+
+def serve(settings: Settings, address: str, port: int, stopping: threading.Event) -> None:
+    """Serve `http://ADDRESS:PORT/metrics` until `stopping` is set.
+
+    Servers that are away, or have no tables yet, are waited for: scrapes say so meanwhile.
+    Raises ConfigurationError when the address cannot be listened on, or settings name no servers.
+    """
+    registry = CollectorRegistry()
+    url = settings.require_database_url()
+    with (
+        closing(connect(settings.require_redis_url())) as client,
+        closing(Store(url, pool_size=2, application_name="metrics")) as store,
+    ):
+        collector = ServiceCollector(store, client, settings.session_timeout)
+        registry.register(collector)
+        with _listening(address, port, registry):
+            while not stopping.is_set():
+                if not measure(store, collector):
+                    stopping.wait(INTERVAL)
+
+
+def measure(store: Store, collector: ServiceCollector) -> bool:
+    """Measure a piece of history, and delete what is too old; True when more is left to do."""
+    try:
+        return measuring.measure(store) or measuring.prune(store) > 0
+    except (StoreUnavailable, SQLAlchemyError) as error:
+        collector.measuring_errors += 1
+        logger.warning("history not measured", error=str(error).partition("\n")[0])
+        return False
+
+
+@contextmanager
+def _listening(address: str, port: int, registry: CollectorRegistry) -> Iterator[None]:
+    try:
+        server, thread = start_http_server(port, address, registry)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {address}:{port}: {error}") from error
+    logger.info("serving metrics", address=address, port=port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
