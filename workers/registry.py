@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from execution.domain.errors import BrokerUnavailable
 from execution.domain.vocabulary import BrokerName
 from workers.session import BrokerSession
@@ -20,6 +22,14 @@ def session_of(broker: BrokerName) -> BrokerSession:
         return _sessions[broker]
     except KeyError:
         raise BrokerUnavailable(f"this worker has no session with {broker}") from None
+
+
+def stuck(limit: float) -> str | None:
+    """Name a broker whose loop has not turned for `limit` seconds."""
+    for broker, session in list(_sessions.items()):
+        if time.monotonic() - session.turned() > limit:
+            return f"the loop of {broker} has not turned for {limit:.0f} s"
+    return None
 
 
 def stop_all() -> None:
