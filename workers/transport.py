@@ -6,11 +6,13 @@ One client for each channel instead of one for each command, and acknowledgement
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
+from redis.exceptions import NoPermissionError
 
 from execution.faultpoints import reach
 from execution.signing import Signature
@@ -52,6 +54,11 @@ class QoS(redis.QoS):
         if hub is None:
             self._tell_all()
         super(redis.QoS, self).ack(delivery_tag)  # what concerns this process, at once
+
+    def restore_visible(self, *arguments: Any, **options: Any) -> None:
+        """Give back what a worker that died had taken; Flower asks for it too, and may not."""
+        with suppress(NoPermissionError):
+            super().restore_visible(*arguments, **options)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """The channel is closing."""

@@ -9,8 +9,8 @@ from enum import StrEnum
 _CONNECT = "+ping +hello +auth +select +client|setinfo +client|setname +quit +reset"
 _LISTEN = "+subscribe +unsubscribe +psubscribe +punsubscribe"
 _SEND = (
-    "+multi +exec +discard +watch +unwatch +eval +evalsha +script|load "
-    "+lpush +sadd +smembers +zadd +exists"
+    "+multi +exec +discard +watch +unwatch +eval +evalsha +script|load +script|exists "
+    "+time +lpush +llen +sadd +smembers +zadd +exists"
 )
 # kombu's table of which queue takes an exchange's messages.
 _BINDINGS = "~_kombu.binding*"
@@ -39,13 +39,13 @@ RULES: Mapping[User, str] = {
         "~orders* ~recovery* ~ibkr* ~mt4* ~binance* ~paper* ~unacked* ~*celery.pidbox* "
         f"~spent:* ~quotes* ~book:* ~trades:* {_BINDINGS} {_MONITORED} {_CHANNELS} "
         "+@read +@write +@pubsub +@transaction +@connection +eval +evalsha +script|load "
-        "-@dangerous +info"
+        "+script|exists +time -@dangerous +info"
     ),
     User.PRODUCE: (f"~orders* {_BINDINGS} {_CHANNELS} {_CONNECT} {_SEND} {_LISTEN}"),
     User.CONSUME: f"{_CHANNELS} {_CONNECT} {_LISTEN}",
     User.MONITOR: (
         f"~*celery.pidbox* ~celeryev* {_BINDINGS} {_MONITORED} {_CONNECT} {_SEND} {_LISTEN} "
-        "+publish +brpop +zrem +srem +del +hset +hdel +hget +info "
+        "+publish +brpop +zrangebyscore +zrem +srem +del +hset +hdel +hget +pexpire +info "
         # How long the queues are, and nothing else of them.
         "(~* resetchannels -@all +llen)"
     ),
