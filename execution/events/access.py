@@ -14,8 +14,9 @@ _SEND = (
 )
 # kombu's table of which queue takes an exchange's messages.
 _BINDINGS = "~_kombu.binding*"
-# Remote control (to be asked) and task events, for every database number.
-_MONITORED = "&/*.celery*"
+# Remote control (to be asked) and task events, of database 0. Who subscribes to a pattern needs it
+# letter by letter.
+_MONITORED = "&/0.celery.pidbox &/0.celeryev/*"
 _CHANNELS = "&orders &fills &fills.live &fills.paper"
 
 
