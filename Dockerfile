@@ -2,22 +2,31 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 RUN python -m venv /venv
-ENV PATH=/venv/bin:$PATH
-COPY pyproject.toml constraints.txt README.md celeryconfig.py ./
+ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# What we depend on is a layer of its own: it stays when only our code changes.
+COPY pyproject.toml constraints.txt ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > /tmp/requirements.txt \
+    && pip install -c constraints.txt -r /tmp/requirements.txt "setuptools>=77"
+COPY README.md celeryconfig.py ./
 COPY execution execution
 COPY workers workers
 COPY tasks tasks
 COPY simulators simulators
+COPY mt4_bridge mt4_bridge
 COPY migrations migrations
-RUN pip install --no-cache-dir -c constraints.txt -e .
+RUN pip install --no-deps --no-build-isolation -e .
 
 FROM python:3.11-slim-bookworm
-RUN useradd --create-home --uid 10001 execution
+RUN useradd --create-home --uid 10001 execution \
+    && install -d -o execution -g execution -m 0700 /data
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 COPY alembic.ini /app/
 COPY examples /app/examples
 WORKDIR /app
 USER execution
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 EXECUTION_READY_FILE=/tmp/ready EXECUTION_HOME=/home/execution/home
+# Nothing is written but to /tmp and, by Flower, to /data, so the root may be read-only.
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    EXECUTION_READY_FILE=/tmp/ready EXECUTION_HEARTBEAT_FILE=/tmp/heartbeat EXECUTION_HOME=/tmp/home
 CMD ["execution", "--help"]

@@ -53,11 +53,13 @@ worker_consumer = "workers.task_events:Consumer"
 worker_send_task_events = True
 task_send_sent_event = True
 worker_hijack_root_logger = False
-worker_enable_remote_control = True
+worker_enable_remote_control = True  # to be asked, not to be told: workers/remote_control.py
 worker_cancel_long_running_tasks_on_connection_loss = False
 
 timezone = "UTC"
 enable_utc = True
+
+beat_scheduler = "workers.clock:Scheduler"
 
 
 def _every(interval: timedelta, task: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from execution.faultpoints import reach
 from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.settings import Settings, load
+from execution.signed_messages import signed_by
 from execution.store import commands, outbox, reading, requests, stamp
 from execution.store.commands import Command
 from execution.store.engine import Store
@@ -48,7 +49,11 @@ class OrderClient:
             timedelta(seconds=self._settings.step_deadline.total_seconds()),
         )
         self._instructions = Instructions(self._store, self._settings.step_deadline)
-        self._celery = Celery("producer", broker=self._settings.require_redis_url())
+        self._celery = Celery(
+            "producer",
+            broker=self._settings.require_redis_url(),
+            amqp=signed_by(self._settings.signer()),
+        )
         self._celery.conf.update(
             broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
             task_ignore_result=True,

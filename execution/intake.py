@@ -126,6 +126,11 @@ class Intake:
             raise RequestRefused(f"client_order_id: {shown(name)} is taken")
         return receipt
 
+    def refuse(self, body: Mapping[str, Any], reason: str) -> None:
+        """Record what must not even be read as a request. It takes no id away. StoreUnavailable."""
+        kept = storable(dict(body))
+        self._record(None, kept, fingerprint(kept), reason)
+
     def _means(self, payload: Mapping[str, Any], digest: str) -> bool:
         """Whether a payload that was kept means, by the rules of today, what has this digest.
 

@@ -23,6 +23,9 @@ from execution.domain.arbitrage.permission import ShortSpot
 from execution.domain.errors import ConfigurationError
 from execution.domain.symbols.overrides import SymbolOverride
 from execution.domain.vocabulary import Environment
+from execution.signing import SHORTEST_KEY, Signer
+
+_SHORTEST_LIFETIME = timedelta(minutes=1)
 
 
 def _seconds(value: object) -> object:
@@ -73,12 +76,13 @@ class NamedFileSource(PydanticBaseSettingsSource):
             ) from None
         except UnicodeDecodeError:
             raise ConfigurationError(f"{variable} names {file}, which is not UTF-8 text") from None
-        if self.field_is_complex(field):
+        if text and self.field_is_complex(field):
             try:
                 return self.decode_complex_value(field_name, field, text), field_name, False
             except ValueError:
                 raise ConfigurationError(f"{variable} names {file}, which is not JSON") from None
-        return text, field_name, False
+        # An empty file is for what is not set, as an empty variable is.
+        return text or None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {
@@ -115,6 +119,14 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None, description="Redis or Valkey; without it `execution up` runs an embedded one."
+    )
+    task_signing_key: SecretStr | None = Field(
+        default=None,
+        description="Keys of task messages, separated by blanks: the first signs, all are taken. "
+        "Where it is set, a worker obeys no message that is not signed.",
+    )
+    task_signature_lifetime: Seconds = Field(
+        default=timedelta(hours=1), description="How long a signed message may be on its way."
     )
     execution_home: Path = Field(
         default=Path(".execution"),
@@ -274,6 +286,29 @@ class Settings(BaseSettings):
         """The client ids that workers of Interactive Brokers share."""
         first, _, last = self.ibkr_client_id.partition("-")
         return range(int(first), int(last or first) + 1)
+
+    @field_validator("task_signing_key", mode="after")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        """A key that can be guessed protects nothing."""
+        keys = [] if value is None else value.get_secret_value().split()
+        if value is not None and (not keys or min(map(len, keys)) < SHORTEST_KEY):
+            raise ValueError(f"each key must have at least {SHORTEST_KEY} characters")
+        return value
+
+    @field_validator("task_signature_lifetime", mode="after")
+    @classmethod
+    def _long_enough(cls, value: timedelta) -> timedelta:
+        if value < _SHORTEST_LIFETIME:
+            raise ValueError(f"must be at least {_SHORTEST_LIFETIME.total_seconds():.0f} seconds")
+        return value
+
+    def signer(self) -> Signer | None:
+        """What signs and verifies task messages; None without a key."""
+        if self.task_signing_key is None:
+            return None
+        keys = self.task_signing_key.get_secret_value().split()
+        return Signer(keys, self.task_signature_lifetime)
 
     def require_database_url(self) -> str:
         """The database URL in clear; ConfigurationError when none is set."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
-from pathlib import Path
 
 from celery import Celery, signals
 
 from execution import logs
 from execution.settings import current
-from workers import registry
+from execution.signed_messages import signed_by
+from workers import heartbeat, registry, remote_control
 from workers.bootsteps import BrokerSessions
 
 app = Celery(
     "execution",
     config_source="celeryconfig",
     events="workers.task_events:Events",
+    amqp=signed_by(current().signer()),
     include=[
         "tasks.place_order",
         "tasks.create_order",
@@ -36,12 +36,18 @@ app = Celery(
         "tasks.arbitrage",
     ],
 )
-app.steps["worker"].add(BrokerSessions)
+app.steps["worker"].update({BrokerSessions, heartbeat.Heartbeat})
 
 
 @signals.setup_logging.connect
 def _configure_logging(**_: object) -> None:
     logs.configure(current().log_level)
+
+
+@signals.worker_init.connect
+def _begin(**_: object) -> None:
+    remote_control.limit()
+    heartbeat.forget()
 
 
 @signals.worker_ready.connect
@@ -51,10 +57,7 @@ def _say_ready(**_: object) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    file = os.environ.get("EXECUTION_READY_FILE")
-    if file:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).touch()
+    heartbeat.touch(heartbeat.READY_VARIABLE)
 
 
 @signals.worker_shutdown.connect

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from execution.domain.errors import BrokerUnavailable
 from execution.domain.vocabulary import BrokerName
 from workers.session import BrokerSession
@@ -38,6 +40,14 @@ def session_of(broker: BrokerName, channel: int | None = None) -> BrokerSession:
 def sessions_of(broker: BrokerName) -> tuple[BrokerSession, ...]:
     """Every session of a broker, the one for new orders first."""
     return _sessions.get(broker, ())
+
+
+def stuck(limit: float) -> str | None:
+    """Name a broker whose loop has not turned for `limit` seconds."""
+    for broker, sessions in list(_sessions.items()):
+        if any(time.monotonic() - session.turned() > limit for session in sessions):
+            return f"the loop of {broker} has not turned for {limit:.0f} s"
+    return None
 
 
 def stop_all() -> None:

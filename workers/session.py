@@ -104,6 +104,7 @@ class BrokerSession:
         self._waiting: dict[str, Attempt] = {}
         self._last_said: dict[str, tuple[object, ...]] = {}
         self._verified = -_VERIFY_EVERY
+        self._last_turn = time.monotonic()
         self._stopping = threading.Event()
         self._main: asyncio.Task[None] | None = None
         self.thread: LoopThread = LoopThread(f"{broker}-loop") if beside is None else beside.thread
@@ -495,6 +496,15 @@ class BrokerSession:
         except RuntimeError:  # it is closed
             return False
         return answered.wait(5)
+
+    def turned(self) -> float:
+        """When its loop last turned, as time.monotonic(); whoever asks has it turn once more."""
+        with suppress(RuntimeError):  # it is closed
+            self._loop.call_soon_threadsafe(self._turn)
+        return self._last_turn
+
+    def _turn(self) -> None:
+        self._last_turn = time.monotonic()
 
     def _probe_breaker(self) -> None:
         """Half-open: one session asks for the venue's health; no order is risked for it."""

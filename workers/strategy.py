@@ -1,7 +1,8 @@
 """Takes messages in: one that is no Celery message at all must not end the worker.
 
 Celery unpacks a body as [args, kwargs, embed] without looking; any other JSON raises in the
-consumer, ends the worker, is redelivered to the next, and so stops a queue for ever.
+consumer, ends the worker, is redelivered to the next, and so stops a queue for ever. Nor is one
+obeyed that is not signed, where messages must be (`workers.trust`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import structlog
 from celery.worker import strategy
 
 from execution.domain.errors import StoreUnavailable
+from workers import trust
 from workers.context import context
 
 _PARTS = 3
@@ -27,6 +29,11 @@ def guarded(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
     def received(
         message: Any, body: Any, ack: Callable[[], None], reject: Any, callbacks: Any, **kw: Any
     ) -> Any:
+        refused = trust.refusal(message)
+        if refused is not None:
+            trust.refuse(message, task.name, refused)
+            message.ack_log_error(logging.getLogger(__name__), consumer.connection_errors)
+            return None
         if _readable(message, body):
             return handle(message, body, ack, reject, callbacks, **kw)
         text = bytes(message.body or b"")[:_SHOWN].decode("utf-8", "replace")

@@ -42,6 +42,8 @@ class Consumer(CeleryConsumer):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._due = False
+        # Workers do not talk with each other: another's word would be taken for what is revoked.
+        options |= {"without_mingle": True, "without_gossip": True}
         super().__init__(*arguments, **options)
         self._linger_promise = promise(self._linger)
 

@@ -5,13 +5,17 @@ One client for each channel instead of one for each command, and acknowledgement
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
+from redis.exceptions import NoPermissionError
 
 from execution.faultpoints import reach
+from execution.signing import Signature
 
 LINGER = 0.1
 """Seconds from an acknowledgement to its sending, at most."""
@@ -25,6 +29,7 @@ class QoS(redis.QoS):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._acknowledged: list[str] = []
+        self._spent: list[Signature] = []
         super().__init__(*arguments, **options)
 
     def append(self, message: Any, delivery_tag: str) -> None:
@@ -37,27 +42,44 @@ class QoS(redis.QoS):
         """Called in the loop's own thread, wherever the task ran."""
         reach("acknowledge:before")
         hub = get_event_loop()
-        if hub is None:
-            super().ack(delivery_tag)
-            return
-        if not self._acknowledged:
+        if hub is not None and not self._acknowledged:
             hub.call_later(LINGER, self._tell)
         self._acknowledged.append(delivery_tag)
+        # One that was refused may carry the signature of another that is still to come.
+        delivered: dict[str, Any] = self._delivered or {}
+        message = delivered.get(delivery_tag)
+        verified: Signature | None = getattr(message, "verified", None)
+        if verified is not None:
+            self._spent.append(verified)
+        if hub is None:
+            self._tell_all()
         super(redis.QoS, self).ack(delivery_tag)  # what concerns this process, at once
+
+    def restore_visible(self, *arguments: Any, **options: Any) -> None:
+        """Give back what a worker that died had taken; Flower asks for it too, and may not."""
+        with suppress(NoPermissionError):
+            super().restore_visible(*arguments, **options)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """The channel is closing."""
         self._tell()
         super().restore_unacked_once(stderr)
 
-    def _tell(self) -> None:
+    def _tell_all(self) -> None:
         tags, self._acknowledged = self._acknowledged, []
+        spent, self._spent = self._spent, []
         if not tags:
             return
+        with self.pipe_or_acquire() as pipe:
+            pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags)
+            for signature in spent:
+                pipe.set(signature.spent_key, time.time(), exat=signature.expires)
+            pipe.execute()
+        reach("acknowledge:after")
+
+    def _tell(self) -> None:
         try:
-            with self.pipe_or_acquire() as pipe:
-                pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags).execute()
-            reach("acknowledge:after")
+            self._tell_all()
         except self.channel.connection_errors as error:  # type: ignore[attr-defined]  # its own
             # They come again after the visibility timeout.
             structlog.get_logger().warning("messages not acknowledged", error=str(error))

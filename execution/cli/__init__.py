@@ -7,6 +7,7 @@ import sys
 import typer
 
 from execution.cli import (
+    access,
     alerts,
     arbitrage,
     database,
@@ -42,6 +43,7 @@ arbitrage.register(app)
 recovering.register(app)
 resolving.register(app)
 database.register(app)
+access.register(app)
 doctor.register(app)
 metrics.register(app)
 environment.register(app)

@@ -13,6 +13,7 @@ from execution.domain.errors import EventsUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
 from execution.settings import Settings
+from execution.signed_messages import signed_by
 
 
 class Messages:
@@ -22,7 +23,9 @@ class Messages:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._celery = Celery("operator", broker=settings.require_redis_url())
+        self._celery = Celery(
+            "operator", broker=settings.require_redis_url(), amqp=signed_by(settings.signer())
+        )
         self._celery.conf.update(
             broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
             task_ignore_result=True,

@@ -92,7 +92,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back by an exception."""
-        with _translated(), self.engine.begin() as connection:
+        with translated(), self.engine.begin() as connection:
             yield connection
             committing()
         committed()
@@ -100,13 +100,13 @@ class Store:
     @contextmanager
     def statement(self) -> Iterator[Connection]:
         """For a single statement that commits by itself: one round trip instead of three."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def direct(self) -> Iterator[Direct]:
         """For prepared statements (`Prepared`) that commit by themselves, one after the other."""
-        with _translated():
+        with translated():
             connection = self._engine_of(direct=True).raw_connection()
             try:
                 link = Direct(connection)
@@ -156,7 +156,8 @@ def _unfinished(link: Direct) -> bool:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise StoreUnavailable for what the driver raises when a later try may go well."""
     try:
         yield
     except (

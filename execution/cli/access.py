@@ -1,0 +1,58 @@
+"""`execution secrets` and `execution roles`: passwords, and what each of their owners may do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from execution.domain.errors import ConfigurationError
+from execution.supervisor.control import connected_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(secrets)
+    app.command()(roles)
+
+
+def secrets(
+    folder: Annotated[Path, typer.Argument(help="Where to, for docker-compose.yml: secrets")],
+) -> None:
+    """Make the files that docker-compose.yml reads; what is there is kept."""
+    from execution.secret_files import GIVEN, make  # noqa: PLC0415 - brings in the database driver
+
+    made = make(folder)
+    typer.echo(f"made {len(made)} files in {folder}: {', '.join(made)}" if made else "all is there")
+    typer.echo(f"yours to fill in, if you have them: {', '.join(GIVEN)}")
+
+
+def roles(
+    apply: Annotated[bool, typer.Option("--apply", help="Do it, instead of showing it.")] = False,
+    passwords: Annotated[
+        Path | None, typer.Option(help="Folder with files postgres_password_work and so on.")
+    ] = None,
+) -> None:
+    """Show the SQL that gives each database user what it needs and no more, or run it.
+
+    Run it again after each migration. It connects by DATABASE_URL, as the database's owner.
+    """
+    from sqlalchemy import create_engine  # noqa: PLC0415 - SQLAlchemy is slow to import
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from execution.secret_files import role_passwords  # noqa: PLC0415
+    from execution.store import roles as store_roles  # noqa: PLC0415
+    from execution.store.engine import translated  # noqa: PLC0415
+
+    if passwords is not None and not apply:
+        raise ConfigurationError("--passwords goes with --apply: passwords are not shown")
+    given = {} if passwords is None else role_passwords(passwords)
+    url = connected_settings().require_database_url()
+    database = create_engine(url, poolclass=NullPool)
+    with translated(), database.begin() as connection:
+        if apply:
+            store_roles.apply(connection, given)
+            typer.echo(f"roles: {', '.join(store_roles.Role)}; passwords set: {len(given)}")
+        else:
+            typer.echo(";\n".join(store_roles.current_statements(connection)) + ";")
