@@ -30,7 +30,7 @@ class User(StrEnum):
     CONSUME = "consume"
     """Consumers of fills and of orders' states: they listen."""
     MONITOR = "monitor"
-    """Flower: it sees task events, the workers' answers and how long the queues are."""
+    """Flower and metrics: task events, the workers' answers, how long the queues are."""
     HEALTH = "health"
     """The container's health check."""
 
@@ -47,8 +47,8 @@ RULES: Mapping[User, str] = {
     User.MONITOR: (
         f"~*celery.pidbox* ~celeryev* {_BINDINGS} {_MONITORED} {_CONNECT} {_SEND} {_LISTEN} "
         "+publish +brpop +zrangebyscore +zrem +srem +del +hset +hdel +hget +pexpire +info "
-        # How long the queues are, and nothing else of them.
-        "(~* resetchannels -@all +llen)"
+        # How long the queues are, and how much is unacknowledged, and nothing else of them.
+        "(~* resetchannels -@all +llen +hlen)"
     ),
     User.HEALTH: "+ping",
 }

@@ -1,6 +1,6 @@
 """The database's users and what each may do; nothing that is not listed here is allowed.
 
-No process ever deletes a row, so nobody may: what happened at a broker stays.
+What happened at a broker stays: of orders, executions, positions and events nobody deletes a row.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class Role(StrEnum):
 
 APPEND_ONLY = frozenset({"order_events", "quotes", "nav_observations", "paper_executions"})
 """History: what is in it is never changed, by workers neither."""
+PASSING = frozenset({"ibkr_client_ids", "quotes", "risk_limits", "step_latencies"})
+"""What workers, and people who set limits, also take away: it is no record of any order."""
 NOBODYS = frozenset({"alembic_version"})
 """The migrations' own: others may read it."""
 PRODUCED = frozenset({"order_requests", "order_commands", "events", "environment_stamp"})
@@ -42,6 +44,8 @@ def allowed(table: str) -> Mapping[Role, str]:
     work = "SELECT, INSERT, UPDATE"
     if table in APPEND_ONLY:
         work = "SELECT, INSERT"
+    if table in PASSING:
+        work += ", DELETE"
     if table in NOBODYS:
         work = "SELECT"
     produce = "SELECT, INSERT" if table in PRODUCED else "SELECT"

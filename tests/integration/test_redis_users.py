@@ -132,6 +132,7 @@ def test_monitor_and_consumer(urls: dict[User, str]) -> None:
     ):
         assert monitor.control.ping(timeout=0.2) == []
         assert client.llen("orders") == 0
+        assert client.hlen("unacked") == 0
         refused(client, "LRANGE", "orders", 0, -1)
         with closing(consumer.pubsub(ignore_subscribe_messages=True)) as heard:
             heard.subscribe("fills", "fills.live", "fills.paper", "orders")
