@@ -253,6 +253,12 @@ class Fleet:
             check=False,
         )
 
+    def reconcile(self, broker: str, *options: str) -> tuple[int, dict[str, Any]]:
+        """`execution reconcile` of one broker: its exit status and what it says."""
+        done = self.cli("reconcile", broker, "--json", *options)
+        assert not done.stderr, done.stderr
+        return done.returncode, json.loads(done.stdout)[0]
+
     def set_prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         """Set the venue's markets, and the quote cache's."""
         for venue in self.venues:

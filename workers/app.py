@@ -34,6 +34,7 @@ app = Celery(
         "tasks.recover_orders",
         "tasks.market_data",
         "tasks.arbitrage",
+        "tasks.reconcile_broker",
     ],
 )
 app.steps["worker"].update({BrokerSessions, heartbeat.Heartbeat})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -53,9 +54,17 @@ def since(context: Context, broker: BrokerName) -> datetime:
     return min(served, now - AT_LEAST) - OVERLAP
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What differs. `positions`: they could be compared, and were not moving all the while."""
+
+    breaks: Sequence[Break]
+    positions: bool
+
+
 async def compare(
     context: Context, broker: BrokerName, adapter: Broker, open_orders: Sequence[VenueOrder]
-) -> list[Break]:
+) -> Compared:
     """Hold open orders and positions against ours; an alert for each break. BrokerUnavailable.
 
     Nothing is corrected: what is at the venue may be somebody's own doing, and what is wrong with
@@ -68,7 +77,7 @@ async def compare(
         kinds.append(POSITION_BREAK)
         breaks += differing
     await asyncio.to_thread(_record, context, broker, kinds, breaks)
-    return breaks
+    return Compared(breaks, positions=differing is not None)
 
 
 async def _position_breaks(

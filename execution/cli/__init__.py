@@ -19,6 +19,7 @@ from execution.cli import (
     market,
     metrics,
     orders,
+    reconciling,
     recovering,
     resolving,
     service,
@@ -41,6 +42,7 @@ trading.register(app)
 limits.register(app)
 arbitrage.register(app)
 recovering.register(app)
+reconciling.register(app)
 resolving.register(app)
 database.register(app)
 access.register(app)

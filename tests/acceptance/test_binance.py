@@ -377,3 +377,32 @@ def test_the_doctor_says_that_all_is_well(fleet: Fleet) -> None:
     assert said["BINANCE"]["said"] == "connected"
     assert "answers" in said["PostgreSQL"]["said"]
     assert "practice" in said["environment"]["said"]
+
+
+def test_reconcile_lists_what_differs(fleet: Fleet) -> None:
+    """Nothing differs; then somebody's own order rests there: told, alerted, and left alone."""
+    status, said = fleet.reconcile("BINANCE")
+    assert (status, said["problem"], said["breaks"]) == (0, None, [])
+    body = {"symbol": "BTC-USDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    body |= {"quantity": "1", "price": "50000"}
+    foreign = fleet.venue.control("POST", "orders", body)
+    status, said = fleet.reconcile("BINANCE")
+    assert (status, said["open_orders"]) == (1, 1)
+    (found,) = said["breaks"]
+    assert (found["kind"], found["key"]) == ("FOREIGN_ORDER", foreign["broker_order_id"])
+    alert = "SELECT count(*) FROM alerts WHERE kind = 'FOREIGN_ORDER' AND resolved_at IS NULL"
+    assert fleet.query(alert)[0]["count"] == 1
+    fleet.venue.control(
+        "POST",
+        "orders/cancel",
+        {"broker_order_id": foreign["broker_order_id"], "state": "CANCELLED"},
+    )
+    assert fleet.reconcile("BINANCE")[0] == 0
+    assert fleet.query(alert)[0]["count"] == 0
+
+
+def test_reconcile_says_where_nobody_answers(fleet: Fleet) -> None:
+    """A broker without a worker is not compared, and that is no success."""
+    status, said = fleet.reconcile("IBKR", "--wait", "0.5")
+    assert status == 1
+    assert "no worker of queue ibkr" in said["problem"]

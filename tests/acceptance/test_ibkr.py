@@ -439,3 +439,17 @@ def test_the_doctor_says_that_all_is_well(fleet: Fleet) -> None:
         if finding["level"] == "ok"
     }
     assert said["IBKR"]["said"] == "connected"
+
+
+def test_reconcile_lists_what_differs(fleet: Fleet) -> None:
+    """Nothing differs; then somebody's own order rests there: told, and left alone."""
+    status, said = fleet.reconcile("IBKR")
+    assert (status, said["problem"], said["breaks"]) == (0, None, [])
+    body = {"symbol": "SPY", "side": "BUY", "order_type": "LIMIT", "quantity": "1"}
+    foreign = fleet.venue.control("POST", "orders", body | {"limit_price": "500"})
+    status, said = fleet.reconcile("IBKR")
+    assert status == 1
+    (found,) = said["breaks"]
+    assert (found["kind"], found["key"]) == ("FOREIGN_ORDER", foreign["broker_order_id"])
+    fleet.venue.control("POST", "orders/cancel", {"broker_order_id": foreign["broker_order_id"]})
+    assert fleet.reconcile("IBKR")[0] == 0

@@ -247,6 +247,21 @@ def test_a_command_that_nobody_fetched(fleet: Fleet) -> None:
     assert all(one["resolved_at"] for one in fleet.query(alerts, order["order_id"]))
 
 
+def test_reconcile_and_doctor(fleet: Fleet) -> None:
+    """Tickets, pending orders and what we have of them agree; all is well."""
+    name = new_id("resting")
+    place(fleet, name, order_type="LIMIT", limit_price="1.05")
+    fleet.await_state(name, "SUBMITTED")
+    status, said = fleet.reconcile("MT4")
+    assert (status, said["problem"], said["breaks"]) == (0, None, [])
+    assert said["open_orders"] >= 1
+    findings = json.loads(fleet.cli("doctor", "--json").stdout)
+    (connected,) = [one for one in findings if one["what"] == "MT4" and one["level"] == "ok"]
+    assert connected["said"] == "connected"
+    fleet.client.cancel(name)
+    fleet.await_state(name, "CANCELLED")
+
+
 def test_the_bridge_dies_and_comes_back(fleet: Fleet, venue: Mt4Venue) -> None:
     """What rests is watched again; what is placed meanwhile waits within the grace."""
     resting, during = new_id("resting"), new_id("during")

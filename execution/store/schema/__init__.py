@@ -15,6 +15,7 @@ from execution.store.schema.brokers import (
     environment_stamp,
     ibkr_client_ids,
     ibkr_order_ids,
+    reconciliations,
 )
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
@@ -78,6 +79,7 @@ __all__ = [
     "paper_positions",
     "positions",
     "quotes",
+    "reconciliations",
     "risk_changes",
     "risk_controls",
     "risk_limits",

@@ -54,6 +54,18 @@ alerts = sa.Table(
 
 sa.Index("alerts_open", alerts.c.kind, postgresql_where=sa.text("resolved_at IS NULL"))
 
+reconciliations = sa.Table(
+    "reconciliations",
+    metadata,
+    sa.Column("reconciliation_id", UUID_, primary_key=True),
+    sa.Column("broker", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("asked_at", TIME, nullable=False, server_default=NOW),
+    sa.Column("finished_at", TIME),
+    sa.Column("found", JSONB, comment="open orders, whether positions stood still, breaks"),
+    sa.Column("problem", sa.Text, comment="why it could not be done"),
+)
+
 environment_stamp = sa.Table(
     "environment_stamp",
     metadata,
