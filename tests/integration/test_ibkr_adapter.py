@@ -365,7 +365,6 @@ async def test_what_another_connection_watches_is_told_by_that_one() -> None:
         theirs, mine = resting(), resting()
         await first.submit(theirs)
         await second.submit(mine)
-        assert len(await second.open_orders()) == 2
         gateway.set_price("SPY", Decimal(94), Decimal(95))
         await second.executions(datetime.now(UTC) - timedelta(minutes=5))
         async for said in second.watch(lambda: [mine]):
