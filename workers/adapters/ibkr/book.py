@@ -282,12 +282,13 @@ class Book:
         if entry is None and ref and perm_id:
             entry = self._entry(perm_id, None, 0, ref)
             entry.symbol, entry.side = self._symbol_of(contract), Side.BUY
-            entry.client_id = int(execution.clientId)
             if fill is not None:
                 entry.side = fill.execution.side
         if entry is None or fill is None:
             return
         self._identify(entry, perm_id)
+        if entry.client_id is None:
+            entry.client_id = int(execution.clientId)
         entry.fills.append(fill)
         self._said(entry)
 
