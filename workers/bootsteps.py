@@ -16,7 +16,7 @@ from execution.intake import new_id
 from execution.store import stamp
 from workers import brokers, registry
 from workers.chains import declared, send_from
-from workers.client_ids import Adopting, Shared
+from workers.client_ids import Adopting, Alone, Shared
 from workers.context import Context, context
 from workers.session import BrokerSession
 
@@ -48,7 +48,7 @@ class BrokerSessions(bootsteps.StartStopStep):
 def _session(worker: Any, broker: BrokerName, shared: Context) -> BrokerSession:
     if broker is BrokerName.IBKR and len(shared.settings.ibkr_client_ids) > 1:
         return _one_of_several(worker, shared)
-    adapter = brokers.build(broker, shared)
+    adapter = brokers.build(broker, shared, Alone(shared) if broker is BrokerName.IBKR else None)
     return BrokerSession(broker, adapter, shared, _waker(worker.app, broker, lambda: None))
 
 

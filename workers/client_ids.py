@@ -110,6 +110,33 @@ class Shared:
         self.channel = channel
 
 
+class Alone:
+    """Implements `workers.adapters.ibkr.client_ids.ClientIds` for a worker that shares none.
+
+    What is written of ids that were shared before is forgotten, so that all goes to one queue.
+    """
+
+    channel = None
+    others: frozenset[int] = frozenset()
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._place = context, place_of(context.settings)
+
+    async def candidates(self) -> Sequence[int]:
+        return self._context.settings.ibkr_client_ids
+
+    async def accepted(self, client_id: int) -> None:
+        try:
+            await asyncio.to_thread(self._accepted, client_id)
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(f"client id {client_id} is not written down: {error}") from None
+
+    def _accepted(self, client_id: int) -> None:
+        timeout = self._context.settings.session_timeout
+        with self._context.store.transaction() as connection:
+            ibkr_client_ids.declare(connection, self._place, [client_id], timeout)
+
+
 class Adopting:
     """Lets a worker that is connected take up the client ids of those that are gone.
 

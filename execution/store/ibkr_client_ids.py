@@ -56,17 +56,19 @@ def declare(
 ) -> None:
     """Make the shared client ids known; forget those that nobody alive shares any more.
 
-    One id alone is not shared, and is not kept here.
+    One id alone is not shared, and is not kept here; its owner says so once TWS has let it in.
     """
     shared = list(client_ids) if len(client_ids) > 1 else []
+    alone = client_ids[0] if len(client_ids) == 1 else None
     connection.execute(
         text(
             f"""
             DELETE FROM ibkr_client_ids c
-            WHERE NOT ({_HERE} AND c.client_id = ANY(:client_ids)) AND NOT {_IS_ALIVE}
+            WHERE NOT ({_HERE} AND c.client_id = ANY(CAST(:client_ids AS integer[])))
+              AND ({_HERE} AND c.client_id = :alone OR NOT {_IS_ALIVE})
             """
         ),
-        {**place.values(), "client_ids": shared, "timeout": timeout},
+        {**place.values(), "client_ids": shared, "alone": alone, "timeout": timeout},
     )
     connection.execute(
         text(

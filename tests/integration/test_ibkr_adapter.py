@@ -362,12 +362,12 @@ async def test_what_another_connection_watches_is_told_by_that_one() -> None:
         connected(gateway, 1) as first,
         connected(gateway, client_ids=Several(7, 1)) as second,
     ):
-        theirs, mine = resting(), resting()
+        theirs, mine = resting(), attempt(order_type=OrderType.LIMIT, limit_price=Decimal(90))
         await first.submit(theirs)
         await second.submit(mine)
-        assert len(await second.open_orders()) == 2
         gateway.set_price("SPY", Decimal(94), Decimal(95))
         await second.executions(datetime.now(UTC) - timedelta(minutes=5))
+        gateway.set_price("SPY", Decimal(89), Decimal(90))
         async for said in second.watch(lambda: [mine]):
             assert said.venue_order_id == mine.venue_order_id
             if said.state is OrderState.FILLED:
@@ -377,6 +377,20 @@ async def test_what_another_connection_watches_is_told_by_that_one() -> None:
             mine.venue_order_id,
             theirs.venue_order_id,
         }
+
+
+@on_a_loop
+async def test_its_own_is_told_though_nobody_waits_for_it() -> None:
+    """Heard by its execution alone, which says whose it is."""
+    async with running() as gateway:
+        one = attempt()
+        async with connected(gateway, 7) as before:
+            await before.submit(one)
+        async with connected(gateway, client_ids=Several(7, 1)) as broker:
+            await broker.executions(datetime.now(UTC) - timedelta(minutes=5))
+            async for said in broker.watch(list):
+                assert said.venue_order_id == one.venue_order_id
+                break
 
 
 @pytest.mark.parametrize("code", [161, 10147, 10148])

@@ -189,7 +189,8 @@ def test_what_is_due_names_its_channel(store: Store) -> None:
 
 def test_one_client_id_is_not_shared(store: Store) -> None:
     """Its worker forgets the rows of those who shared, but not of one that still does."""
-    last = session(store)
+    killed, last = session(store), session(store)
+    accepted(store, 1, killed)
     accepted(store, 3, last)
     order = sent(store, 1)
     with store.transaction() as connection:

@@ -329,8 +329,8 @@ class IBKRAdapter:
                 if entry.quiet_until > clock() and entry.ref not in awaited:
                     held.append(entry)
                     continue
-                if entry.client_id in self._client_ids.others:
-                    continue  # who has that client id hears all of it, and tells it
+                if self._is_anothers(line, entry) and entry.ref not in awaited:
+                    continue
                 order = book.order(entry)
                 if entry.heard and order != entry.told and (entry.fills or not entry.dismissed):
                     entry.told = order
@@ -340,6 +340,13 @@ class IBKRAdapter:
                 raise BrokerUnavailable("TWS was without Interactive Brokers; news may be missing")
             with suppress(TimeoutError):
                 await asyncio.wait_for(book.news.wait(), _QUIET_LOOK if held else None)
+
+    def _is_anothers(self, line: Line, entry: Entry) -> bool:
+        """Whether some other connection tells of an order, which may not be recorded as sent yet.
+
+        Of completed orders TWS does not say whose they are.
+        """
+        return bool(self._client_ids.others) and entry.client_id != line.client_id
 
     async def positions(self) -> Sequence[VenuePosition]:
         """Without prices: IB's average cost holds multiplier and commissions."""

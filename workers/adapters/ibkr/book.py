@@ -287,6 +287,8 @@ class Book:
         if entry is None or fill is None:
             return
         self._identify(entry, perm_id)
+        if entry.client_id is None:
+            entry.client_id = int(execution.clientId)
         entry.fills.append(fill)
         self._said(entry)
 
