@@ -484,6 +484,7 @@ def test_a_strategys_own_part(store: Store) -> None:
     apply(store, first, trade(first, "1", "4", "100"))
     mine = submitted(store, quantity="2", strategy="alpha")
     apply(store, mine, trade(mine, "1", "1", "100"))
+    submitted(store, quantity="50", strategy="beta")
     set_limit(store, LimitKind.MAX_POSITION, "5", strategy="alpha")
     said = why(store, persisted(store, quantity="4", strategy="alpha"))
     assert said == (
