@@ -378,12 +378,13 @@ def run(chosen: Sequence[Cell], seconds: float) -> Totals:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.arbitrage_matrix")
-    parser.add_argument("--only", default="", help="cells whose name contains this")
+    parser.add_argument("--only", default="", help="cells whose name contains one of these")
     parser.add_argument("--minutes", type=float, default=60, help="begin no cell after that")
     parser.add_argument("--list", action="store_true", help="list the cells")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # ends what was started, too
-    chosen = [cell for cell in cells() if options.only in cell.name]
+    wanted = options.only.split(",")
+    chosen = [cell for cell in cells() if any(part in cell.name for part in wanted)]
     if options.list:
         print("\n".join(cell.name for cell in chosen))
         return 0
