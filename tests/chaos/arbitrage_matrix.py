@@ -327,10 +327,10 @@ class Matrix:
         """Nothing goes wrong any more: the group must come to its end, and its alert be settled."""
         pair = self._pair
         try:
-            if pair.group(group_id)["state"] not in OVER:
-                if pair.group(group_id)["exit_reason"] is None:
-                    pair.exit(group_id)
-                pair.until(group_id, *OVER, timeout=WITHIN)
+            group = pair.until(group_id, "OPEN", "CLOSING", *OVER, timeout=WITHIN)
+            if group["state"] == "OPEN":
+                pair.exit(group_id)
+            pair.until(group_id, *OVER, timeout=WITHIN)
             wait_until(
                 lambda: self._balanced(group_id) and not pair.alerts(group_id),
                 WITHIN,
