@@ -88,7 +88,7 @@ class PairRun:
                     coins_as_of, nav_per_share, spread)
                 SELECT 'GBTC', 'BTC-USDT', '1m', at, at, %s, 62500, 'USDT', %s, at, 50, %s
                 FROM (SELECT date_trunc('minute', now()) - %s * interval '1 minute' AS at) t
-                RETURNING 1""",
+                ON CONFLICT DO NOTHING RETURNING 1""",
                 price,
                 COINS,
                 price / 50 - 1,
@@ -97,11 +97,10 @@ class PairRun:
 
     def look(self) -> None:
         """Let a worker look at the pair once, by a message."""
-        self.fleet.celery.send_task("tasks.watch_nav", queue="recovery")
+        self.fleet.celery.send_task("tasks.watch_nav", queue="recovery", expires=5)
 
     def enter(self, trust: tuple[str, str] = CHEAP) -> str:
         """Bring about a signal to enter, and give the group's id once it is there."""
-        self.remember()
         known = {row["group_id"] for row in self.groups()}
         self.quote(trust)
 
@@ -114,21 +113,24 @@ class PairRun:
 
     def exit(self, group_id: str) -> None:
         """Bring about a signal to exit."""
-        self.remember()
         self._until(FAIR, lambda: self.group(group_id)["exit_reason"], "the wish to exit")
 
     def _until(
         self, trust: tuple[str, str], found: Callable[[], Any], what: str, timeout: float = 60
     ) -> Any:
-        """Look again and again, with fresh prices, until it has come about."""
+        """Look again and again, with fresh prices, until it has come about.
+
+        Each time at another past: a look that came late may have seen the prices of before.
+        """
         last = 0.0
 
         def there() -> Any:
             nonlocal last
             if time.monotonic() - last > 1:
-                last = time.monotonic()
                 self.quote(trust)
+                self.remember()
                 self.look()
+                last = time.monotonic()
             return found()
 
         return wait_until(there, timeout, what)

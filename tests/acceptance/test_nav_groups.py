@@ -19,7 +19,8 @@ def fleet(
     """Workers whose venues are the simulated ones."""
     flush(servers.valkey.url)
     home = tmp_path_factory.mktemp("pair") / "home"
-    with pair_fleet(module_database_url, servers.valkey.url, home) as fleet:
+    patience = {"NAV_LEG_LIMIT": "60"}
+    with pair_fleet(module_database_url, servers.valkey.url, home, patience) as fleet:
         yield fleet
 
 

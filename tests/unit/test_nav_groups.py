@@ -250,6 +250,14 @@ def test_a_reducing_order_that_stands_is_told() -> None:
     assert (decision.reductions, decision.cancels) == ((), ())
 
 
+def test_an_unwinding_that_is_not_done_is_told() -> None:
+    """Such as one whose cancel the venue does not carry out."""
+    resting = leg(Role.SPOT, state=OrderState.SUBMITTED, cancelling=True)
+    legs = (leg(Role.TRUST, refused=True), resting)
+    assert decide(group(*legs, state=S.UNWINDING), around(60)).alert is None
+    assert decide(group(*legs, state=S.UNWINDING), around(61)).alert == "UNWINDING: is not done"
+
+
 def test_open_until_the_detector_wants_it_closed() -> None:
     """Or until a fill was taken back; more filled than asked for is told."""
     legs = (full(Role.TRUST), full(Role.SPOT))

@@ -204,6 +204,11 @@ def test_what_is_not_needed_is_not_asked() -> None:
     assert objections(LONG, SEEN, lending, replace(BOUNDS, short_spot=ShortSpot.MARGIN)) == ()
 
 
+def test_on_paper_coins_are_lent() -> None:
+    """The simulation asks for no coins; that they are borrowed must be said all the same."""
+    assert objections(LONG, SEEN, PAPER, replace(BOUNDS, short_spot=ShortSpot.MARGIN)) == ()
+
+
 def test_all_reasons_together() -> None:
     """None hides another."""
     known = replace(KNOWN, closes_at=None, shortable=None, trust=replace(TRUST, status=None))
