@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 import redis
-from celery import signals
+from celery import Celery, signals
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
