@@ -151,21 +151,20 @@ def test_orders_and_what_is_told_of_them(fleet: Fleet, own: list[str]) -> None:
 
 
 COMMANDS = [
-    ["doctor"],
-    ["doctor", "--json"],
-    ["brokers"],
-    ["orders"],
-    ["alerts"],
-    ["status"],
-    ["recover"],
-    ["migrate"],
-    ["roles"],
-    ["place", "SPY", "BUY", "1"],
+    ("DATABASE_URL", "doctor"),
+    ("DATABASE_URL", "recover"),
+    ("DATABASE_URL", "migrate"),
+    ("DATABASE_URL", "roles"),
+    ("DATABASE_URL", "place", "SPY", "BUY", "1"),
+    ("REDIS_URL", "doctor", "--json"),
+    ("REDIS_URL", "recover"),
+    ("REDIS_URL", "place", "SPY", "BUY", "1"),
+    (None, "doctor"),
+    (None, "status"),
 ]
 
 
-@pytest.mark.parametrize("broken", ["DATABASE_URL", "REDIS_URL", None])
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(("broken", "command"), [(broken, rest) for broken, *rest in COMMANDS])
 def test_command_line(fleet: Fleet, own: list[str], broken: str | None, command: list[str]) -> None:
     """Whatever it cannot reach, it does not say with which password."""
     addresses = {
@@ -177,7 +176,7 @@ def test_command_line(fleet: Fleet, own: list[str], broken: str | None, command:
     text = said.stdout + said.stderr
     assert canaries_in(text) == []
     assert not [password for password in own if password in text]
-    if broken == "DATABASE_URL" and command[0] in {"orders", "migrate", "roles", "place"}:
+    if broken == "DATABASE_URL" and command[0] != "doctor":
         assert said.returncode == 1, text
         assert "Traceback" not in text, text
 
