@@ -199,7 +199,10 @@ def test_worker(fleet: Fleet, own: list[str], broken: str, tmp_path: Path) -> No
             start_new_session=True,
         )
     try:
-        complaint = {"DATABASE_URL": "password authentication", "REDIS_URL": "invalid username-password"}[broken]
+        complaint = {
+            "DATABASE_URL": "password authentication",
+            "REDIS_URL": "invalid username-password",
+        }[broken]
         wait_until(lambda: complaint in log.read_text(errors="replace"), 60, "the complaint")
     finally:
         os.killpg(process.pid, signal.SIGKILL)
