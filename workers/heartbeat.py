@@ -62,7 +62,7 @@ class Heartbeat(bootsteps.StartStopStep):
     def register_with_event_loop(self, parent: Any, hub: Any) -> None:
         """Called whenever the loop starts; its timers end with it, for example when Redis goes."""
         self._beat(parent)
-        hub.call_repeatedly(INTERVAL, self._beat, (parent,))
+        hub.call_repeatedly(INTERVAL, self._beat, parent)
 
     def _beat(self, parent: Any) -> None:
         found = registry.stuck(LOOP_STUCK_AFTER) or stuck_pool(parent.concurrency)

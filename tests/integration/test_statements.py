@@ -60,6 +60,13 @@ def test_once_for_each_connection(store: Store) -> None:
         assert len(_ADD.run(connection, {"number": 7, "word": None})) == 2
 
 
+def test_nothing_is_compiled(store: Store) -> None:
+    """A server with LLVM would take seconds to compile what takes a millisecond to run."""
+    for connect in (store.statement, store.transaction):
+        with connect() as connection:
+            assert connection.execute(text("SHOW jit")).scalar_one() == "off"
+
+
 def test_each_statement_commits_by_itself(store: Store) -> None:
     """What went before an error on a direct link is done."""
     with pytest.raises(ZeroDivisionError), store.direct() as link:
