@@ -12,8 +12,7 @@ from typing import Any
 
 import redis
 
-from execution.domain.arbitrage.permission import Shortable
-from execution.events.shortable import ShortableCache
+from execution.events.lending import LendingCache
 from tests.fleet import Fleet, wait_until
 from tests.venues import BinanceVenue, IbGatewayVenue
 
@@ -68,10 +67,17 @@ class PairRun:
         self.fleet.set_prices({"GBTC": trust, "BTC-USDT": SPOT})
 
     def lend(self, shares: int) -> None:
-        """Say how many shares can be borrowed."""
+        """So many shares of the trust can be borrowed at its venue, and its worker has said so."""
+        self.trust.control("POST", "shortable", {"symbol": "GBTC", "shares": shares})
         with closing(redis.Redis.from_url(self.fleet.redis_url)) as client:
-            found = Shortable("GBTC", Decimal(shares), datetime.now(UTC))
-            ShortableCache(client).put(found)
+            cache = LendingCache(client)
+
+            def told() -> bool:
+                cache.want(["GBTC"])
+                said = cache.get("GBTC")
+                return said is not None and said.shares == shares
+
+            wait_until(told, what="the word on GBTC")
 
     def remember(self) -> None:
         """A past of small spreads around nothing, so that the next large one is a signal."""

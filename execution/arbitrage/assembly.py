@@ -12,8 +12,8 @@ from execution.arbitrage.plan import Plan, plan
 from execution.arbitrage.sending import Messages
 from execution.arbitrage.watching import Watch
 from execution.domain.mapping import ExchangeMapper
+from execution.events.lending import LendingCache
 from execution.events.quotes import QuoteCache
-from execution.events.shortable import ShortableCache
 from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.market_calendar import ExchangeCalendars
@@ -40,7 +40,7 @@ def assemble(
     planned = plan(settings, mapper, utc_now())
     knowledge = Knowledge(
         quotes=QuoteCache(client),
-        shortable=ShortableCache(client),
+        lending=LendingCache(client),
         hours=ExchangeCalendars(),
         session_timeout=settings.session_timeout,
         force_paper=settings.force_paper_trading,

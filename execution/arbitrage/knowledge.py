@@ -12,15 +12,16 @@ from sqlalchemy import Connection
 
 from execution.arbitrage.plan import Plan, broker_of
 from execution.domain.arbitrage.groups import Lot, Role, Surroundings
-from execution.domain.arbitrage.permission import Circumstances, Shortable, Venue, not_both
+from execution.domain.arbitrage.permission import Circumstances, Venue, not_both
 from execution.domain.errors import EventsUnavailable
+from execution.domain.lending import Shortable
 from execution.domain.market_hours import MarketHours
 from execution.domain.reports import Quote
 from execution.domain.routing import LIVE_ROUTES
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import ExecutionMode
+from execution.events.lending import LendingCache
 from execution.events.quotes import QuoteCache
-from execution.events.shortable import ShortableCache
 from execution.store import balances, groups, sessions, trading_rules
 
 _ONE_SHARE = Decimal(1)
@@ -31,7 +32,7 @@ class Knowledge:
     """Reads; changes nothing. `session_timeout` is how old a heartbeat may be."""
 
     quotes: QuoteCache
-    shortable: ShortableCache
+    lending: LendingCache
     hours: MarketHours
     session_timeout: timedelta
     force_paper: bool
@@ -99,7 +100,7 @@ class Knowledge:
 
     def _shortable(self, symbol: str) -> Shortable | None:
         try:
-            return self.shortable.get(symbol)
+            return self.lending.get(symbol)
         except EventsUnavailable as error:
             structlog.get_logger().warning("no shortable shares", error=str(error))
             return None

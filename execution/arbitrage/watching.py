@@ -91,6 +91,7 @@ class Watch:
         interval = plan.interval_at(now, self.knowledge.hours)
         # Asked for in time: the first quote comes a moment after somebody wants it.
         self.knowledge.quotes.want(self._symbols())
+        self.knowledge.lending.want([plan.trust.symbol])
         if interval is None:
             return Look("out of the trust's hours")
         with self.store.transaction() as connection:

@@ -38,7 +38,7 @@ class User(StrEnum):
 RULES: Mapping[User, str] = {
     User.WORK: (
         "~orders* ~recovery* ~ibkr* ~mt4* ~binance* ~paper* ~unacked* ~*celery.pidbox* "
-        f"~spent:* ~quotes* ~book:* ~trades:* {_BINDINGS} {_MONITORED} {_CHANNELS} "
+        f"~spent:* ~quotes* ~shortable* ~book:* ~trades:* {_BINDINGS} {_MONITORED} {_CHANNELS} "
         "+@read +@write +@pubsub +@transaction +@connection +eval +evalsha +script|load "
         "+script|exists +time -@dangerous +info"
     ),

@@ -91,4 +91,7 @@ def _shortable(symbol: str, text: bytes) -> Shortable:
     at = datetime.fromisoformat(fields["at"])
     if at.tzinfo is None:
         raise ValueError("a time must have its offset")
-    return Shortable(symbol, Decimal(fields["shares"]), at, str(fields["source"]))
+    shares = Decimal(fields["shares"])
+    if not shares.is_finite():
+        raise ValueError("a number of shares is finite")
+    return Shortable(symbol, shares, at, str(fields["source"]))

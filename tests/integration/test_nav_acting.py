@@ -17,8 +17,8 @@ from sqlalchemy import text
 from execution.arbitrage.assembly import Arbitrage, assemble
 from execution.arbitrage.moving import Mover
 from execution.arbitrage.watching import Watch
-from execution.domain.arbitrage.permission import Shortable
 from execution.domain.arbitrage.signals import ExitReason
+from execution.domain.lending import Shortable
 from execution.domain.lifecycle import Step
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.reports import Account, Quote
@@ -467,16 +467,19 @@ def test_shares_to_borrow(desk: Desk) -> None:
     """Without anybody's word no share is sold short; with it one is."""
     said = desk.look("55")
     assert said.endswith("nobody has said how many shares of GBTC can be borrowed")
-    desk.all.knowledge.shortable.put(Shortable("GBTC", Decimal(1000), desk.now))
+    desk.all.knowledge.lending.put([Shortable("GBTC", Decimal(1000), desk.now, "IBKR")])
     desk.now += MINUTE
     assert desk.look("60") == "ENTER SHORT_TRUST_LONG_SPOT"
 
 
-@pytest.mark.parametrize("value", ["nonsense", '{"shares": "NaN", "as_of": "x"}', "[]"])
+@pytest.mark.parametrize(
+    "value",
+    ["nonsense", "[]", '{"shares": "Infinity", "at": "2026-01-02T03:04:05Z", "source": "IBKR"}'],
+)
 def test_shortable_shares_that_make_no_sense(desk: Desk, value: str) -> None:
     """Are none."""
     desk._client.hset("shortable", "GBTC", value)
-    assert desk.all.knowledge.shortable.get("GBTC") is None
+    assert desk.all.knowledge.lending.get("GBTC") is None
 
 
 def test_on_paper(store: Store, servers: Servers) -> None:

@@ -14,13 +14,13 @@ from execution.domain.arbitrage.permission import (
     Balances,
     Bounds,
     Circumstances,
-    Shortable,
     ShortSpot,
     Venue,
     not_both,
     objections,
 )
 from execution.domain.arbitrage.prices import Observation
+from execution.domain.lending import Shortable
 from execution.domain.routing import BrokerStatus
 from execution.domain.vocabulary import (
     BreakerState,
@@ -55,7 +55,7 @@ KNOWN = Circumstances(
     TRUST,
     SPOT,
     NOW + 5 * MINUTE,
-    Shortable("GBTC", SHARES, NOW),
+    Shortable("GBTC", SHARES, NOW, "IBKR"),
 )
 BOUNDS = Bounds(
     MINUTE, MINUTE, 15 * MINUTE, largest_position=Decimal(9000), short_spot=ShortSpot.INVENTORY
@@ -173,13 +173,13 @@ AGAINST: list[tuple[Legs, Circumstances, Bounds, str]] = [
     ),
     (
         SHORT,
-        replace(KNOWN, shortable=Shortable("GBTC", Decimal(199), NOW)),
+        replace(KNOWN, shortable=Shortable("GBTC", Decimal(199), NOW, "IBKR")),
         BOUNDS,
         "199 shares of GBTC can be borrowed, not 200",
     ),
     (
         SHORT,
-        replace(KNOWN, shortable=Shortable("GBTC", SHARES, NOW - timedelta(seconds=901))),
+        replace(KNOWN, shortable=Shortable("GBTC", SHARES, NOW - timedelta(seconds=901), "IBKR")),
         BOUNDS,
         "how many shares of GBTC can be borrowed is 901 s old",
     ),
@@ -198,7 +198,7 @@ def test_what_is_not_needed_is_not_asked() -> None:
     assert objections(SHORT, SEEN, poor, BOUNDS) == ()
     assert objections(SHORT, SEEN, KNOWN, replace(BOUNDS, short_spot=None)) == ()
     assert objections(LONG, SEEN, replace(KNOWN, shortable=None), BOUNDS) == ()
-    held = replace(trust(held=SHARES), shortable=Shortable("GBTC", Decimal(0), NOW))
+    held = replace(trust(held=SHARES), shortable=Shortable("GBTC", Decimal(0), NOW, "IBKR"))
     assert objections(SHORT, SEEN, held, BOUNDS) == ()
     lending = spot(lends=True, balances=Balances({}, NOW))
     assert objections(LONG, SEEN, lending, replace(BOUNDS, short_spot=ShortSpot.MARGIN)) == ()

@@ -11,6 +11,7 @@ from enum import StrEnum
 from execution.domain.arbitrage.legs import Leg, Legs
 from execution.domain.arbitrage.prices import Observation
 from execution.domain.decimals import exact, plain
+from execution.domain.lending import Shortable
 from execution.domain.routing import BrokerStatus
 from execution.domain.vocabulary import (
     BreakerState,
@@ -26,15 +27,6 @@ class ShortSpot(StrEnum):
 
     INVENTORY = "inventory"
     MARGIN = "margin"
-
-
-@dataclass(frozen=True, slots=True)
-class Shortable:
-    """How many shares of `symbol` can be borrowed, as of a time (aware)."""
-
-    symbol: str
-    shares: Decimal
-    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +165,7 @@ def _short_trust(leg: Leg, known: Circumstances, bounds: Bounds) -> Iterator[str
     if found is None:
         yield f"nobody has said how many shares of {leg.symbol} can be borrowed"
         return
-    age = known.now - found.as_of
+    age = found.age(known.now)
     if age > bounds.shortable_max_age:
         yield f"how many shares of {leg.symbol} can be borrowed is {age.total_seconds():.0f} s old"
     # What is held is sold first and needs nobody to lend it.
