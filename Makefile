@@ -37,8 +37,11 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## everything that needs only Python: lint, types, all tests
+test: lint ## lint, types, and every test but the two below; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-faults: $(STAMP) ## kills, hangs, cuts and lost replies: the fault runs in small; needs only Python
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos
 
 EXPERT := build/mt4-expert
 CXX ?= g++
@@ -78,4 +81,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak format
+.PHONY: help install up down lint test test-faults test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak format
