@@ -305,6 +305,7 @@ class IbGatewayVenue(SimulatedVenue):
     broker = "IBKR"
     module = "simulators.ib_gateway"
     traded = SHARES
+    client_ids: ClassVar[str] = "1"
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         where = urlsplit(url or self.url)
@@ -312,10 +313,17 @@ class IbGatewayVenue(SimulatedVenue):
             "IBKR_HOST": str(where.hostname),
             "IBKR_PORT": str(where.port),
             "IBKR_ACCOUNT": "DU1234567",
+            "IBKR_CLIENT_ID": self.client_ids,
         }
 
     def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:
         super().prices({name: price for name, price in prices.items() if "-" not in name})
+
+
+class SharedIbGatewayVenue(IbGatewayVenue):
+    """The same for several workers, with client ids to spare for those that come back."""
+
+    client_ids = "1-9"
 
 
 VENUES: dict[str, type[SimulatedVenue]] = {
@@ -323,6 +331,6 @@ VENUES: dict[str, type[SimulatedVenue]] = {
     "binance": BinanceVenue,
     "mt4": Mt4Venue,
     "mt4-expert": Mt4ExpertVenue,
-    "ibkr": IbGatewayVenue,
+    "ibkr": SharedIbGatewayVenue,
 }
 """By the name that commands take."""
