@@ -85,9 +85,8 @@ class Service:
 
     def local(self, text: str) -> str:
         """A text with what a container has in the places of what is here."""
-        for there, here in self.replaced.items():
-            text = text.replace(there, here)
-        return text
+        there = "|".join(re.escape(text) for text in sorted(self.replaced, key=len, reverse=True))
+        return re.sub(there, lambda found: self.replaced[found[0]], text)
 
     @property
     def environment(self) -> dict[str, str]:
