@@ -194,7 +194,7 @@ class Stack:
         replaced = {
             "/run/secrets": str(home / "secrets"),
             "/tmp/": f"{home / 'tmp'}/",  # noqa: S108 - the container's
-            "/data": str(home / "data"),
+            "/data/": f"{home / 'data'}/",
             "--address=0.0.0.0": "--address=127.0.0.1",
             "0.0.0.0": "127.0.0.1",  # noqa: S104 - the container's
             "5555": port,
