@@ -77,8 +77,17 @@ fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS t
 soak: $(STAMP) ## kill -9, cut and lose replies under load, then compare all records (ORDERS=, MINUTES=, SEED=, OPTIONS="--venue mt4")
 	$(BIN)/python -m tests.chaos.soak --orders $(ORDERS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
+AUDIT := build/audit
+
+$(AUDIT)/bin/pip-audit:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
+
+audit: $(AUDIT)/bin/pip-audit ## look up every version of constraints.txt for known vulnerabilities (needs the network)
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+
 format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-faults test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak format
+.PHONY: help install up down lint test test-faults test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format

@@ -13,6 +13,8 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def migrate() -> None:
         """Bring the database to the newest schema."""
+        from execution.store.engine import translated  # noqa: PLC0415
         from execution.store.migrate import upgrade  # noqa: PLC0415 - Alembic is slow to import
 
-        upgrade(connected_settings().require_database_url())
+        with translated():
+            upgrade(connected_settings().require_database_url())

@@ -85,9 +85,8 @@ class Service:
 
     def local(self, text: str) -> str:
         """A text with what a container has in the places of what is here."""
-        for there, here in self.replaced.items():
-            text = text.replace(there, here)
-        return text
+        there = "|".join(re.escape(text) for text in sorted(self.replaced, key=len, reverse=True))
+        return re.sub(there, lambda found: self.replaced[found[0]], text)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -195,11 +194,12 @@ class Stack:
         replaced = {
             "/run/secrets": str(home / "secrets"),
             "/tmp/": f"{home / 'tmp'}/",  # noqa: S108 - the container's
-            "/data": str(home / "data"),
+            "/data/": f"{home / 'data'}/",
             "--address=0.0.0.0": "--address=127.0.0.1",
             "0.0.0.0": "127.0.0.1",  # noqa: S104 - the container's
             "5555": port,
             "8000": port,
+            "9808": port,
             "http://superintel-mt4-bridge": "http://127.0.0.1",
         }
         if name == "timescaledb":
