@@ -19,6 +19,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import psutil
@@ -293,6 +294,27 @@ def test_an_order_goes_through(stack: Stack) -> None:
         client.place("SPY", "BUY", "1", client_order_id="composed")
         order = client.wait("composed", 60)
     assert (order["state"], order["execution_mode"]) == ("FILLED", "PAPER")
+
+
+def test_metrics_may_read_and_measure(stack: Stack) -> None:
+    """With the rights that it has there every part is read, and history is measured."""
+    port = stack["metrics"].replaced["9808"]
+
+    def measured() -> dict[str, str]:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+            said = dict(
+                line.rsplit(" ", 1)
+                for line in page.read().decode().splitlines()
+                if not line.startswith("#")
+            )
+        counted = any(name.startswith("execution_step_latency_seconds_count") for name in said)
+        return said if counted else {}
+
+    said = wait_until(measured, 90, what="a measured order")
+    up = {name: value for name, value in said.items() if name.startswith("execution_scrape_up")}
+    assert set(up.values()) == {"1.0"}
+    errors = [value for name, value in said.items() if "_errors_total" in name]
+    assert set(errors) <= {"0.0"}
 
 
 def test_a_worker_that_hangs_is_unhealthy(stack: Stack) -> None:
