@@ -26,7 +26,7 @@ from execution.events.connection import connect
 from execution.events.publisher import Publisher
 from execution.settings import Settings
 from execution.store import arbitrage as observations
-from execution.store import groups, reading
+from execution.store import alerts, groups, reading
 from execution.store.engine import Store
 from execution.store.groups import Stored
 from execution.supervisor.control import connected_settings
@@ -175,7 +175,7 @@ def _group(found: Arbitrage, connection: Connection, stored: Stored) -> dict[str
         "alerts": [
             alert["message"]
             for alert in reading.alerts(connection, 1000, settled=False)
-            if alert["kind"] == groups.NAV_GROUP and str(group.group_id) == alert["key"]
+            if alert["kind"] == alerts.NAV_GROUP and str(group.group_id) == alert["key"]
         ],
         "history": groups.history(connection, group.group_id),
     }

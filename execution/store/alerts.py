@@ -18,12 +18,15 @@ ENDED_SHORT = "ENDED_SHORT"
 UNPROTECTED = "UNPROTECTED"
 REPLACEMENT_REFUSED = "REPLACEMENT_REFUSED"
 UNTRUSTED_MESSAGE = "UNTRUSTED_MESSAGE"
+NAV_GROUP = "NAV_GROUP"
+"""A group of the NAV arbitrage; the key is its id."""
 
 KINDS = (
     BUSTED,
     ENDED_SHORT,
     FOREIGN_ORDER,
     LATE_FILL,
+    NAV_GROUP,
     OVERFILLED,
     POSITION_BREAK,
     REPLACEMENT_REFUSED,
@@ -31,6 +34,7 @@ KINDS = (
     UNKNOWN_ORDER,
     UNKNOWN_OUTCOME,
     UNPROTECTED,
+    UNTRUSTED_MESSAGE,
     WAITING,
 )
 """Every kind there is; docs/runbooks.md has a section for each."""

@@ -30,8 +30,6 @@ from execution.domain.decimals import plain
 from execution.domain.vocabulary import ExecutionMode, OrderState, Side
 from execution.store import alerts
 
-NAV_GROUP = "NAV_GROUP"
-"""The kind of alert that a group raises; its key is the group's id."""
 _OVER = ", ".join(f"'{state}'" for state in GroupState if state.is_over)
 
 
@@ -167,13 +165,13 @@ def tell_alert(connection: Connection, stored: Stored, what: str | None) -> None
     """Let the group's alert say `what`; None settles it."""
     key = stored.group.group_id
     if what is None:
-        alerts.resolve(connection, NAV_GROUP, key)
+        alerts.resolve(connection, alerts.NAV_GROUP, key)
         return
     message = f"{stored.pair.trust} against {stored.pair.spot}: {what}"
-    if not alerts.alert(connection, NAV_GROUP, key, message):
+    if not alerts.alert(connection, alerts.NAV_GROUP, key, message):
         connection.execute(
             text("UPDATE alerts SET message = :message WHERE kind = :kind AND key = :key"),
-            {"message": message, "kind": NAV_GROUP, "key": str(key)},
+            {"message": message, "kind": alerts.NAV_GROUP, "key": str(key)},
         )
 
 

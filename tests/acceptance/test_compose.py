@@ -8,14 +8,16 @@ is the run's, and the program `valkey-cli`, which no wheel has, is a few lines o
 from __future__ import annotations
 
 import os
+import random
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,12 +144,11 @@ class Service:
 
 
 def free_port() -> int:
-    """A port that is free now."""
-    import socket  # noqa: PLC0415
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that is free now, of those that the system gives to nobody by itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - no secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Stack:
@@ -243,7 +244,10 @@ def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "--dir",
             str(stack["redis"].home / "data"),
         )
-        wait_until(stack["redis"].healthy, what="redis")
+        try:
+            wait_until(stack["redis"].healthy, what="redis")
+        except AssertionError:
+            pytest.fail(stack["redis"].log())
         start(stack["migrate"])
         migrate = stack["migrate"].process
         assert migrate is not None

@@ -256,8 +256,8 @@ def test_reconcile_and_doctor(fleet: Fleet) -> None:
     assert (status, said["problem"], said["breaks"]) == (0, None, [])
     assert said["open_orders"] >= 1
     findings = json.loads(fleet.cli("doctor", "--json").stdout)
-    (connected,) = [one for one in findings if one["what"] == "MT4" and one["level"] == "ok"]
-    assert connected["said"] == "connected"
+    fine = [one["said"] for one in findings if one["what"] == "MT4" and one["level"] == "ok"]
+    assert "connected" in fine
     fleet.client.cancel(name)
     fleet.await_state(name, "CANCELLED")
 

@@ -64,7 +64,7 @@ def test_a_stuck_broker(file: Path, beating: Any, monkeypatch: pytest.MonkeyPatc
     """Its loop has not turned: somebody must look."""
     turned = [time.monotonic()]
     session: Any = SimpleNamespace(turned=lambda: turned[0])
-    monkeypatch.setitem(registry._sessions, BrokerName.BINANCE, session)
+    monkeypatch.setitem(registry._sessions, BrokerName.BINANCE, (session,))
     beating()
     assert file.exists()
     file.unlink()
