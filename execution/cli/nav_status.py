@@ -25,8 +25,8 @@ from execution.domain.errors import EventsUnavailable, ExecutionError, StoreUnav
 from execution.events.connection import connect
 from execution.events.publisher import Publisher
 from execution.settings import Settings
-from execution.store import arbitrage as observations
 from execution.store import alerts, groups, reading
+from execution.store import arbitrage as observations
 from execution.store.engine import Store
 from execution.store.groups import Stored
 from execution.supervisor.control import connected_settings
