@@ -39,9 +39,14 @@ _LOOK_AGAIN = 0.3
 
 
 async def ask(question: Coroutine[Any, Any, T], within: timedelta) -> T:
-    """A venue's answer; BrokerUnavailable when it does not come in time."""
+    """A venue's answer; BrokerUnavailable when it does not come in time.
+
+    Not by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes in the
+    moment of the answer: a session's tasks are ended when one of them finds the venue gone.
+    """
     try:
-        return await asyncio.wait_for(question, within.total_seconds())
+        async with asyncio.timeout(within.total_seconds()):
+            return await question
     except TimeoutError:
         raise BrokerUnavailable(f"no answer within {within.total_seconds():.0f} s") from None
 

@@ -339,7 +339,8 @@ class IBKRAdapter:
             if line.stale:
                 raise BrokerUnavailable("TWS was without Interactive Brokers; news may be missing")
             with suppress(TimeoutError):
-                await asyncio.wait_for(book.news.wait(), _QUIET_LOOK if held else None)
+                async with asyncio.timeout(_QUIET_LOOK if held else None):
+                    await book.news.wait()
 
     def _is_anothers(self, line: Line, entry: Entry) -> bool:
         """Whether some other connection tells of an order, which may not be recorded as sent yet.
@@ -406,7 +407,8 @@ class IBKRAdapter:
         line.book.begin(operation)
         try:
             send()
-            await asyncio.wait_for(operation.future, self._timeout)
+            async with asyncio.timeout(self._timeout):
+                await operation.future
         except TimeoutError:
             raise OutcomeUnknown(f"TWS: no answer within {self._timeout:g} s") from None
         finally:

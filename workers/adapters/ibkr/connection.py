@@ -118,7 +118,8 @@ class Line:
         self.drop("closed")
         if self._ib is not None and self._ib.client.conn.isConnected():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), _CLOSE_SECONDS)
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._closed.wait()
 
     def drop(self, why: str) -> None:
         """End it: what is under way is in doubt."""
@@ -160,7 +161,8 @@ class Line:
         """
         while self.severed:
             try:
-                await asyncio.wait_for(self._whole.wait(), self._timeout)
+                async with asyncio.timeout(self._timeout):
+                    await self._whole.wait()
             except TimeoutError:
                 await self.current_time()
             self._check_open()
@@ -241,7 +243,8 @@ class Line:
         answer = self._ib.wrapper.startReq(f"marketRule-{market_rule}")
         self._ib.client.reqMarketRule(market_rule)
         try:
-            found = await asyncio.wait_for(answer, self._timeout)
+            async with asyncio.timeout(self._timeout):
+                found = await answer
         except TimeoutError:
             raise BrokerUnavailable(f"TWS: no market rule {market_rule} in time") from None
         except Exception as error:
@@ -351,7 +354,8 @@ class Line:
             answer = asyncio.ensure_future(ask())
             self._asked = answer
             try:
-                return await asyncio.wait_for(answer, self._timeout)
+                async with asyncio.timeout(self._timeout):
+                    return await answer
             except TimeoutError:
                 self.drop(f"no answer within {self._timeout:g} s")
                 raise BrokerUnavailable(str(self.ended)) from None
@@ -364,7 +368,8 @@ class Line:
         await self.limiter.question()
         self._check_open()
         try:
-            return await asyncio.wait_for(ask(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                return await ask()
         except TimeoutError:
             raise BrokerUnavailable(f"TWS: no answer within {self._timeout:g} s") from None
         except Exception as error:
