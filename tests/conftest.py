@@ -39,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
 
 
+def _may_stay(path: Path) -> bool:
+    """What pytest removes, and empty folders that billiard makes and a killed process leaves."""
+    killed = path.name.startswith("pymp-") and not any(path.iterdir())
+    return killed or path.name.startswith("pytest-of-")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run that leaves anything behind."""
@@ -48,7 +54,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         left = config.stash.get(_LEFT, [])  # its parts have looked, each for what is its own
     else:
         left = [f"process {process.pid}: {process.cmdline()}" for process in _processes()]
-        left += [f"{path}" for path in folder.iterdir() if not path.name.startswith("pytest-of-")]
+        left += [f"{path}" for path in folder.iterdir() if not _may_stay(path)]
     shutil.rmtree(folder)
     if part is not None:
         part["left"] = left
