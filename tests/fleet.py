@@ -41,7 +41,8 @@ TIMINGS = {
     "BROKER_CALL_TIMEOUT": "3",
     "LEDGER_POLL_INTERVAL": "0.2",
     "LOST_CONNECTION_GRACE": "4",
-    "UNSERVED_QUEUE_GRACE": "6",
+    # Longer than a worker takes to come back on a busy machine: else its orders rightly go to paper.
+    "UNSERVED_QUEUE_GRACE": "15",
 }
 PRICES = {
     "BTC-USDT": ("64000", "64001"),

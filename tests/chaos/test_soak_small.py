@@ -28,14 +28,15 @@ STRIKES = [
     Strike(2.0, "kill", "valkey"),
     Strike(2.5, "producer", "p0"),
     Strike(3.0, "kill", "postgres"),
+    Strike(3.5, "producer", "p1"),
     Strike(4.0, "kill", "beat"),
     Strike(4.2, "cut_all", "valkey"),
     Strike(4.5, "kill", "worker-orders"),
     Strike(5.0, "lose", "postgres"),
     Strike(5.2, "cut_all", "venue"),
     Strike(5.5, "kill", "worker-paper"),
+    # Last, since nothing else is struck until it is back.
     Strike(5.8, "venue", "simulator"),
-    Strike(6.0, "producer", "p1"),
 ]
 
 
