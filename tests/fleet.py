@@ -41,7 +41,7 @@ TIMINGS = {
     "BROKER_CALL_TIMEOUT": "3",
     "LEDGER_POLL_INTERVAL": "0.2",
     "LOST_CONNECTION_GRACE": "4",
-    # Longer than a worker takes to come back on a busy machine: else its orders rightly go to paper.
+    # Longer than a worker takes to come back on a busy machine, or its orders rightly go to paper.
     "UNSERVED_QUEUE_GRACE": "15",
 }
 PRICES = {
@@ -193,8 +193,7 @@ class Fleet:
         wanted = {queue.upper() for queue in self._queues} & simulated
         if self._ready is not None:
             wanted = set(self._ready)
-        rows = self.query("SELECT broker FROM broker_sessions WHERE status = 'LIVE_READY'")
-        return wanted <= {row["broker"] for row in rows}
+        return all(map(self.connected, wanted))
 
     def send(
         self, task: str = "tasks.place_order", queue: str = "orders", /, **payload: Any
@@ -273,6 +272,19 @@ class Fleet:
         quote = {"bid": bid, "ask": ask, "at": now, "source": "test"}
         with closing(redis.Redis.from_url(self.redis_url)) as client:
             client.hset("quotes", symbol, json.dumps(quote))
+
+    def connected(self, broker: str) -> bool:
+        """Whether every session with a broker that is alive is ready for orders."""
+        return self.statuses(broker) == {"LIVE_READY"}
+
+    def statuses(self, broker: str) -> set[str]:
+        """Of a broker's sessions that are alive."""
+        rows = self.query(
+            """SELECT status FROM broker_sessions WHERE broker = %s AND ended_at IS NULL
+            AND heartbeat_at > clock_timestamp() - interval '3 s'""",
+            broker,
+        )
+        return {row["status"] for row in rows}
 
     def arm_point(self, point: str, what: str) -> None:
         """Arm a fault point: `kill`, `raise` or `hang`."""

@@ -305,18 +305,11 @@ def test_gone_and_back(fleet: Fleet) -> None:
     finally:
         fleet.venue.start()
         fleet.set_prices(PRICES)
-    wait_until(lambda: "LIVE_READY" in _status(fleet), what="the session")
+    wait_until(lambda: fleet.connected("BINANCE"), what="the session")
     place(fleet, back)
     assert fleet.await_state(back, "FILLED")["execution_mode"] == "LIVE"
     fleet.venue.price("BTC-USDT", "59000", "59001")
     assert fleet.await_state(resting, "FILLED")["execution_mode"] == "LIVE"
-
-
-def _status(fleet: Fleet) -> str:
-    rows = fleet.query(
-        "SELECT status FROM broker_sessions WHERE broker = 'BINANCE' AND ended_at IS NULL"
-    )
-    return " ".join(row["status"] for row in rows)
 
 
 def test_a_trade_by_hand_is_booked_with_an_alert(fleet: Fleet) -> None:

@@ -39,12 +39,7 @@ def silence(fleet: Fleet) -> None:
 
 def healthy(fleet: Fleet) -> None:
     """The venue is connected, and has just taken an order: its breaker starts from nothing."""
-    wait_until(
-        lambda: fleet.query(
-            "SELECT 1 FROM broker_sessions WHERE broker = 'BINANCE' AND status = 'LIVE_READY'"
-        ),
-        what="the connection",
-    )
+    wait_until(lambda: fleet.connected("BINANCE"), what="the connection")
     name = new_name("healthy")
     fleet.send(symbol=SYMBOL, side="BUY", quantity="1", client_order_id=name)
     assert fleet.await_state(name, "FILLED")["broker"] == "BINANCE"

@@ -601,4 +601,6 @@ def test_circuit_breaker(fleet: Fleet) -> None:
     assert (shown["breaker"], shown["failures"]) == ("CLOSED", 0)
     assert sent() == THRESHOLD
     fleet.venue.control("DELETE", f"faults/{refusing}")
+    # What ailed the venue may have cost the session its connection, too.
+    wait_until(lambda: fleet.connected("BINANCE"), what="the session")
     went_to("BINANCE", place())

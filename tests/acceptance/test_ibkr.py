@@ -67,18 +67,10 @@ def judged(fleet: Fleet) -> Iterator[None]:
     fleet.venue.prices(MARKETS)
     fleet.venue.control("POST", "liquidity", {"symbol": "SPY", "size": None, "slice": None})
     fleet.set_prices(PRICES)
-    wait_until(lambda: _status(fleet) == "LIVE_READY", what="the session")
+    wait_until(lambda: fleet.connected("IBKR"), what="the session")
     yield
     fleet.venue.disarm()
     fleet.judge()
-
-
-def _status(fleet: Fleet) -> str:
-    rows = fleet.query(
-        """SELECT status FROM broker_sessions WHERE broker = 'IBKR' AND ended_at IS NULL
-        AND heartbeat_at > clock_timestamp() - interval '3 s'"""
-    )
-    return " ".join(row["status"] for row in rows)
 
 
 def new_id(name: str) -> str:
@@ -358,7 +350,7 @@ def test_the_line_to_ib_is_lost_and_restored(fleet: Fleet, back: int) -> None:
     place(fleet, resting, order_type="LIMIT", limit_price="590", time_in_force="GTC")
     fleet.await_state(resting, "SUBMITTED")
     fleet.venue.control("POST", "connectivity", {"code": 1100})
-    wait_until(lambda: _status(fleet) == "DOWN", what="the session going down")
+    wait_until(lambda: fleet.statuses("IBKR") == {"DOWN"}, what="the session going down")
     place(fleet, waiting, on_failure="wait")
     fleet.venue.price("SPY", "589", "589.02")
     fleet.venue.control("POST", "connectivity", {"code": back})
@@ -384,7 +376,7 @@ def test_gone_and_back(fleet: Fleet) -> None:
     finally:
         fleet.venue.start()
         fleet.set_prices(PRICES)
-    wait_until(lambda: _status(fleet) == "LIVE_READY", what="the session")
+    wait_until(lambda: fleet.connected("IBKR"), what="the session")
     place(fleet, back)
     assert fleet.await_state(back, "FILLED")["execution_mode"] == "LIVE"
     fleet.venue.price("SPY", "589", "589.02")

@@ -250,6 +250,24 @@ async def test_an_order_id_that_another_order_has() -> None:
         assert len(held(gateway, one)) == 1
 
 
+class SlowToTell(OrderIdsInMemory):
+    """Gives ids in order, and tells the earlier ones later."""
+
+    async def take(self, client_id: int, venue_order_id: str, above: int) -> tuple[int, bool]:
+        taken = await super().take(client_id, venue_order_id, above)
+        await asyncio.sleep(0.05 / len(self.taken))
+        return taken
+
+
+@on_a_loop
+async def test_order_ids_leave_in_the_order_they_were_given() -> None:
+    """TWS takes no id below one that it has seen, however long each order waits for its own."""
+    async with running() as gateway, connected(gateway, order_ids=SlowToTell()) as broker:
+        several = [resting() for _ in range(5)]
+        await asyncio.gather(*(broker.submit(one) for one in several))
+        assert [len(held(gateway, one)) for one in several] == [1] * 5
+
+
 @on_a_loop
 async def test_the_same_attempt_again_is_the_same_order() -> None:
     """It keeps its order id, so that TWS itself holds it once, while it works and after that."""

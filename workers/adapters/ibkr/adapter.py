@@ -181,28 +181,31 @@ class IBKRAdapter:
         self._check_time(attempt.send_by)
         contract = (await self._contracts.qualified(attempt.instrument)).fields
         fields = orders.fields(attempt, self._account)
-        order_id, known = await self._order_ids.take(
-            line.client_id, attempt.venue_order_id, line.book.highest_id
-        )
-        await line.limiter.order(self._patience(attempt.send_by))
-        self._check_time(attempt.send_by)
-        line.check()
-        entry = line.book.sent(
-            order_id,
-            attempt.venue_order_id,
-            attempt.instrument.symbol,
-            attempt.side,
-            attempt.quantity,
-        )
-        operation = Operation(
-            entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True
-        )
-        entry.quiet_until = math.inf
+        async with line.in_turn(self._patience(attempt.send_by)):
+            order_id, known = await self._order_ids.take(
+                line.client_id, attempt.venue_order_id, line.book.highest_id
+            )
+            await line.limiter.order(self._patience(attempt.send_by))
+            self._check_time(attempt.send_by)
+            line.check()
+            entry = line.book.sent(
+                order_id,
+                attempt.venue_order_id,
+                attempt.instrument.symbol,
+                attempt.side,
+                attempt.quantity,
+            )
+            operation = Operation(
+                entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True
+            )
+            entry.quiet_until = math.inf
+            try:
+                _send(line, operation, lambda: line.place(order_id, contract, fields))
+            except BrokerUnavailable:
+                line.book.forget(entry)
+                raise
         try:
-            await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
-        except BrokerUnavailable:
-            line.book.forget(entry)
-            raise
+            await self._answer(line, operation)
         except OutcomeUnknown:
             if line.ended is not None or not entry.status:
                 raise
@@ -404,9 +407,11 @@ class IBKRAdapter:
 
     async def _carry_out(self, line: Line, operation: Operation, send: Callable[[], None]) -> None:
         """Send, once, and wait for what becomes of it. OutcomeUnknown when nothing is heard."""
-        line.book.begin(operation)
+        _send(line, operation, send)
+        await self._answer(line, operation)
+
+    async def _answer(self, line: Line, operation: Operation) -> None:
         try:
-            send()
             async with asyncio.timeout(self._timeout):
                 await operation.future
         except TimeoutError:
@@ -481,3 +486,13 @@ class IBKRAdapter:
         if send_by is None:
             return patience
         return max(min(patience, (send_by - self._now()).total_seconds()), 0.0)
+
+
+def _send(line: Line, operation: Operation, send: Callable[[], None]) -> None:
+    """Send what an operation is about; its answer is listened for before."""
+    line.book.begin(operation)
+    try:
+        send()
+    except BaseException:
+        line.book.end(operation)
+        raise

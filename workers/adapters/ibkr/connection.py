@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from execution.domain.errors import BrokerUnavailable, CredentialsRefused, OutcomeUnknown
+from execution.domain.errors import (
+    BrokerUnavailable,
+    CredentialsRefused,
+    OutcomeUnknown,
+    RateLimited,
+)
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.book import Book
 from workers.adapters.ibkr.contracts import Fields, PriceSteps
@@ -64,6 +69,7 @@ class Line:
         self._closed = asyncio.Event()
         self._whole = asyncio.Event()
         self._refused: BrokerUnavailable | None = None
+        self._turn = asyncio.Lock()
         self._asking = asyncio.Lock()
         self._asked: asyncio.Future[Any] | None = None
         self._synchronising = asyncio.Lock()
@@ -139,6 +145,23 @@ class Line:
             raise BrokerUnavailable("TWS has lost its connection to Interactive Brokers")
 
     # What is sent. Whoever sends an order has waited for the limiter.
+
+    @asynccontextmanager
+    async def in_turn(self, patience: float) -> AsyncIterator[None]:
+        """Take an order id and send an order under it, one order after the other.
+
+        TWS takes no id below one that it has seen (103), so ids leave in the order they were given.
+        RateLimited when it is nobody's turn within `patience` seconds: nothing was sent.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise RateLimited("orders before it are still on their way to TWS") from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def place(self, order_id: int, contract: Fields, order: Fields) -> None:
         """Send an order or a change of it. BrokerUnavailable when it provably did not leave."""
