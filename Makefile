@@ -37,8 +37,11 @@ lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## lint, types, and every test but the two below; needs only Python
+test: lint ## lint, types, and every test but those below; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-brokers: $(STAMP) ## whole runs with the simulator of each broker as the venue; needs only Python
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/brokers
 
 test-faults: $(STAMP) ## kills, hangs, cuts and lost replies: the fault runs in small; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos
@@ -90,4 +93,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-faults test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format
+.PHONY: help install up down lint test test-brokers test-faults test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format

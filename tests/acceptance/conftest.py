@@ -7,13 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fleet import PRICES, Fleet
-from tests.venues import Mt4Venue
-
-
-@pytest.fixture(scope="module")
-def mt4_venue() -> type[Mt4Venue]:
-    """The terminal in Python; tests/expert has another."""
-    return Mt4Venue
 
 
 @pytest.fixture(autouse=True)

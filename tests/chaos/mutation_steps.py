@@ -32,7 +32,7 @@ _LIFE = (
     f"{_FIRST}::test_a_step_that_fails_is_taken_up_again",
 )
 _ALSO = {
-    "tasks.arbitrage": ("tests/acceptance/test_nav_groups.py",),
+    "tasks.arbitrage": ("tests/brokers/test_nav_groups.py",),
     "tasks.await_fill": ("tests/acceptance/test_executions.py",),
     "tasks.cancel_order": (_COMMANDS,),
     "tasks.modify_order": (_COMMANDS,),

@@ -1,0 +1,1 @@
+"""Acceptance with each broker: real workers, the command line, and the simulator as the venue."""
