@@ -56,6 +56,12 @@ $(EXPERT): $(wildcard mt4_bridge/expert/*.mq4 mt4_bridge/expert/*/*)
 test-expert: $(STAMP) $(EXPERT) ## build the Expert Advisor with g++ over a shim of MQL4, and test it
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/expert
 
+ENGINE ?= docker
+
+test-docker: $(STAMP) ## build the image and run orders through containers of it (needs a Docker engine)
+	$(ENGINE) build -t superintel-execution .
+	$(BIN)/python -m pytest -m docker tests/docker
+
 bench: $(STAMP) ## measure against stock Celery; a table and a line of JSON (OPTIONS="--only burst")
 	$(BIN)/python -m benchmarks $(OPTIONS)
 
@@ -93,4 +99,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-faults test-expert bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format
+.PHONY: help install up down lint test test-brokers test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format
