@@ -43,6 +43,9 @@ test: lint ## lint, types, and every test but those below; needs only Python
 test-brokers: $(STAMP) ## whole runs with the simulator of each broker as the venue; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/brokers
 
+test-operations: $(STAMP) ## whole runs of what operators use: compose, locks, limits, secrets, decisions by hand; needs only Python
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/operations
+
 test-faults: $(STAMP) ## kills, hangs, cuts and lost replies: the fault runs in small; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos
 
@@ -99,4 +102,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format
+.PHONY: help install up down lint test test-brokers test-operations test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format

@@ -29,8 +29,8 @@ from execution.supervisor.home import prepare_home
 from execution.supervisor.secrets import Secrets
 from execution.supervisor.services import flower_spec, project_root
 from execution.supervisor.supervisor import Supervisor
-from tests.acceptance.test_flower import ask
 from tests.fleet import Fleet, Servers, flush, wait_until
+from tests.operations.test_flower import ask
 
 KEY, OLD_KEY = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
 PASSWORDS = {role: secrets.token_urlsafe(24) for role in Role}

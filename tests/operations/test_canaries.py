@@ -24,9 +24,9 @@ from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
 from execution.settings import Settings, load
 from execution.supervisor.services import project_root
-from tests.acceptance.test_compose import free_port
 from tests.fleet import Fleet, Servers, flush, wait_until
 from tests.monitor import Monitor
+from tests.operations.test_compose import free_port
 
 MARK = "canary"
 CANARIES = {

@@ -1,0 +1,1 @@
+"""Whole runs for those who operate it: compose, locks, limits, secrets, decisions by hand."""
