@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -141,6 +142,11 @@ class Settings(BaseSettings):
         default="1", description="Of the workers of Interactive Brokers: `1`, or a range `1-4`."
     )
     ibkr_account: str | None = None
+    ibkr_timezone: str = Field(
+        default="America/New_York",
+        description="The time zone chosen at TWS's login: of days before today there it tells "
+        "nothing.",
+    )
     mt4_bridge_url: str = "http://127.0.0.1:8005"
     mt4_bridge_token: SecretStr | None = None
     mt4_symbol_suffix: str = Field(
@@ -286,6 +292,15 @@ class Settings(BaseSettings):
         """The client ids that workers of Interactive Brokers share."""
         first, _, last = self.ibkr_client_id.partition("-")
         return range(int(first), int(last or first) + 1)
+
+    @field_validator("ibkr_timezone", mode="after")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no time zone such as America/New_York") from None
+        return value
 
     @field_validator("task_signing_key", mode="after")
     @classmethod

@@ -10,12 +10,17 @@ import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from execution.supervisor.services import project_root
+
+# Where it is about noon: no run sees a day of TWS end.
+NOON = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +319,7 @@ class IbGatewayVenue(SimulatedVenue):
             "IBKR_PORT": str(where.port),
             "IBKR_ACCOUNT": "DU1234567",
             "IBKR_CLIENT_ID": self.client_ids,
+            "IBKR_TIMEZONE": NOON.key,
         }
 
     def prices(self, prices: Mapping[str, tuple[str, str]]) -> None:

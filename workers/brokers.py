@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from yarl import URL
 
@@ -127,6 +128,7 @@ def _ibkr(context: Context, client_ids: ClientIds | None = None) -> Broker | str
         account=settings.ibkr_account,
         timeout=settings.broker_call_timeout,
         order_ids=_OrderIds(context),
+        zone=ZoneInfo(settings.ibkr_timezone),
     )
 
 

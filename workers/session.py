@@ -280,8 +280,8 @@ class BrokerSession:
             for attempt in adopted:
                 said = at_venue.get(attempt.venue_order_id)
                 if said is None:  # it is over there, or was never there
-                    said = await reconciling.ask(adapter.find(attempt), timeout)
-                if said is not None:
+                    await self._find(adapter, attempt)
+                else:
                     await self._take(said)
             if len(adopted) < sessions.ADOPTED_AT_ONCE:
                 break
@@ -396,10 +396,18 @@ class BrokerSession:
                 adopted = []
             for attempt in adopted:
                 self.watch(attempt)
-                said = await adapter.find(attempt)
-                if said is not None:
-                    await self._take(said)
+                await self._find(adapter, attempt)
             await asyncio.sleep(interval)
+
+    async def _find(self, adapter: Broker, attempt: Attempt) -> None:
+        """Ask what became of an attempt. BrokerUnavailable."""
+        timeout = self._context.settings.broker_call_timeout
+        try:
+            said = await reconciling.ask(adapter.find(attempt), timeout)
+        except OutcomeUnknown:
+            return  # the comparison of open orders tells of it, and a person has to find out
+        if said is not None:
+            await self._take(said)
 
     def _claim(self) -> list[Attempt]:
         settings = self._context.settings

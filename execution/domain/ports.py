@@ -170,7 +170,10 @@ class Broker(Protocol):
         """Change a working order in place. BrokerRejected leaves it as it was."""
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
-        """Ask by our id. None: the venue does not know it (proof only by `capabilities`)."""
+        """Ask by our id. None: the venue does not know it (proof only by `capabilities`).
+
+        OutcomeUnknown when the venue does not show it, and tells of none so old.
+        """
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Every working order of the account."""

@@ -17,6 +17,7 @@ from execution.domain.vocabulary import AssetClass, BrokerName, OrderType, TimeI
 from simulators.faults import FaultKind
 from simulators.ib_gateway.gateway import SUPPORTED, IbGateway
 from simulators.ib_gateway.options import GatewayOptions
+from tests.venues import NOON
 from workers.adapters.ibkr.adapter import IBKRAdapter
 from workers.adapters.ibkr.client_ids import OneClientId
 
@@ -141,6 +142,7 @@ class IbkrHarness(ControlledHarness):
             account=self.account,
             timeout=timedelta(seconds=self.answer_seconds if impatient else DEADLINE_SECONDS),
             order_ids=OrderIdsInMemory(),
+            zone=NOON,
         )
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:

@@ -40,6 +40,7 @@ from simulators.ib_gateway.gateway import IbGateway
 from simulators.ib_gateway.listings import third_friday
 from simulators.ib_gateway.options import GatewayOptions
 from tests.contract.ibkr_harness import OrderIdsInMemory
+from tests.venues import NOON
 from workers.adapters.ibkr.adapter import IBKRAdapter
 from workers.adapters.ibkr.client_ids import OneClientId
 from workers.adapters.ibkr.connection import ClientIdInUse
@@ -83,6 +84,7 @@ def adapter(gateway: IbGateway, client_id: int = 7, **changes: Any) -> IBKRAdapt
         "account": ACCOUNT,
         "timeout": timedelta(seconds=5),
         "order_ids": OrderIdsInMemory(),
+        "zone": NOON,
     }
     return IBKRAdapter(**(values | changes))
 
@@ -247,6 +249,57 @@ async def test_an_order_id_that_another_order_has() -> None:
 
         await eventually(submitted)
         assert ids.taken[one.venue_order_id] > 500
+        assert len(held(gateway, one)) == 1
+
+
+@on_a_loop
+async def test_an_order_of_an_earlier_day() -> None:
+    """TWS shows it no more, and refuses its id: it is not sent under another one."""
+    ids = OrderIdsInMemory()
+    async with running() as gateway, connected(gateway, order_ids=ids) as broker:
+        one = resting()
+        order_id, _ = await ids.take(7, one.venue_order_id, 0)
+        gateway.register.use_id(7, 500)
+        for _ in range(2):
+            assert await broker.find(one) is None
+            with pytest.raises(OutcomeUnknown, match="103"):
+                await broker.submit(one)
+        assert ids.taken[one.venue_order_id] == order_id
+        assert held(gateway, one) == []
+        midnight = datetime.now(UTC).astimezone(NOON).replace(hour=0, minute=0, second=0)
+        with pytest.raises(OutcomeUnknown, match="earlier day"):
+            await broker.find(replace(one, send_by=midnight - timedelta(seconds=2)))
+        with pytest.raises(OutcomeUnknown, match="earlier day"):
+            await broker.find(replace(one, created_at=midnight - timedelta(seconds=2)))
+        assert await broker.find(replace(one, created_at=midnight + timedelta(seconds=2))) is None
+
+
+@on_a_loop
+async def test_an_order_id_that_did_not_leave_is_given_back() -> None:
+    """Too late by the time it has its id: another order goes next, and this one can still go."""
+    now = datetime.now(UTC)
+    ids = OrderIdsInMemory()
+
+    class Late(OrderIdsInMemory):
+        async def take(self, client_id: int, venue_order_id: str, above: int) -> tuple[int, bool]:
+            nonlocal now
+            if venue_order_id == one.venue_order_id and not ids.taken:
+                now += timedelta(minutes=1)
+            return await ids.take(client_id, venue_order_id, above)
+
+        async def release(self, client_id: int, venue_order_id: str) -> None:
+            await ids.release(client_id, venue_order_id)
+
+    one = resting(send_by=now + timedelta(seconds=30))
+    async with (
+        running() as gateway,
+        connected(gateway, order_ids=Late(), clock=lambda: now) as broker,
+    ):
+        with pytest.raises(TooLate):
+            await broker.submit(one)
+        assert ids.taken == {}
+        await broker.submit(resting())
+        await broker.submit(replace(one, send_by=now + timedelta(seconds=30)))
         assert len(held(gateway, one)) == 1
 
 

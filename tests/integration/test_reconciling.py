@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from execution.domain.capabilities import CAPABILITIES
-from execution.domain.errors import BrokerUnavailable
+from execution.domain.errors import BrokerUnavailable, OutcomeUnknown
 from execution.domain.orders import Order
 from execution.domain.ports import Attempt, Capabilities
 from execution.domain.reports import Account, Execution, VenueOrder, VenuePosition
@@ -41,6 +41,7 @@ class Venue:
     needs_loop: bool = True
     open: list[VenueOrder] = field(default_factory=list)
     known: dict[str, VenueOrder] = field(default_factory=dict)
+    too_old: set[str] = field(default_factory=set)
     held: list[VenuePosition] = field(default_factory=list)
     happened: list[Execution] = field(default_factory=list)
     asked_since: list[datetime] = field(default_factory=list)
@@ -62,6 +63,8 @@ class Venue:
         return self.open
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
+        if attempt.venue_order_id in self.too_old:
+            raise OutcomeUnknown("of an earlier day")
         return self.known.get(attempt.venue_order_id)
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
@@ -171,7 +174,8 @@ def test_adopted_orders_are_woken(
     store: Store, venue: Venue, session: BrokerSession, woken: list[UUID]
 ) -> None:
     """An order that filled meanwhile is looked at at once; one that still works is watched."""
-    filled, resting = submitted(store), submitted(store)
+    filled, resting, too_old = submitted(store), submitted(store), submitted(store)
+    venue.too_old = {too_old.attempt.venue_order_id}
     done = at_venue(filled, OrderState.FILLED, trade(filled, "x", "3", "100"))
     venue.known[filled.attempt.venue_order_id] = done
     venue.open = [at_venue(resting, OrderState.SUBMITTED)]

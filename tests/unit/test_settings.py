@@ -193,6 +193,8 @@ def test_a_duration_is_not_quoted() -> None:
         ("breaker_threshold", "0"),
         ("breaker_counts", "some"),
         ("ibkr_port", "x"),
+        ("ibkr_timezone", "Mars/Olympus"),
+        ("ibkr_timezone", "/etc"),
         ("force_paper_trading", "perhaps"),
         ("submit_window", "soon"),
         ("submit_window", "1e400"),

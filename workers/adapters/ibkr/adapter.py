@@ -12,9 +12,10 @@ import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from execution.domain.capabilities import CAPABILITIES
 from execution.domain.errors import (
@@ -36,6 +37,8 @@ from workers.adapters.ibkr.connection import ClientIdInUse, Line
 from workers.adapters.ibkr.contracts import Contracts, Fields, PriceSteps
 from workers.adapters.ibkr.fills import decimal
 from workers.adapters.ibkr.outcomes import Outcome
+
+NEW_YORK = ZoneInfo("America/New_York")
 
 _PATIENCE = 0.5
 """Share of the time for an answer that an order may wait for room among the messages."""
@@ -69,7 +72,7 @@ def is_real(account: str) -> bool:
 class IBKRAdapter:
     """Implements `execution.domain.ports.Broker` for one account under one client id at a time.
 
-    `timeout` is the longest wait for an answer of TWS.
+    `timeout` is the longest wait for an answer of TWS, `zone` the time zone that TWS shows.
     """
 
     name = BrokerName.IBKR
@@ -85,12 +88,14 @@ class IBKRAdapter:
         account: str,
         timeout: timedelta,
         order_ids: OrderIds,
+        zone: tzinfo = NEW_YORK,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._host, self._port, self._client_ids = host, port, client_ids
         self._account = account
         self._timeout = timeout.total_seconds()
         self._order_ids = order_ids
+        self._zone = zone
         self._now = clock
         self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
         self._line: Line | None = None
@@ -182,28 +187,20 @@ class IBKRAdapter:
         contract = (await self._contracts.qualified(attempt.instrument)).fields
         fields = orders.fields(attempt, self._account)
         async with line.in_turn(self._patience(attempt.send_by)):
+            await line.limiter.order(self._patience(attempt.send_by))
             order_id, known = await self._order_ids.take(
                 line.client_id, attempt.venue_order_id, line.book.highest_id
             )
-            await line.limiter.order(self._patience(attempt.send_by))
-            self._check_time(attempt.send_by)
-            line.check()
-            entry = line.book.sent(
-                order_id,
-                attempt.venue_order_id,
-                attempt.instrument.symbol,
-                attempt.side,
-                attempt.quantity,
-            )
-            operation = Operation(
-                entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True
-            )
-            entry.quiet_until = math.inf
             try:
+                self._check_time(attempt.send_by)
+                operation = _new_operation(line, order_id, attempt)
                 _send(line, operation, lambda: line.place(order_id, contract, fields))
             except BrokerUnavailable:
-                line.book.forget(entry)
+                if not known:  # else it would stay with an id that TWS may not take any more
+                    with suppress(OutcomeUnknown):
+                        await self._order_ids.release(line.client_id, attempt.venue_order_id)
                 raise
+        entry = operation.entry
         try:
             await self._answer(line, operation)
         except OutcomeUnknown:
@@ -270,13 +267,16 @@ class IBKRAdapter:
         """What a complete synchronisation shows under our id.
 
         An order that went out on this connection and that TWS does not speak of, or not of all of
-        it, ends the connection: the next one hears everything.
+        it, ends the connection: the next one hears everything. OutcomeUnknown for one that TWS does
+        not show and that is of an earlier day: it tells only of the day on its clock.
         """
         line = self._standing()
         await line.synchronise()
         book = line.book
         entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
         if entry is None:
+            if self._is_of_an_earlier_day(attempt):
+                raise OutcomeUnknown("sent on an earlier day than TWS tells of: see the statement")
             return None
         if entry.sent_here and self._withholds(book, entry):
             line.drop(f"nothing is said of {attempt.venue_order_id}, which was sent")
@@ -288,6 +288,12 @@ class IBKRAdapter:
         if not entry.quantity:
             entry.quantity = attempt.quantity
         return book.order(entry)
+
+    def _is_of_an_earlier_day(self, attempt: Attempt) -> bool:
+        now = self._now().astimezone(self._zone)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        sent = attempt.send_by or attempt.created_at
+        return sent is not None and sent < midnight
 
     def _withholds(self, book: Book, entry: Entry) -> bool:
         if not entry.heard:
@@ -424,13 +430,16 @@ class IBKRAdapter:
         code, text = operation.refused or (0, "")
         entry = operation.entry
         error = outcomes.of_new_order(code, text, known_id=known)
-        if outcomes.outcome_of(code, text) is Outcome.ID_USED:
+        used = outcomes.outcome_of(code, text) is Outcome.ID_USED
+        if used and not known:
+            # One that was sent under it before may be this order: of what ended on an earlier day
+            # TWS shows nothing, but it remembers the id. Then only a person can find out.
             await self._order_ids.release(line.client_id, entry.ref)
             await line.next_order_id()
-        if not isinstance(error, OutcomeUnknown):
-            entry.dismissed = True
-            if code != _SYSTEM_REFUSED and not entry.heard:
-                line.book.forget(entry)
+        definite = not isinstance(error, OutcomeUnknown)
+        entry.dismissed = entry.dismissed or definite
+        if (definite or used) and code != _SYSTEM_REFUSED and not entry.heard:
+            line.book.forget(entry)
         raise error
 
     async def _working(self, attempt: Attempt) -> tuple[Line, Entry, int]:
@@ -488,11 +497,33 @@ class IBKRAdapter:
         return max(min(patience, (send_by - self._now()).total_seconds()), 0.0)
 
 
+def _new_operation(line: Line, order_id: int, attempt: Attempt) -> Operation:
+    """What is to be heard of an order that is about to be sent."""
+    line.check()
+    entry = line.book.sent(
+        order_id,
+        attempt.venue_order_id,
+        attempt.instrument.symbol,
+        attempt.side,
+        attempt.quantity,
+    )
+    entry.quiet_until = math.inf
+    return Operation(entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True)
+
+
 def _send(line: Line, operation: Operation, send: Callable[[], None]) -> None:
-    """Send what an operation is about; its answer is listened for before."""
+    """Send what an operation is about; its answer is listened for before.
+
+    A new order that did not leave is forgotten, unless TWS has told of it before.
+    """
+    entry = operation.entry
     line.book.begin(operation)
     try:
         send()
     except BaseException:
         line.book.end(operation)
+        if operation.new:
+            entry.quiet_until = 0.0
+            if not entry.heard:
+                line.book.forget(entry)
         raise

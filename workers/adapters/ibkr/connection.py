@@ -148,7 +148,7 @@ class Line:
 
     @asynccontextmanager
     async def in_turn(self, patience: float) -> AsyncIterator[None]:
-        """Take an order id and send an order under it, one order after the other.
+        """Wait for room, take an order id and send an order under it, one after the other.
 
         TWS takes no id below one that it has seen (103), so ids leave in the order they were given.
         RateLimited when it is nobody's turn within `patience` seconds: nothing was sent.
