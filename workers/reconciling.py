@@ -12,16 +12,19 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import text
 
-from execution.domain.errors import BrokerUnavailable, ConfigurationError
+from execution.domain.errors import BrokerUnavailable, ConfigurationError, OutcomeUnknown
+from execution.domain.orders import Order
 from execution.domain.ports import Broker
 from execution.domain.reconciliation import (
     FOREIGN_ORDER,
+    MISSING_ORDER,
     POSITION_BREAK,
     STILL_OPEN,
     Break,
     compare_holdings,
     compare_orders,
     compare_positions,
+    missing,
 )
 from execution.domain.reports import Account, VenueOrder, VenuePosition
 from execution.domain.vocabulary import BrokerName, Environment
@@ -35,6 +38,8 @@ AT_LEAST = timedelta(days=1)
 OVERLAP = timedelta(minutes=10)
 _CLOCKS_APART = timedelta(milliseconds=500)
 _BOOKED_WITHIN = 2.0
+_ASKED_FOR = 20
+"""How many orders are asked for in one look; the rest shows when these are settled."""
 _LOOK_AGAIN = 0.3
 
 
@@ -76,13 +81,31 @@ async def compare(
     our books must be understood first. Executions must have been recorded before.
     """
     breaks = await asyncio.to_thread(_compare_orders, context, broker, open_orders)
-    kinds = [FOREIGN_ORDER, STILL_OPEN]
+    breaks += await _missing_orders(context, broker, adapter, open_orders)
+    kinds = [FOREIGN_ORDER, STILL_OPEN, MISSING_ORDER]
     differing = await _position_breaks(context, broker, adapter)
     if differing is not None:
         kinds.append(POSITION_BREAK)
         breaks += differing
     await asyncio.to_thread(_record, context, broker, kinds, breaks)
     return Compared(breaks, positions=differing is not None)
+
+
+async def _missing_orders(
+    context: Context, broker: BrokerName, adapter: Broker, open_orders: Sequence[VenueOrder]
+) -> list[Break]:
+    """Orders that work here, are not open there, and of which the venue cannot say what became."""
+    timeout, found = context.settings.broker_call_timeout, list[Break]()
+    since = adapter.capabilities.absence_proven_after + timeout
+    shown = {order.venue_order_id for order in open_orders}
+    ours = await asyncio.to_thread(_working, context, broker, since)
+    for order in [one for one in ours if one.attempt.venue_order_id not in shown][:_ASKED_FOR]:
+        try:
+            if await ask(adapter.find(order.for_venue()), timeout) is None:
+                found.append(missing(order, None))
+        except OutcomeUnknown as unknown:
+            found.append(missing(order, str(unknown)))
+    return found
 
 
 async def _position_breaks(
@@ -116,6 +139,11 @@ def _compare_orders(
     with context.store.transaction() as connection:
         ours = reconciling.known(connection, broker, ids)
     return compare_orders(open_orders, ours)
+
+
+def _working(context: Context, broker: BrokerName, since: timedelta) -> list[Order]:
+    with context.store.transaction() as connection:
+        return reconciling.working(connection, broker, since)
 
 
 def _compare_positions(

@@ -405,7 +405,7 @@ class BrokerSession:
         try:
             said = await reconciling.ask(adapter.find(attempt), timeout)
         except OutcomeUnknown:
-            return  # the comparison of open orders tells of it, and a person has to find out
+            return  # the comparison that follows raises MISSING_ORDER: a person has to find out
         if said is not None:
             await self._take(said)
 

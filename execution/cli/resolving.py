@@ -53,7 +53,7 @@ def resolve_order(
     wait: Annotated[float, typer.Option(help="Seconds to wait for it to settle.")] = 10.0,
     as_json: Json = False,
 ) -> None:
-    """Settle an order that stands in UNKNOWN, by hand, with the evidence.
+    """Settle, by hand and with the evidence, an order in UNKNOWN or one that its venue misses.
 
     With filled (or with cancelled or expired, after a part) tell each execution as the venue's own
     records have it; for several, give the options several times. Times are ISO 8601 with offset.
@@ -127,7 +127,7 @@ def _plan(order: Order, said: Resolution) -> str:
     asked = f"{order.side} {plain(order.quantity)} {order.symbol}"
     place = f"{order.broker} (account {order.account}, {order.execution_mode})"
     lines = [
-        f"order {order.client_order_id}: {asked}, UNKNOWN at {place}",
+        f"order {order.client_order_id}: {asked}, {order.state} at {place}",
         f"  known there as {attempt.venue_order_id}, in doubt{since}: {order.reason}",
         f"by the word of {said.by} it is {said.told}: {said.evidence}",
     ]

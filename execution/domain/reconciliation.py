@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder, VenuePosition
 from execution.domain.vocabulary import OrderState
 
 FOREIGN_ORDER = "FOREIGN_ORDER"
 STILL_OPEN = "STILL_OPEN"
 POSITION_BREAK = "POSITION_BREAK"
+MISSING_ORDER = "MISSING_ORDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Break:
 def compare_orders(at_venue: Iterable[VenueOrder], ours: Mapping[str, Known]) -> list[Break]:
     """Orders that work at the venue and are none of ours, or are over here.
 
-    `ours` is by the id that we gave it there. What works here and not there is no break: its
-    watcher asks the venue what became of it.
+    `ours` is by the id that we gave it there. What works here and not there is asked for: see
+    `missing`.
     """
     breaks = []
     for order in at_venue:
@@ -54,6 +56,13 @@ def compare_orders(at_venue: Iterable[VenueOrder], ours: Mapping[str, Known]) ->
             message = f"{what} works at the venue; order {known.client_order_id} is {known.state}"
             breaks.append(Break(STILL_OPEN, order.broker_order_id, message, known.order_id))
     return breaks
+
+
+def missing(order: Order, why: str | None) -> Break:
+    """An order that works here, of which its venue knows nothing any more; `why` is its word."""
+    what = f"order {order.client_order_id} ({order.attempt.venue_order_id}) is {order.state} here"
+    message = f"{what}, and {order.broker} shows no such order" + (f": {why}" if why else "")
+    return Break(MISSING_ORDER, order.attempt.venue_order_id, message, order.order_id)
 
 
 def compare_holdings(at_venue: Mapping[str, Decimal], ours: Mapping[str, Decimal]) -> list[Break]:

@@ -114,7 +114,7 @@ def _sum(quantities: Iterable[Decimal]) -> Decimal:
 @exact
 def why_not(order: Order, said: Resolution) -> str | None:
     """Why an order cannot be settled so; None when it can."""
-    if order.state is not OrderState.UNKNOWN:
+    if order.state is not OrderState.UNKNOWN and not order.state.is_working:
         return f"it is {order.state}, not UNKNOWN: there is nothing to settle"
     if order.unapplied:
         return "an execution of it has been heard of: it is settled by that"

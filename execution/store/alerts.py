@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from execution.domain.reconciliation import FOREIGN_ORDER, POSITION_BREAK, STILL_OPEN
+from execution.domain.reconciliation import FOREIGN_ORDER, MISSING_ORDER, POSITION_BREAK, STILL_OPEN
 
 OVERFILLED = "OVERFILLED"
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
@@ -26,6 +26,7 @@ KINDS = (
     ENDED_SHORT,
     FOREIGN_ORDER,
     LATE_FILL,
+    MISSING_ORDER,
     NAV_GROUP,
     OVERFILLED,
     POSITION_BREAK,

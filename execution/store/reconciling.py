@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
+from execution.domain.orders import Order
 from execution.domain.reconciliation import Break, Known
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import alerts
+from execution.store.rows import order_from_row
+from execution.store.transitions import SELECT_ORDER
 
 
 def known(connection: Connection, broker: BrokerName, ids: Iterable[str]) -> dict[str, Known]:
@@ -29,6 +32,21 @@ def known(connection: Connection, broker: BrokerName, ids: Iterable[str]) -> dic
         row.venue_order_id: Known(row.order_id, row.client_order_id, OrderState(row.state))
         for row in rows
     }
+
+
+def working(connection: Connection, broker: BrokerName, since: timedelta) -> list[Order]:
+    """Orders that a venue has taken, and that have worked there for at least so long."""
+    rows = connection.execute(
+        text(
+            f"""
+            {SELECT_ORDER} WHERE a.broker = :broker AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                AND o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                AND o.updated_at < clock_timestamp() - :since
+            """
+        ),
+        {"broker": broker, "since": since},
+    )
+    return [order_from_row(row._asdict()) for row in rows]
 
 
 def positions(connection: Connection, broker: BrokerName) -> dict[str, Decimal]:

@@ -11,6 +11,7 @@ from execution.domain.decimals import plain
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.reconciliation import MISSING_ORDER
 from execution.domain.resolving import Resolution, why_not
 from execution.domain.vocabulary import OrderState
 from execution.store import alerts, reports, transitions
@@ -49,6 +50,7 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
     if after is None:
         raise NotResolved(f"order {order.client_order_id} was changed meanwhile")
     alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
+    alerts.resolve(connection, MISSING_ORDER, f"{order.broker}:{order.attempt.venue_order_id}")
     for execution in said.executions:
         # It may have been heard of as one of no order of ours.
         stranger = f"{order.broker}:{order.account}:{order.symbol}:{execution.execution_id}"
@@ -61,12 +63,18 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
 def _check(connection: Connection, seen: Order, order: Order, said: Resolution, new: int) -> None:
     """Raise NotResolved unless the order stands as it was seen and what is said can be so."""
     name = f"order {order.client_order_id}"
-    if order.state is not OrderState.UNKNOWN:
+    if order.state is not seen.state:
         raise NotResolved(f"{name} has become {order.state} meanwhile; nothing was changed")
+    if order.state is not OrderState.UNKNOWN and not _is_missing(connection, order):
+        raise NotResolved(
+            f"{name} is {order.state}, and {order.broker} has not been found to miss it: "
+            "there is nothing to settle (execution reconcile asks)"
+        )
     if _doubt(order) != _doubt(seen):
         raise NotResolved(f"{name} was sent again or changed meanwhile; nothing was changed")
     until = order.attempt.lease_until
-    if until is not None and until > order.read_at:
+    asking = order.state is OrderState.UNKNOWN  # of one that works it is what its send has left
+    if asking and until is not None and until > order.read_at:
         left = (until - order.read_at).total_seconds()
         raise BeingAsked(
             f"{order.broker} is being asked for {name} just now; try again in {left:.0f} s"
@@ -76,6 +84,16 @@ def _check(connection: Connection, seen: Order, order: Order, said: Resolution, 
             f"{order.broker} has reported an execution of this id already, and not of {name}"
         )
     _check_known(connection, order, said)
+
+
+def _is_missing(connection: Connection, order: Order) -> bool:
+    """Whether its venue was asked, and shows it no more."""
+    standing = text(
+        """SELECT EXISTS (SELECT FROM alerts WHERE kind = :kind AND order_id = :order_id
+        AND resolved_at IS NULL)"""
+    )
+    values = {"kind": MISSING_ORDER, "order_id": order.order_id}
+    return bool(connection.execute(standing, values).scalar_one())
 
 
 def _doubt(order: Order) -> tuple[object, ...]:
@@ -127,7 +145,7 @@ def _change(order: Order, said: Resolution, due: timedelta) -> Change:
         for one in said.executions
     ]
     return Change(
-        OrderState.SUBMITTED,
+        order.state if order.state.is_working else OrderState.SUBMITTED,
         Step.SUBMIT_ORDER,
         completes=True,
         due=due,

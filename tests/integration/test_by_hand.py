@@ -22,12 +22,22 @@ from execution.domain.errors import ConfigurationError, EventsUnavailable, Execu
 from execution.domain.lifecycle import Step
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.orders import Order
+from execution.domain.reconciliation import MISSING_ORDER, missing
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.resolving import Resolution, Told
 from execution.domain.vocabulary import BrokerName, Environment, OrderState
 from execution.intake import Intake
 from execution.recovering import Repairs, Sweep
-from execution.store import alerts, executions, orders, recovery, reports, sessions, stamp
+from execution.store import (
+    alerts,
+    executions,
+    orders,
+    reconciling,
+    recovery,
+    reports,
+    sessions,
+    stamp,
+)
 from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
 from execution.store.resolving import BeingAsked, NotResolved, resolve
@@ -187,6 +197,46 @@ def taken(store: Store, order: Order) -> Order | None:
     said = VenueOrder("1", OrderState.SUBMITTED, order.symbol, order.side, order.quantity)
     with store.transaction() as connection:
         return orders.acknowledged(connection, order, said, SESSION, TIMING)
+
+
+def missed(store: Store, order: Order) -> Order:
+    """Reconciliation finds that the venue shows an order no more."""
+    with store.transaction() as connection:
+        broken = [missing(order, "of an earlier day")]
+        reconciling.record(connection, order.broker, [MISSING_ORDER], broken)
+    return reload(store, order.order_id)
+
+
+def test_what_its_venue_misses(store: Store) -> None:
+    """An order that works is settled by hand only when its venue has been found to miss it."""
+    order = submitted(store)
+    heard = told(order, "a", "3", "100")
+    with pytest.raises(NotResolved, match="nothing to settle"):
+        settle(store, order, Told.FILLED, heard)
+    order = apply(store, settle(store, missed(store, order), Told.FILLED, heard))
+    assert (order.state, order.filled_quantity) == (OrderState.FILLED, Decimal(3))
+    assert [row.quantity for row in rows(store, "SELECT quantity FROM positions")] == [3]
+    assert open_alerts(store) == []
+    over = settle(store, missed(store, submitted(store)), Told.EXPIRED)
+    assert (over.state, over.attempt.state, over.due_at) == (OrderState.EXPIRED,) * 2 + (None,)
+
+
+def test_the_rest_of_what_its_venue_misses(store: Store) -> None:
+    """What was executed before counts; what is told by hand comes on top."""
+    order = submitted(store)
+    order = apply(store, order, told(order, "a", "1", "100"))
+    assert order.state is OrderState.PARTIALLY_FILLED
+    order = missed(store, order)
+    order = apply(store, settle(store, order, Told.FILLED, told(order, "b", "2", "106")))
+    assert (order.state, order.filled_quantity, order.average_price) == (
+        OrderState.FILLED,
+        Decimal(3),
+        Decimal(104),
+    )
+    assert open_alerts(store) == []
+    cut = submitted(store)
+    cut = missed(store, apply(store, cut, told(cut, "c", "1", "100")))
+    assert settle(store, cut, Told.CANCELLED).state is OrderState.CANCELLED
 
 
 def test_settled_meanwhile(store: Store) -> None:
@@ -522,7 +572,11 @@ def test_resolve_refuses(store: Store, line: Line) -> None:
     command = ("--as", "cancelled", "--evidence", EVIDENCE, "--yes")
     assert "there is no order nothing" in failure(line.run("resolve", "nothing", *command))
     resting = submitted(store).client_order_id
-    assert "it is SUBMITTED, not UNKNOWN" in failure(line.run("resolve", resting, *command))
+    assert "BINANCE has not been found to miss it" in failure(
+        line.run("resolve", resting, *command)
+    )
+    over = apply(store, settle(store, doubtful(store), Told.CANCELLED)).client_order_id
+    assert "it is CANCELLED, not UNKNOWN" in failure(line.run("resolve", over, *command))
     rows(store, "UPDATE environment_stamp SET environment = 'production'")
     name = doubtful(store).client_order_id
     done = line.run("resolve", name, *command)

@@ -213,6 +213,26 @@ def test_breaks_are_told_and_settled(store: Store, venue: Venue, session: Broker
     ]
 
 
+def test_what_the_venue_misses(store: Store, venue: Venue, session: BrokerSession) -> None:
+    """Orders that work here and that the venue shows no more, or cannot tell of, are told."""
+    gone, too_old, works, fresh = (submitted(store) for _ in range(4))
+    with store.transaction() as connection:
+        connection.execute(
+            text(
+                """UPDATE orders SET updated_at = clock_timestamp() - interval '1 minute'
+                WHERE order_id <> :fresh"""
+            ),
+            {"fresh": fresh.order_id},
+        )
+    venue.too_old = {too_old.attempt.venue_order_id}
+    venue.open = [at_venue(works, OrderState.SUBMITTED)]
+    venue.may_answer.set()
+    session.start()
+    wait_until(lambda: session.down_for() == timedelta(0), what="the session")
+    keys = [f"BINANCE:{one.attempt.venue_order_id}" for one in (gone, too_old)]
+    assert alerts(store) == [("MISSING_ORDER", key) for key in sorted(keys)]
+
+
 def test_executions_are_asked_for_from_when_somebody_last_listened(
     store: Store, venue: Venue, session: BrokerSession
 ) -> None:
