@@ -74,26 +74,23 @@ class Worker(CeleryWorkerContainer):  # type: ignore[misc]
 class Valkey(RedisContainer):  # type: ignore[misc]
     """The compose file's Valkey, without its users."""
 
-    @classmethod
-    def image(cls) -> str:
-        """Whose image."""
-        return environ.get("VALKEY_IMAGE", str(COMPOSE["redis"]["image"]))
-
-    @classmethod
-    def command(cls, *args: str, **_: Any) -> list[str]:
-        """Reachable from other containers."""
-        return ["valkey-server", "--save", "", "--protected-mode", "no", *args]
-
-    @classmethod
-    def ports(cls) -> dict[str, Any]:
-        """Nothing is bound beyond loopback."""
-        return {"6379/tcp": _LOOPBACK}
+    @property
+    def host_url(self) -> str:
+        """Where the test itself finds it, also when that runs in a container."""
+        self._wait_port("6379/tcp")
+        host, port = self.get_addr("6379/tcp")
+        return f"{self.prefix()}{host}:{port}/{self.vhost}"
 
 
-@pytest.fixture
-def default_redis_broker_cls() -> type[Valkey]:
-    """What pytest-celery starts as the broker."""
-    return Valkey
+# In the place of pytest-celery's own: bound to loopback only.
+default_redis_broker = container(
+    image=environ.get("VALKEY_IMAGE", COMPOSE["redis"]["image"]),
+    command=["valkey-server", "--save", "", "--protected-mode", "no"],
+    network="{default_pytest_celery_network.name}",
+    ports={"6379/tcp": _LOOPBACK},
+    wrapper_class=Valkey,
+    timeout=_SECONDS,
+)
 
 
 @pytest.fixture
