@@ -176,13 +176,12 @@ class Adopting:
             if not needed:
                 self._give_up(client_id, session)
         session_id = new_id()
+        # After PostgreSQL was away for long our own sessions look dead there, too.
+        ours = {session.channel for session in registry.sessions_of(BrokerName.IBKR)}
+        others = [one for one in settings.ibkr_client_ids if one not in ours]
         with self._context.store.transaction() as connection:
             found = ibkr_client_ids.lease_orphan(
-                connection,
-                self._place,
-                settings.ibkr_client_ids,
-                session_id,
-                settings.session_timeout,
+                connection, self._place, others, session_id, settings.session_timeout
             )
         if found is not None:
             self._log.warning("client id adopted", client_id=found)
@@ -192,9 +191,13 @@ class Adopting:
             session.start()
 
     def _say(self) -> None:
-        """What TWS lets us use is ours, though others took us for gone for a while."""
+        """What TWS lets us use is ours, though others took us for gone for a while.
+
+        Its control queue is served, whatever became of that: nobody else does.
+        """
         for session in registry.sessions_of(BrokerName.IBKR):
             if session.is_ready and session.channel is not None:
+                self._serving.serve(control_queue(BrokerName.IBKR, session.channel))
                 with self._context.store.transaction() as connection:
                     ibkr_client_ids.accepted(
                         connection, self._place, session.channel, session.session_id

@@ -51,6 +51,9 @@ SPY = Instrument("SPY", AssetClass.EQUITY, "USD")
 ACCOUNT = "DU1234567"
 
 
+MINUTE = timedelta(minutes=1)
+
+
 def attempt(**changes: Any) -> Attempt:
     """A MARKET order to BUY ten SPY."""
     standard: dict[str, Any] = {
@@ -256,8 +259,9 @@ async def test_an_order_id_that_another_order_has() -> None:
 async def test_an_order_of_an_earlier_day() -> None:
     """TWS shows it no more, and refuses its id: it is not sent under another one."""
     ids = OrderIdsInMemory()
+    midnight = datetime.now(UTC).astimezone(NOON).replace(hour=0, minute=0, second=0)
     async with running() as gateway, connected(gateway, order_ids=ids) as broker:
-        one = resting()
+        one = resting(created_at=midnight - timedelta(hours=2), send_by=datetime.now(UTC) + MINUTE)
         order_id, _ = await ids.take(7, one.venue_order_id, 0)
         gateway.register.use_id(7, 500)
         for _ in range(2):
@@ -266,12 +270,26 @@ async def test_an_order_of_an_earlier_day() -> None:
                 await broker.submit(one)
         assert ids.taken[one.venue_order_id] == order_id
         assert held(gateway, one) == []
-        midnight = datetime.now(UTC).astimezone(NOON).replace(hour=0, minute=0, second=0)
         with pytest.raises(OutcomeUnknown, match="earlier day"):
             await broker.find(replace(one, send_by=midnight - timedelta(seconds=2)))
         with pytest.raises(OutcomeUnknown, match="earlier day"):
-            await broker.find(replace(one, created_at=midnight - timedelta(seconds=2)))
-        assert await broker.find(replace(one, created_at=midnight + timedelta(seconds=2))) is None
+            await broker.find(replace(one, send_by=None))
+        assert await broker.find(replace(one, send_by=midnight + timedelta(seconds=2))) is None
+
+
+@on_a_loop
+async def test_an_order_id_that_was_written_down_and_never_used() -> None:
+    """Whoever took it died, and later orders have gone: of today, so it goes under another id."""
+    ids = OrderIdsInMemory()
+    async with running() as gateway, connected(gateway, order_ids=ids) as broker:
+        one = resting()
+        await ids.take(7, one.venue_order_id, 0)
+        await broker.submit(resting())
+        with pytest.raises(OutcomeUnknown, match="103"):
+            await broker.submit(one)
+        assert await broker.find(one) is None
+        await broker.submit(one)
+        assert len(held(gateway, one)) == 1
 
 
 @on_a_loop

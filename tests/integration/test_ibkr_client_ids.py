@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from execution.domain.commands import CommandKind
+from execution.domain.lifecycle import control_queue
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.store import commands, ibkr_client_ids, ibkr_order_ids, recovery, sessions
 from execution.store.engine import Store
 from execution.store.ibkr_client_ids import Place
 from execution.store.transitions import load
+from workers import registry
+from workers.client_ids import Adopting
+from workers.context import Context
 
 from .stored import TIMING, reload, submitted
 
@@ -138,6 +145,61 @@ def test_without_orders_nobody_is_missed(store: Store) -> None:
     accepted(store, 2, first)
     silence(store, first)
     assert orphan(store, session(store)) is None
+
+
+@dataclass
+class Served:
+    """The control queues that a worker takes messages from."""
+
+    queues: set[str] = field(default_factory=set)
+
+    def serve(self, queue: str) -> None:
+        self.queues.add(queue)
+
+    def leave(self, queue: str) -> None:
+        self.queues.discard(queue)
+
+
+def test_nobody_adopts_from_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL was away, so its own session looks dead to a worker: it has its client id still.
+
+    Whatever became of its control queue meanwhile, it is served.
+    """
+    first, gone = session(store), session(store)
+    for client_id, one in ((2, first), (3, gone)):
+        accepted(store, client_id, one)
+        sent(store, client_id)
+        silence(store, one)
+    own = SimpleNamespace(
+        broker=BrokerName.IBKR, session_id=first, channel=2, is_ready=True, start=lambda: None
+    )
+    monkeypatch.setattr(registry, "_sessions", {BrokerName.IBKR: (own,)})
+    settings = SimpleNamespace(
+        ibkr_host="127.0.0.1",
+        ibkr_port=4002,
+        ibkr_account="DU1",
+        ibkr_client_ids=SHARED,
+        session_timeout=TIMEOUT,
+    )
+    begun: list[int] = []
+
+    def begin(client_id: int, session_id: UUID) -> Any:
+        begun.append(client_id)
+        return SimpleNamespace(
+            broker=BrokerName.IBKR,
+            session_id=session_id,
+            channel=client_id,
+            is_ready=False,
+            start=lambda: None,
+        )
+
+    served = Served()
+    context = cast("Context", SimpleNamespace(store=store, settings=settings))
+    adopting = Adopting(context, served, begin)
+    for _ in range(3):
+        adopting.look()
+    assert begun == [3]
+    assert served.queues == {control_queue(BrokerName.IBKR, 2)}
 
 
 def test_who_watches_what(store: Store) -> None:

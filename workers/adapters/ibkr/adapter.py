@@ -210,7 +210,7 @@ class IBKRAdapter:
         finally:
             entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
         if operation.refused is not None:
-            await self._refuse(line, operation, known=known)
+            await self._refuse(line, operation, attempt, known=known)
         entry.told = line.book.order(entry)
         return entry.told
 
@@ -275,7 +275,7 @@ class IBKRAdapter:
         book = line.book
         entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
         if entry is None:
-            if self._is_of_an_earlier_day(attempt):
+            if self._is_of_an_earlier_day(attempt.send_by or attempt.created_at):
                 raise OutcomeUnknown("sent on an earlier day than TWS tells of: see the statement")
             return None
         if entry.sent_here and self._withholds(book, entry):
@@ -289,11 +289,10 @@ class IBKRAdapter:
             entry.quantity = attempt.quantity
         return book.order(entry)
 
-    def _is_of_an_earlier_day(self, attempt: Attempt) -> bool:
+    def _is_of_an_earlier_day(self, moment: datetime | None) -> bool:
         now = self._now().astimezone(self._zone)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        sent = attempt.send_by or attempt.created_at
-        return sent is not None and sent < midnight
+        return moment is not None and moment < midnight
 
     def _withholds(self, book: Book, entry: Entry) -> bool:
         if not entry.heard:
@@ -425,15 +424,18 @@ class IBKRAdapter:
         finally:
             line.book.end(operation)
 
-    async def _refuse(self, line: Line, operation: Operation, *, known: bool) -> None:
+    async def _refuse(
+        self, line: Line, operation: Operation, attempt: Attempt, *, known: bool
+    ) -> None:
         """Raise what an error message to a new order means."""
         code, text = operation.refused or (0, "")
         entry = operation.entry
         error = outcomes.of_new_order(code, text, known_id=known)
         used = outcomes.outcome_of(code, text) is Outcome.ID_USED
-        if used and not known:
-            # One that was sent under it before may be this order: of what ended on an earlier day
-            # TWS shows nothing, but it remembers the id. Then only a person can find out.
+        if used and not (known and self._is_of_an_earlier_day(attempt.created_at)):
+            # What has the id and is of today is another order, or it would have been found. What
+            # ended on an earlier day TWS does not show, and remembers the id: it may be this one,
+            # and only a person can find out.
             await self._order_ids.release(line.client_id, entry.ref)
             await line.next_order_id()
         definite = not isinstance(error, OutcomeUnknown)
