@@ -56,6 +56,9 @@ _LISTEN_EVERY = 5.0
 _LISTEN_WIDELY_EVERY = 60.0
 _RULES_EVERY = 3600.0
 _BALANCES_EVERY = 10.0
+_STORE_PATIENCE = 3
+"""How many times as long as a broker's call the database may take; it gives up a statement itself
+before that."""
 
 
 def _run_here(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -276,7 +279,7 @@ class BrokerSession:
             for order in await reconciling.ask(adapter.open_orders(), timeout)
         }
         while True:
-            adopted = await asyncio.to_thread(self._claim)
+            adopted = await self._stored(self._claim)
             for attempt in adopted:
                 said = at_venue.get(attempt.venue_order_id)
                 if said is None:  # it is over there, or was never there
@@ -286,10 +289,19 @@ class BrokerSession:
             if len(adopted) < sessions.ADOPTED_AT_ONCE:
                 break
         if adapter.capabilities.late_executions:
-            since = await asyncio.to_thread(reconciling.since, self._context, self.broker)
+            since = await self._stored(reconciling.since, self._context, self.broker)
             heard = await reconciling.ask(adapter.executions(since), timeout)
-            await asyncio.to_thread(self._record_executions, heard)
+            await self._stored(self._record_executions, heard)
         await reconciling.compare(self._context, self.broker, adapter, list(at_venue.values()))
+
+    async def _stored(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run what reads or writes the database, in a thread. StoreUnavailable.
+
+        A thread that never comes back is left behind (BrokerUnavailable): the session connects
+        anew and hears of everything again, where it would have been connected and deaf.
+        """
+        patience = _STORE_PATIENCE * self._context.settings.broker_call_timeout
+        return await reconciling.ask(asyncio.to_thread(work, *arguments), patience)
 
     async def _serve(self, adapter: Broker) -> None:
         """Watch and adopt until the connection is lost. BrokerUnavailable."""
@@ -315,7 +327,7 @@ class BrokerSession:
     async def _learn_rules(self, adapter: Broker) -> None:
         """Tell step 1 what the venue takes of each instrument. BrokerUnavailable."""
         rules = await adapter.all_rules()
-        await asyncio.to_thread(self._record_rules, rules)
+        await self._stored(self._record_rules, rules)
 
     def _record_rules(self, rules: Sequence[TradingRules]) -> None:
         with self._context.store.transaction() as connection:
@@ -335,7 +347,7 @@ class BrokerSession:
         while self.broker is not BrokerName.PAPER:
             try:
                 account = await reconciling.ask(adapter.account(), timeout)
-                await asyncio.to_thread(self._record_balances, account)
+                await self._stored(self._record_balances, account)
             except (BrokerError, StoreUnavailable) as error:
                 self._log.warning("balances not recorded", error=str(error))
             await asyncio.sleep(_BALANCES_EVERY)
@@ -365,7 +377,7 @@ class BrokerSession:
                 since, widely = now - reconciling.AT_LEAST, time.monotonic()
             heard = await adapter.executions(since)
             try:
-                await asyncio.to_thread(self._record_executions, heard)
+                await self._stored(self._record_executions, heard)
                 since = now - reconciling.OVERLAP
             except StoreUnavailable as error:
                 self._log.warning("executions not recorded yet", error=str(error))
@@ -391,7 +403,7 @@ class BrokerSession:
         interval = self._context.settings.session_timeout.total_seconds() / 4
         while True:
             try:
-                adopted = await asyncio.to_thread(self._claim)
+                adopted = await self._stored(self._claim)
             except StoreUnavailable:
                 adopted = []
             for attempt in adopted:
@@ -432,7 +444,7 @@ class BrokerSession:
             return
         while True:  # the adapter will not say it again
             try:
-                await asyncio.to_thread(self._record, said)
+                await self._stored(self._record, said)
                 break
             except StoreUnavailable as error:
                 self._log.warning("news not recorded yet", error=str(error), venue_order_id=known)

@@ -213,6 +213,29 @@ def test_breaks_are_told_and_settled(store: Store, venue: Venue, session: Broker
     ]
 
 
+def test_a_database_that_never_answers(
+    venue: Venue, session: BrokerSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that never comes back is left behind: the session connects anew, and hears again."""
+    let_go, record = threading.Event(), session._record_executions
+    stuck: list[Sequence[Execution]] = []
+
+    def hangs(heard: Sequence[Execution]) -> None:
+        if not stuck:
+            stuck.append(heard)
+            let_go.wait(30)
+        record(heard)
+
+    monkeypatch.setattr(session, "_record_executions", hangs)
+    monkeypatch.setattr(session._context.settings, "broker_call_timeout", timedelta(seconds=0.5))
+    venue.may_answer.set()
+    session.start()
+    wait_until(lambda: stuck, what="the recording that hangs")
+    wait_until(lambda: session.down_for() == timedelta(0), what="the session")
+    assert len(venue.asked_since) >= 2
+    let_go.set()
+
+
 def test_what_the_venue_misses(store: Store, venue: Venue, session: BrokerSession) -> None:
     """Orders that work here and that the venue shows no more, or cannot tell of, are told."""
     gone, too_old, works, fresh = (submitted(store) for _ in range(4))
