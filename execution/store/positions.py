@@ -290,7 +290,7 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
         before, history = _since(connection, key, fills)
         position, settled = _after_each(before, history, row.multiplier)
         newest = (history[-1].executed_at, history[-1].fill_id)
-    _SETTLED.run(connection, {"after": settled})
+    _SETTLED.run(connection, {"after": settled, "ids": [fill.fill_id for fill in fills]})
     connection.execute(
         text(
             f"""
@@ -313,7 +313,11 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
     )
 
 
-_SETTLED = Prepared(f"{_SETTLE} WHERE f.fill_id = s.fill_id")
+# What another order's step 6 has revised since it was read stays due: its own step 7 folds it.
+_SETTLED = Prepared(
+    f"""{_SETTLE} WHERE f.fill_id = s.fill_id
+        AND (f.positioned_at IS NOT NULL OR f.fill_id = ANY(CAST(:ids AS bigint[])))"""
+)
 
 
 def _since(

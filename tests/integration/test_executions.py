@@ -178,6 +178,41 @@ def test_commission_comes_later(store: Store) -> None:
     assert position(store)[0] == Decimal("0.999")
 
 
+def test_revised_while_another_folds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commission that is booked while another order's late fill folds the position is told."""
+    order, other = submitted(store), submitted(store)
+    apply(store, order, trade(order, "a", "1", "100", second=2))
+    commission = trade(
+        order,
+        "a",
+        "1",
+        "100",
+        second=2,
+        kind=ReportKind.COMMISSION,
+        commission=Decimal("0.5"),
+        commission_currency="USDT",
+    )
+    fold, revised = positions._after_each, []
+
+    def interrupted(*arguments: Any) -> Any:
+        if not revised:
+            revised.append(True)
+            with store.transaction() as connection:
+                reports.record(connection, order, [commission])
+            with store.transaction() as connection:
+                executions.apply_to_order(connection, order.order_id, TIMING.step)
+        return fold(*arguments)
+
+    monkeypatch.setattr(positions, "_after_each", interrupted)
+    apply(store, other, trade(other, "b", "1", "90", second=1))
+    assert revised
+    with store.transaction() as connection:
+        assert positions.apply_for_order(connection, order.order_id, TIMING.step) == 1
+    assert events(store) == ["FILL", "FILL", "COMMISSION"]
+    (held,) = rows(store, "SELECT quantity, average_price, commission FROM positions")
+    assert (held.quantity, held.average_price, held.commission) == (2, 95, Decimal("0.5"))
+
+
 def test_of_an_order_nobody_knows(store: Store) -> None:
     """It happened, so it is a fill, moves the position, is told, and raises an alert."""
     order = submitted(store)
