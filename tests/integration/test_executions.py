@@ -192,7 +192,8 @@ def test_revised_while_another_folds(store: Store, monkeypatch: pytest.MonkeyPat
         commission=Decimal("0.5"),
         commission_currency="USDT",
     )
-    fold, revised = positions._after_each, []
+    fold = positions._after_each
+    revised: list[bool] = []
 
     def interrupted(*arguments: Any) -> Any:
         if not revised:
