@@ -25,7 +25,7 @@ from execution.domain.vocabulary import BrokerName, OrderState, OrderType, Side,
 from simulators.faults import FaultKind
 
 # Within this every condition of a case must come true.
-DEADLINE_SECONDS = 5.0
+DEADLINE_SECONDS = 15.0
 
 Case = TypeVar("Case", bound=Callable[..., Awaitable[None]])
 
