@@ -97,9 +97,7 @@ async def _missing_orders(
     """Orders that work here, are not open there, and of which the venue cannot say what became."""
     timeout, found = context.settings.broker_call_timeout, list[Break]()
     since = adapter.capabilities.absence_proven_after + timeout
-    shown = {order.venue_order_id for order in open_orders}
-    ours = await asyncio.to_thread(_working, context, broker, since)
-    for order in [one for one in ours if one.attempt.venue_order_id not in shown][:_ASKED_FOR]:
+    for order in await asyncio.to_thread(_not_shown, context, broker, since, open_orders):
         try:
             if await ask(adapter.find(order.for_venue()), timeout) is None:
                 found.append(missing(order, None))
@@ -141,9 +139,12 @@ def _compare_orders(
     return compare_orders(open_orders, ours)
 
 
-def _working(context: Context, broker: BrokerName, since: timedelta) -> list[Order]:
+def _not_shown(
+    context: Context, broker: BrokerName, since: timedelta, open_orders: Sequence[VenueOrder]
+) -> list[Order]:
+    shown = [order.venue_order_id for order in open_orders if order.venue_order_id]
     with context.store.transaction() as connection:
-        return reconciling.working(connection, broker, since)
+        return reconciling.not_shown(connection, broker, since, shown, _ASKED_FOR)
 
 
 def _compare_positions(

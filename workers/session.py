@@ -417,7 +417,7 @@ class BrokerSession:
         try:
             said = await reconciling.ask(adapter.find(attempt), timeout)
         except OutcomeUnknown:
-            return  # the comparison that follows raises MISSING_ORDER: a person has to find out
+            return  # reconciliation raises MISSING_ORDER: a person has to find out
         if said is not None:
             await self._take(said)
 

@@ -34,17 +34,24 @@ def known(connection: Connection, broker: BrokerName, ids: Iterable[str]) -> dic
     }
 
 
-def working(connection: Connection, broker: BrokerName, since: timedelta) -> list[Order]:
-    """Orders that a venue has taken, and that have worked there for at least so long."""
+def not_shown(
+    connection: Connection, broker: BrokerName, since: timedelta, shown: Iterable[str], most: int
+) -> list[Order]:
+    """Orders that have worked here for at least so long, and that a venue does not show as open.
+
+    At most so many, the same ones until they are settled.
+    """
     rows = connection.execute(
         text(
             f"""
             {SELECT_ORDER} WHERE a.broker = :broker AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
                 AND o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
                 AND o.updated_at < clock_timestamp() - :since
+                AND NOT a.venue_order_id = ANY(:shown)
+            ORDER BY o.order_id LIMIT :most
             """
         ),
-        {"broker": broker, "since": since},
+        {"broker": broker, "since": since, "shown": list(shown), "most": most},
     )
     return [order_from_row(row._asdict()) for row in rows]
 

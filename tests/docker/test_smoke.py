@@ -8,21 +8,11 @@ from uuid import uuid4
 import pytest
 from pytest_celery import CeleryTestSetup
 
+from execution.domain.lifecycle import Step
 from tests.docker.conftest import Postgres
 from tests.fleet import wait_until
 
 pytestmark = pytest.mark.docker
-
-STEPS = {
-    "create_order",
-    "persist_order",
-    "connect_gateway",
-    "submit_order",
-    "await_fill",
-    "persist_fill",
-    "update_positions",
-    "publish_fill_event",
-}
 
 
 def place(setup: CeleryTestSetup, symbol: str, **more: str) -> str:
@@ -54,7 +44,7 @@ def test_orders_go_their_way(celery_setup: CeleryTestSetup, postgres: Postgres) 
         steps = postgres.query(
             "SELECT DISTINCT step FROM order_events WHERE order_id = %s", order["order_id"]
         )
-        assert {row["step"] for row in steps} >= STEPS
+        assert {row["step"] for row in steps} >= {step.label for step in Step}
         assert len(postgres.query("SELECT FROM fills WHERE order_id = %s", order["order_id"])) == 1
 
 
