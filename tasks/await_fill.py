@@ -11,10 +11,11 @@ from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
 from execution.store import alerts, following, orders
+from execution.store.first_fills import Heard
 from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
-from tasks.step import Heard, StepTask
+from tasks.step import StepTask
 from tasks.unwritten import write_taken
 from workers.app import app
 from workers.chains import send_from

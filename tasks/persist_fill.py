@@ -7,9 +7,10 @@ from uuid import UUID
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.store import brackets, executions, first_fills
+from execution.store.first_fills import Heard
 from execution.store.in_one import Taken
 from execution.store.transitions import load
-from tasks.step import Heard, StepTask
+from tasks.step import StepTask
 from tasks.unwritten import take_again
 from workers.app import app
 from workers.chains import send_from

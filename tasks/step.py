@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from celery import Task
 from execution.domain.errors import EventsUnavailable, StoreUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.reports import Execution
 from execution.domain.vocabulary import BrokerName
 from execution.faultpoints import reach, within
 from execution.store.transitions import load
@@ -22,14 +20,6 @@ from workers.chains import links_from
 from workers.context import context
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """An order with all that was heard of it and is not applied."""
-
-    order: Order
-    executions: tuple[Execution, ...]
 
 
 class StepTask(Task):  # type: ignore[type-arg]

@@ -25,9 +25,10 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import alerts, breakers, following, giving_up, in_one, orders
+from execution.store.first_fills import Heard
 from execution.store.in_one import Draft, Taken
 from tasks.failure import give_up, not_allowed, send_reroute
-from tasks.step import Heard, StepTask
+from tasks.step import StepTask
 from tasks.unwritten import write_draft
 from workers.app import app
 from workers.chains import send_from

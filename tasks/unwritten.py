@@ -12,9 +12,10 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.store import commands, orders, requests
+from execution.store.first_fills import Heard
 from execution.store.in_one import Draft, Taken
 from execution.store.requests import Spec
-from tasks.step import Heard, StepTask
+from tasks.step import StepTask
 from workers.chains import send_from
 from workers.context import context
 

@@ -7,15 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import Celery, bootsteps
+from celery import bootsteps
 
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
 from execution.intake import new_id
 from execution.store import stamp
-from workers import brokers, registry
-from workers.chains import declared, send_from
+from execution.store.first_fills import Heard
+from workers import brokers, in_place, registry
+from workers.chains import declared, links_from, send_from
 from workers.client_ids import Adopting, Alone, Shared
 from workers.context import Context, context
 from workers.session import BrokerSession
@@ -49,7 +50,7 @@ def _session(worker: Any, broker: BrokerName, shared: Context) -> BrokerSession:
     if broker is BrokerName.IBKR and len(shared.settings.ibkr_client_ids) > 1:
         return _one_of_several(worker, shared)
     adapter = brokers.build(broker, shared, Alone(shared) if broker is BrokerName.IBKR else None)
-    return BrokerSession(broker, adapter, shared, _waker(worker.app, broker, lambda: None))
+    return BrokerSession(broker, adapter, shared, _waker(worker, broker, lambda: None))
 
 
 def _one_of_several(worker: Any, shared: Context) -> BrokerSession:
@@ -64,7 +65,7 @@ def _one_of_several(worker: Any, shared: Context) -> BrokerSession:
             broker,
             brokers.build(broker, shared, client_ids),
             shared,
-            _waker(worker.app, broker, lambda: client_ids.channel),
+            _waker(worker, broker, lambda: client_ids.channel),
             session_id=session_id,
             beside=beside,
             meanwhile=adopting.keep_on if beside is None else None,
@@ -107,9 +108,12 @@ class Queues:
 
 
 def _waker(
-    app: Celery, broker: BrokerName, channel: Callable[[], int | None]
-) -> Callable[[UUID], None]:
-    def wake(order_id: UUID) -> None:
-        send_from(app, order_id, Step.AWAIT_FILL, broker, channel())
+    worker: Any, broker: BrokerName, channel: Callable[[], int | None]
+) -> Callable[[Heard], None]:
+    def wake(heard: Heard) -> None:
+        order_id, served = heard.order.order_id, channel()
+        links = links_from(order_id, Step.AWAIT_FILL, broker, served)
+        if not in_place.start(worker, links, heard):
+            send_from(worker.app, order_id, Step.AWAIT_FILL, broker, served)
 
     return wake

@@ -4,6 +4,7 @@ Where the next step's queue is one that this worker serves, its message would tr
 back to this very process. Instead the step is run at once, in the same thread, as the Celery task
 that it is: with a request, an id, events, counters and log lines of its own, after the step before
 it has ended. Everywhere else, and whenever the worker is stopping, the link goes out as a message.
+What a broker's session has heard starts step 5 so, in a thread of the pool (`start`).
 
 Nothing durable hangs on it: a step that dies between two links is found by recovery, exactly as one
 whose message was lost.
@@ -13,11 +14,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
 from celery.app.trace import fast_trace_task
 from celery.concurrency.base import apply_target
+from celery.concurrency.thread import TaskPool
 from celery.utils import uuid
 from celery.worker import state
 from celery.worker.request import Request
@@ -54,10 +58,8 @@ class StepRequest(Request):
             # Between a step, its next message sent, and what runs after it in this place.
             reach(f"{self.name.removeprefix('tasks.')}:done")
             end(self, result, **more)
-            before = self
-            while left is not None and not result[0]:
-                before = _InPlace(before, *left)
-                left = before.run()
+            if left is not None and not result[0]:
+                _run(_InPlace(_Before.of(self), *left))
 
         cls.on_success = on_success  # type: ignore[assignment]
 
@@ -77,18 +79,41 @@ class _Message:
         self.payload = payload
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a step has of the one before it, or of its worker when it is the first."""
+
+    app: Celery | None
+    hostname: str
+    eventer: Any
+    connection_errors: Sequence[Any]
+    id: str | None = None
+    root_id: str | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> _Before:
+        return cls(
+            request.app,
+            request.hostname,
+            request.eventer,
+            request.connection_errors,
+            request.id,
+            request.root_id or request.id,
+        )
+
+
 class _InPlace(Request):
     """A step that is run where the one before it ran."""
 
-    def __init__(self, before: Request, links: Sequence[dict[str, Any]], handed: object) -> None:
-        link = links[-1]
+    def __init__(self, before: _Before, links: Sequence[dict[str, Any]], handed: object) -> None:
+        link, key = links[-1], uuid()
         args, kwargs = tuple(link["args"]), dict(link["kwargs"])
         payload = (args, kwargs, {"chain": list(links[:-1])})
         headers = {
-            "id": uuid(),
+            "id": key,
             "task": link["task"],
             "lang": "py",
-            "root_id": before.root_id or before.id,
+            "root_id": before.root_id or key,
             "parent_id": before.id,
             "argsrepr": repr(args),
             "kwargsrepr": "{}",
@@ -140,6 +165,14 @@ class _InPlace(Request):
         _thread.request, _thread.left = self, None
 
 
+def _run(step: _InPlace) -> None:
+    """Run a step and whatever follows it in this place."""
+    left = step.run()
+    while left is not None:
+        step = _InPlace(_Before.of(step), *left)
+        left = step.run()
+
+
 def _take() -> tuple[Sequence[dict[str, Any]], object] | None:
     left: tuple[Sequence[dict[str, Any]], object] | None = getattr(_thread, "left", None)
     _thread.request = _thread.left = None
@@ -149,10 +182,12 @@ def _take() -> tuple[Sequence[dict[str, Any]], object] | None:
 def possible(app: Celery, task_id: str | None, queue: str) -> bool:
     """Whether the task that runs in this thread may leave its next link here."""
     request = getattr(_thread, "request", None)
+    return request is not None and request.id == task_id and _serves(app, queue)
+
+
+def _serves(app: Celery, queue: str) -> bool:
     return (
         _enabled
-        and request is not None
-        and request.id == task_id
         and queue in app.amqp.queues.consume_from
         and state.should_stop is None
         and state.should_terminate is None
@@ -166,3 +201,32 @@ def leave(links: Sequence[dict[str, Any]], handed: object) -> None:
     `request.handed`. It may be stale by then, as what is read always may.
     """
     _thread.left = (links, handed)
+
+
+def start(worker: Any, links: Sequence[dict[str, Any]], handed: object) -> bool:
+    """Run the rest of a chain in a thread of the worker's pool, as if its message had come.
+
+    False where it has to be a message; so it becomes if the pool ends before it has begun.
+    """
+    app, consumer = worker.app, worker.consumer
+    queue = links[-1]["options"]["queue"]
+    if consumer is None or not isinstance(worker.pool, TaskPool) or not _serves(app, queue):
+        return False
+    before = _Before(app, consumer.hostname, consumer.event_dispatcher, consumer.connection_errors)
+    try:
+        begun = worker.pool.apply_async(_run, (_InPlace(before, links, handed),), callback=_ended)
+    except RuntimeError:  # the pool takes nothing any more
+        return False
+
+    def send_instead(future: Future[None]) -> None:
+        if future.cancelled():
+            *rest, link = links
+            app.signature(link).apply_async(chain=rest)
+
+    begun.f.add_done_callback(send_instead)
+    return True
+
+
+def _ended(result: object) -> None:
+    """Celery calls this after what the pool ran."""
+    del result

@@ -42,6 +42,7 @@ from execution.store import (
     trading_rules,
     transitions,
 )
+from execution.store.first_fills import Heard
 from workers import quoting, reconciling
 from workers.context import Context
 from workers.loop import LoopThread
@@ -76,8 +77,9 @@ class BrokerSession:
     """Owns an adapter on a daemon thread's loop; tasks reach it through `call`.
 
     It heartbeats a row in `broker_sessions`, connects and connects again, adopts waiting orders
-    that nobody watches, and records what the venue says of them. `wake(order_id)` is called when
-    an order has news that step 5 must look at. `adapter` is a text where credentials are missing.
+    that nobody watches, and records what the venue says of them. `wake` is called with an order
+    that has news for step 5, and with all that the venue has told of it. `adapter` is a text where
+    credentials are missing.
 
     A session `beside` another uses that one's loop, and leaves quotes to it. What is to be done
     while there is a connection runs as `meanwhile`.
@@ -88,7 +90,7 @@ class BrokerSession:
         broker: BrokerName,
         adapter: Broker | str,
         context: Context,
-        wake: Callable[[UUID], None],
+        wake: Callable[[Heard], None],
         *,
         session_id: UUID | None = None,
         beside: BrokerSession | None = None,
@@ -455,24 +457,25 @@ class BrokerSession:
             self._last_said.pop(known, None)
 
     def _record(self, said: VenueOrder) -> None:
-        with within("news"), self._context.store.transaction() as connection:
+        with within("news"), self._context.store.brief() as link:
             order = (
-                transitions.load_by_venue_id(connection, said.venue_order_id)
+                transitions.load_by_venue_id(link, said.venue_order_id)
                 if said.venue_order_id
                 else None
             )
             if order is None:
                 reports.record_from_venue(
-                    connection,
+                    link,
                     said.executions,
                     broker=self.broker,
                     environment=self._context.settings.execution_environment,
                     account=self._context.settings.default_account,
                 )
                 return
-            if not orders.news(connection, order, said, self._context.timing.step):
+            now = orders.news(link, order, said, self._context.timing.step)
+            if now is None:
                 return
-        self._wake(order.order_id)
+        self._wake(Heard(now, said.executions))
 
     def _is(self, status: SessionStatus, detail: str | None) -> None:
         if status != self._status or detail != self._detail:

@@ -32,6 +32,14 @@ _UNAPPLIED = Prepared(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An order with all that was heard of it and is not applied."""
+
+    order: Order
+    executions: tuple[Execution, ...]
+
+
 def insert_sql(source: str, columns: str = "", values: str = "") -> str:
     """SQL that makes fills of the reports in `source`, with what each tells of the order.
 

@@ -331,54 +331,64 @@ def in_doubt(link: Link, order: Order, reason: str, due: timedelta) -> bool:
     return apply(link, order, change) is not None
 
 
-def news(connection: Connection, order: Order, said: VenueOrder, due: timedelta) -> bool:
-    """Record what a venue says of a waiting order; True when it says anything new.
-
-    Then step 5 is due, in the same transaction: the message that wakes it may be lost.
+# Its last word is not replaced by an earlier one.
+_NEWS = Prepared(
     """
-    transitions.lock_order(connection, order.order_id)
-    fresh = reports.record(connection, order, said.executions)
-    if not _report(connection, order, said) and not fresh:
-        return False
-    connection.execute(
-        text(
-            """
-            UPDATE orders SET version = version + 1,
-                due_at = least(due_at, clock_timestamp() + :due) WHERE order_id = :order_id
-            """
-        ),
-        {"order_id": order.order_id, "due": due},
-    )
-    return True
-
-
-def _report(connection: Connection, order: Order, said: VenueOrder) -> bool:
-    """Keep the venue's word on the attempt. Its last word is not replaced by an earlier one."""
-    row = connection.execute(
-        text(
-            """
-            UPDATE order_attempts SET reported_state = :state, reported_quantity = :quantity,
-                reported_reason = :reason,
-                broker_order_id = coalesce(broker_order_id, :broker_order_id),
-                updated_at = clock_timestamp()
-            WHERE attempt_id = :attempt_id
-              AND (reported_state, reported_quantity)
+    WITH reported AS (
+        UPDATE order_attempts SET reported_state = CAST(:state AS text),
+            reported_quantity = CAST(:quantity AS numeric),
+            reported_reason = CAST(:reason AS text),
+            broker_order_id = coalesce(broker_order_id, CAST(:broker_order_id AS text)),
+            updated_at = clock_timestamp()
+        WHERE attempt_id = CAST(:attempt_id AS uuid)
+            AND (reported_state, reported_quantity)
                 IS DISTINCT FROM (CAST(:state AS text), CAST(:quantity AS numeric))
-              AND (:final OR reported_state IS NULL
+            AND (CAST(:final AS boolean) OR reported_state IS NULL
                 OR reported_state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED'))
-            RETURNING attempt_id
-            """
-        ),
+        RETURNING attempt_id
+    )
+    UPDATE orders SET version = version + 1,
+        due_at = least(due_at, clock_timestamp() + CAST(:due AS interval))
+    WHERE order_id = CAST(:order_id AS uuid)
+        AND (CAST(:fresh AS integer) > 0 OR EXISTS (SELECT FROM reported))
+    RETURNING due_at, EXISTS (SELECT FROM reported) AS reported
+    """
+)
+
+
+def news(link: Link, order: Order, said: VenueOrder, due: timedelta) -> Order | None:
+    """Record what a venue says of a waiting order, in one transaction; None if it is nothing new.
+
+    Else the order with it. Then step 5 is due, in the same transaction: what wakes it may be lost.
+    """
+    transitions.lock_order(link, order.order_id)
+    fresh = reports.record(link, order, said.executions)
+    row = _NEWS.one(
+        link,
         {
-            "attempt_id": order.attempt.attempt_id,
             "state": said.state,
             "quantity": said.filled_quantity,
             "reason": said.reason,
             "broker_order_id": said.broker_order_id,
+            "attempt_id": order.attempt.attempt_id,
             "final": said.state.is_final,
+            "due": due,
+            "order_id": order.order_id,
+            "fresh": fresh,
         },
-    ).one_or_none()
-    return row is not None
+    )
+    if row is None:
+        return None
+    attempt = replace(order.attempt, **reported_by(said)) if row.reported else order.attempt
+    return replace(
+        order,
+        # Not what it is now: where somebody has changed the order since it was read, whoever goes
+        # on with this copy must notice.
+        version=order.version + 1,
+        due_at=row.due_at,
+        unapplied=order.unapplied + fresh,
+        attempt=attempt,
+    )
 
 
 def watched(link: Link, order: Order, watcher: UUID) -> bool:

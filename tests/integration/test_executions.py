@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -14,7 +15,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
-from execution.store import executions, orders, positions, reports
+from execution.store import executions, orders, positions, reports, transitions
 from execution.store.engine import Store
 
 from .stored import START, TIMING, apply, persisted, reload, submitted, trade
@@ -132,6 +133,49 @@ def test_cancelled_in_part(store: Store) -> None:
     order = apply(store, order, trade(order, "b", "1", "102", second=1))
     assert order.state is OrderState.CANCELLED
     assert order.average_price == 101
+
+
+def test_news_of_an_order_that_moved(store: Store) -> None:
+    """News comes back with the order as it was read; should it have moved since, that is seen."""
+    order = submitted(store)
+    said = VenueOrder(
+        broker_order_id="1",
+        state=OrderState.FILLED,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        filled_quantity=order.quantity,
+        executions=(trade(order, "a", str(order.quantity), "100"),),
+    )
+    moved = replace(order, version=order.version - 1)  # read before somebody else's change
+    with store.transaction() as connection:
+        stale = orders.news(connection, moved, said, TIMING.step)
+        assert stale is not None
+        assert orders.fill_heard(connection, stale, TIMING) is None
+        assert orders.news(connection, order, said, TIMING.step) is None  # it is known by now
+        latest = transitions.load(connection, order.order_id)
+        assert latest is not None
+        assert (latest.unapplied, latest.attempt.reported_state) == (1, OrderState.FILLED)
+
+
+def test_news_is_gone_on_with(store: Store) -> None:
+    """What news makes of an order is what is read of it afterwards."""
+    order = submitted(store)
+    said = VenueOrder(
+        broker_order_id="1",
+        state=OrderState.FILLED,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        filled_quantity=order.quantity,
+        executions=(trade(order, "a", str(order.quantity), "100"),),
+    )
+    with store.transaction() as connection:
+        now = orders.news(connection, order, said, TIMING.step)
+        read = transitions.load(connection, order.order_id)
+    assert now is not None
+    assert read is not None
+    assert replace(now, read_at=read.read_at) == read
 
 
 def test_corrected_and_busted(store: Store) -> None:

@@ -121,7 +121,12 @@ def session(store: Store, venue: Venue, woken: list[UUID]) -> Iterator[BrokerSes
     context = cast(
         "Context", SimpleNamespace(store=store, settings=settings, timing=TIMING, quotes=wanted)
     )
-    session = BrokerSession(BrokerName.BINANCE, cast("Any", venue), context, woken.append)
+    session = BrokerSession(
+        BrokerName.BINANCE,
+        cast("Any", venue),
+        context,
+        lambda heard: woken.append(heard.order.order_id),
+    )
     yield session
     venue.may_answer.set()
     session.stop()

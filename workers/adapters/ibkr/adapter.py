@@ -8,13 +8,11 @@ tells what changes there. Nothing is believed absent but by a complete synchroni
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from execution.domain.capabilities import CAPABILITIES
@@ -22,46 +20,27 @@ from execution.domain.errors import (
     BrokerRejected,
     BrokerUnavailable,
     OutcomeUnknown,
-    TooLate,
 )
 from execution.domain.instruments import Instrument
 from execution.domain.lending import Shortable
 from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
-from execution.domain.vocabulary import AssetClass, BrokerName, OrderState
-from workers.adapters.ibkr import orders, outcomes
-from workers.adapters.ibkr.book import ON_ITS_WAY, Book, Entry, Operation, utc_now
+from execution.domain.vocabulary import AssetClass, BrokerName
+from workers.adapters.ibkr import market, orders
+from workers.adapters.ibkr.book import Book, Entry, utc_now
 from workers.adapters.ibkr.client_ids import ClientIds
 from workers.adapters.ibkr.connection import ClientIdInUse, Line
 from workers.adapters.ibkr.contracts import Contracts, Fields, PriceSteps
 from workers.adapters.ibkr.fills import decimal
-from workers.adapters.ibkr.outcomes import Outcome
+from workers.adapters.ibkr.sending import OrderIds, Sending
 
 NEW_YORK = ZoneInfo("America/New_York")
 
-_PATIENCE = 0.5
-"""Share of the time for an answer that an order may wait for room among the messages."""
 _AGAIN_FIRST, _AGAIN_MOST = 0.05, 0.5
-_QUIET_SECONDS, _QUIET_LOOK = 2.0, 0.01
-"""How long after the answer to a new order its news waits for who is to hear it; how often it is
-looked whether somebody does."""
+_QUIET_LOOK = 0.01
+"""Seconds between looks whether somebody waits for the news of a new order by now."""
 _LIVE_DATA = 1
-_SYSTEM_REFUSED = 201
-_PENDING_CANCEL = "PendingCancel"
-
-
-class OrderIds(Protocol):
-    """Order ids of each client id, each on disk before it is used."""
-
-    async def take(self, client_id: int, venue_order_id: str, above: int) -> tuple[int, bool]:
-        """The id of an attempt, and whether it had one before; a new one is larger than `above`.
-
-        OutcomeUnknown when it has one of another client id: that client may have sent it.
-        """
-
-    async def release(self, client_id: int, venue_order_id: str) -> None:
-        """TWS has another order under the id of an attempt: it gets another next time."""
 
 
 def is_real(account: str) -> bool:
@@ -94,10 +73,17 @@ class IBKRAdapter:
         self._host, self._port, self._client_ids = host, port, client_ids
         self._account = account
         self._timeout = timeout.total_seconds()
-        self._order_ids = order_ids
         self._zone = zone
         self._now = clock
         self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
+        self._sending = Sending(
+            account=account,
+            contracts=self._contracts,
+            order_ids=order_ids,
+            timeout=self._timeout,
+            zone=zone,
+            clock=clock,
+        )
         self._line: Line | None = None
 
     async def connect(self) -> None:
@@ -182,86 +168,13 @@ class IBKRAdapter:
         return None
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
-        line = self._standing()
-        self._check_time(attempt.send_by)
-        contract = (await self._contracts.qualified(attempt.instrument)).fields
-        fields = orders.fields(attempt, self._account)
-        async with line.in_turn(self._patience(attempt.send_by)):
-            await line.limiter.order(self._patience(attempt.send_by))
-            order_id, known = await self._order_ids.take(
-                line.client_id, attempt.venue_order_id, line.book.highest_id
-            )
-            try:
-                self._check_time(attempt.send_by)
-                operation = _new_operation(line, order_id, attempt)
-                _send(line, operation, lambda: line.place(order_id, contract, fields))
-            except BrokerUnavailable:
-                if not known:  # else it would stay with an id that TWS may not take any more
-                    with suppress(OutcomeUnknown):
-                        await self._order_ids.release(line.client_id, attempt.venue_order_id)
-                raise
-        entry = operation.entry
-        try:
-            await self._answer(line, operation)
-        except OutcomeUnknown:
-            if line.ended is not None or not entry.status:
-                raise
-            # TWS has it, and has not passed it on yet.
-        finally:
-            entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
-        if operation.refused is not None:
-            await self._refuse(line, operation, attempt, known=known)
-        entry.told = line.book.order(entry)
-        return entry.told
+        return await self._sending.submit(self._standing(), attempt)
 
     async def cancel(self, attempt: Attempt) -> None:
-        """Ask for a cancel, and wait until it is done or refused.
-
-        A cancel that TWS has passed on and the exchange has not answered counts as asked.
-        """
-        line, entry, order_id = await self._working(attempt)
-        operation = Operation(entry, lambda: entry.state(self._now()).is_final)
-        entry.cancel_asked = True
-        await line.limiter.order(self._patience(None))
-        try:
-            await self._carry_out(line, operation, lambda: line.cancel(order_id))
-        except OutcomeUnknown:
-            if line.ended is None and entry.status == _PENDING_CANCEL:
-                return
-            raise
-        if operation.refused is not None:
-            entry.cancel_asked = False
-            raise outcomes.of_change(*operation.refused)
-        if entry.state(self._now()) is OrderState.FILLED:
-            raise BrokerRejected("too late: the order is filled", code="FILLED")
+        await self._sending.cancel(*await self._working(attempt))
 
     async def modify(self, attempt: Attempt, change: Modification) -> VenueOrder:
-        """Send the order again under its id, with other terms. A refused change leaves it alive."""
-        line, entry, order_id = await self._working(attempt)
-        self._check_time(change.send_by)
-        contract = (await self._contracts.qualified(attempt.instrument)).fields
-        terms = {name: getattr(change, name) for name in change.names()}
-        fields = orders.fields(replace(attempt, **terms), self._account)
-
-        def changed() -> bool:
-            heard = {
-                "quantity": entry.quantity,
-                "limit_price": entry.limit_price,
-                "stop_price": entry.aux_price,
-            }
-            return all(heard[name] == value for name, value in terms.items())
-
-        operation = Operation(entry, lambda: changed() or entry.state(self._now()).is_final)
-        await line.limiter.order(self._patience(change.send_by))
-        self._check_time(change.send_by)
-        entry.sent_here = True
-        await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
-        if operation.refused is not None:
-            raise outcomes.of_change(*operation.refused)
-        if not changed():
-            state = entry.state(self._now())
-            raise BrokerRejected(f"too late: the order is {state}", code=str(state))
-        return line.book.order(entry)
+        return await self._sending.modify(*await self._working(attempt), attempt, change)
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
         """What a complete synchronisation shows under our id.
@@ -275,7 +188,8 @@ class IBKRAdapter:
         book = line.book
         entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
         if entry is None:
-            if self._is_of_an_earlier_day(attempt.send_by or attempt.created_at):
+            sent = attempt.send_by or attempt.created_at
+            if orders.is_of_an_earlier_day(sent, self._now(), self._zone):
                 raise OutcomeUnknown("sent on an earlier day than TWS tells of: see the statement")
             return None
         if entry.sent_here and self._withholds(book, entry):
@@ -288,11 +202,6 @@ class IBKRAdapter:
         if not entry.quantity:
             entry.quantity = attempt.quantity
         return book.order(entry)
-
-    def _is_of_an_earlier_day(self, moment: datetime | None) -> bool:
-        now = self._now().astimezone(self._zone)
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        return moment is not None and moment < midnight
 
     def _withholds(self, book: Book, entry: Entry) -> bool:
         if not entry.heard:
@@ -382,7 +291,7 @@ class IBKRAdapter:
             contract = await self._contracts.qualified(instrument)
         except BrokerRejected as refusal:
             raise BrokerUnavailable(refusal.reason) from refusal
-        ticker = await line.snapshot(contract.fields)
+        ticker = await market.snapshot(line, contract.fields)
         bid, ask = decimal(ticker.bid), decimal(ticker.ask)
         if ticker.marketDataType not in {None, _LIVE_DATA} or not (bid > 0 and ask > 0):
             raise BrokerUnavailable(f"TWS has no market of {instrument.symbol} now")
@@ -397,7 +306,7 @@ class IBKRAdapter:
             contract = await self._contracts.qualified(instrument)
         except BrokerRejected as refusal:
             raise BrokerUnavailable(refusal.reason) from refusal
-        shares = await line.shortable_shares(contract.fields)
+        shares = await market.shortable_shares(line, contract.fields)
         return Shortable(instrument.symbol, shares, self._now(), self.name.value)
 
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
@@ -409,40 +318,6 @@ class IBKRAdapter:
             if isinstance(answer, BaseException) and not isinstance(answer, BrokerUnavailable):
                 raise answer
         return [answer for answer in answers if isinstance(answer, Quote)]
-
-    async def _carry_out(self, line: Line, operation: Operation, send: Callable[[], None]) -> None:
-        """Send, once, and wait for what becomes of it. OutcomeUnknown when nothing is heard."""
-        _send(line, operation, send)
-        await self._answer(line, operation)
-
-    async def _answer(self, line: Line, operation: Operation) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await operation.future
-        except TimeoutError:
-            raise OutcomeUnknown(f"TWS: no answer within {self._timeout:g} s") from None
-        finally:
-            line.book.end(operation)
-
-    async def _refuse(
-        self, line: Line, operation: Operation, attempt: Attempt, *, known: bool
-    ) -> None:
-        """Raise what an error message to a new order means."""
-        code, text = operation.refused or (0, "")
-        entry = operation.entry
-        error = outcomes.of_new_order(code, text, known_id=known)
-        used = outcomes.outcome_of(code, text) is Outcome.ID_USED
-        if used and not (known and self._is_of_an_earlier_day(attempt.created_at)):
-            # What has the id and is of today is another order, or it would have been found. What
-            # ended on an earlier day TWS does not show, and remembers the id: it may be this one,
-            # and only a person can find out.
-            await self._order_ids.release(line.client_id, entry.ref)
-            await line.next_order_id()
-        definite = not isinstance(error, OutcomeUnknown)
-        entry.dismissed = entry.dismissed or definite
-        if (definite or used) and code != _SYSTEM_REFUSED and not entry.heard:
-            line.book.forget(entry)
-        raise error
 
     async def _working(self, attempt: Attempt) -> tuple[Line, Entry, int]:
         """The order of ours that is to be changed. BrokerRejected when there is none any more."""
@@ -465,10 +340,10 @@ class IBKRAdapter:
         return line, entry, entry.order_id
 
     async def _ask_contract(self, fields: Fields) -> Sequence[Any]:
-        return await self._standing().contract_details(fields)
+        return await market.contract_details(self._standing(), fields)
 
     async def _ask_price_steps(self, market_rule: int) -> PriceSteps:
-        return await self._standing().price_steps(market_rule)
+        return await market.price_steps(self._standing(), market_rule)
 
     def _new_line(self, client_id: int) -> Line:
         return Line(
@@ -486,46 +361,3 @@ class IBKRAdapter:
             raise BrokerUnavailable("not connected to TWS")
         self._line.check()
         return self._line
-
-    def _check_time(self, send_by: datetime | None) -> None:
-        """TWS does not refuse what comes late, so nothing late is sent."""
-        if send_by is not None and self._now() > send_by:
-            raise TooLate(f"it was to be sent by {send_by.isoformat()}")
-
-    def _patience(self, send_by: datetime | None) -> float:
-        patience = _PATIENCE * self._timeout
-        if send_by is None:
-            return patience
-        return max(min(patience, (send_by - self._now()).total_seconds()), 0.0)
-
-
-def _new_operation(line: Line, order_id: int, attempt: Attempt) -> Operation:
-    """What is to be heard of an order that is about to be sent."""
-    line.check()
-    entry = line.book.sent(
-        order_id,
-        attempt.venue_order_id,
-        attempt.instrument.symbol,
-        attempt.side,
-        attempt.quantity,
-    )
-    entry.quiet_until = math.inf
-    return Operation(entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True)
-
-
-def _send(line: Line, operation: Operation, send: Callable[[], None]) -> None:
-    """Send what an operation is about; its answer is listened for before.
-
-    A new order that did not leave is forgotten, unless TWS has told of it before.
-    """
-    entry = operation.entry
-    line.book.begin(operation)
-    try:
-        send()
-    except BaseException:
-        line.book.end(operation)
-        if operation.new:
-            entry.quiet_until = 0.0
-            if not entry.heard:
-                line.book.forget(entry)
-        raise

@@ -8,11 +8,9 @@ connection sent is known to whoever is let in.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from execution.domain.errors import (
@@ -23,8 +21,7 @@ from execution.domain.errors import (
 )
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.book import Book
-from workers.adapters.ibkr.contracts import Fields, PriceSteps
-from workers.adapters.ibkr.fills import decimal
+from workers.adapters.ibkr.contracts import Fields
 from workers.adapters.ibkr.limiter import Limiter
 from workers.adapters.ibkr.outcomes import Outcome
 
@@ -64,7 +61,7 @@ class Line:
         self.ended: BrokerUnavailable | None = None
         self.stale = self.severed = False
         self._address = (host, port)
-        self._timeout = timeout
+        self.timeout = timeout
         self._ib: Any = None
         self._closed = asyncio.Event()
         self._whole = asyncio.Event()
@@ -90,7 +87,7 @@ class Line:
         self._ib.client.conn.disconnected += lambda _: self._closed.set()
         host, port = self._address
         connecting = asyncio.ensure_future(
-            self._ib.client.connectAsync(host, port, self.client_id, self._timeout)
+            self._ib.client.connectAsync(host, port, self.client_id, self.timeout)
         )
         refused = asyncio.ensure_future(self._closed.wait())
         try:
@@ -184,7 +181,7 @@ class Line:
         """
         while self.severed:
             try:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self.timeout):
                     await self._whole.wait()
             except TimeoutError:
                 await self.current_time()
@@ -197,7 +194,7 @@ class Line:
         """
         if self._queued is None:
             self._queued = asyncio.create_task(self._synchronise())
-            self._queued.add_done_callback(_retrieved)
+            self._queued.add_done_callback(retrieved)
         await asyncio.shield(self._queued)
 
     async def _synchronise(self) -> None:
@@ -219,7 +216,7 @@ class Line:
         from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
 
         wanted = library.execution_filter(acctCode=self.account)
-        await self._numbered(lambda: self._ib.reqExecutionsAsync(wanted))
+        await self.numbered(lambda ib: ib.reqExecutionsAsync(wanted))
 
     async def current_time(self) -> datetime:
         """The clock of TWS."""
@@ -229,138 +226,39 @@ class Line:
     async def positions(self) -> Sequence[Any]:
         """Every position of every account."""
         held: Sequence[Any] = await self._ask(self._ib.reqPositionsAsync)
-        await self.limiter.question()
-        self.check()
-        self._ib.client.cancelPositions()
+        (await self.room()).client.cancelPositions()
         return held
 
     async def account_values(self) -> Sequence[Any]:
         """Tag, value and currency of everything of the account."""
-        await self._numbered(lambda: self._ib.reqAccountUpdatesMultiAsync(self.account))
+        await self.numbered(lambda ib: ib.reqAccountUpdatesMultiAsync(self.account))
         return [
             value
             for value in self._ib.wrapper.accountValues.values()
             if value.account == self.account
         ]
 
-    async def contract_details(self, fields: Fields) -> Sequence[Any]:
-        """Every contract that fits; none for code 200."""
-        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
-
-        wanted = library.contract(**fields)
-        try:
-            found: Sequence[Any] = await self._numbered(
-                lambda: self._ib.reqContractDetailsAsync(wanted), absent=_NO_CONTRACT
-            )
-        except _Absent:
-            return ()
-        return found
-
-    async def price_steps(self, market_rule: int) -> PriceSteps:
-        """From which price on which step holds by a market rule. BrokerUnavailable.
-
-        Its answer names the rule, so one that comes late is taken for no other.
-        """
-        await self.limiter.question()
-        self.check()
-        answer = self._ib.wrapper.startReq(f"marketRule-{market_rule}")
-        self._ib.client.reqMarketRule(market_rule)
-        try:
-            async with asyncio.timeout(self._timeout):
-                found = await answer
-        except TimeoutError:
-            raise BrokerUnavailable(f"TWS: no market rule {market_rule} in time") from None
-        except Exception as error:
-            raise _of_question(error) from error
-        steps = ((decimal(step.lowEdge), decimal(step.increment)) for step in found)
-        return tuple(sorted(steps))
-
     async def next_order_id(self) -> None:
         """Ask for the lowest order id that may be used; the book hears it."""
-        await self.limiter.question()
         self.check()
-        self._ib.client.reqIds(1)
+        (await self.room()).client.reqIds(1)
 
-    async def snapshot(self, fields: Fields) -> Any:
-        """Bid and ask now, as ib_insync's Ticker; a snapshot ends by itself at TWS."""
-        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
-
-        contract, wrapper = library.contract(**fields), self._ib.wrapper
+    async def room(self) -> Any:
+        """ib_insync's IB, once there is room for one more question. BrokerUnavailable."""
         await self.limiter.question()
-        self.check()
-        request_id = self._ib.client.getReqId()
-        ended = wrapper.startReq(request_id, contract)
-        ticker = wrapper.startTicker(request_id, contract, "snapshot")
-        both = asyncio.get_running_loop().create_future()
+        self._check_open()
+        return self._ib
 
-        def look(told: Any) -> None:
-            if not both.done() and not (math.isnan(told.bid) or math.isnan(told.ask)):
-                both.set_result(None)
-
-        def clean(_: object) -> None:
-            wrapper.endTicker(ticker, "snapshot")
-            wrapper.reqId2Ticker.pop(request_id, None)
-            wrapper.tickers.pop(id(contract), None)
-
-        ticker.updateEvent += look
-        ended.add_done_callback(clean)
-        ended.add_done_callback(_retrieved)
-        self._ib.client.reqMktData(request_id, contract, "", True, False, [])  # noqa: FBT003
-        done, _ = await asyncio.wait(
-            {ended, both}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not done:
-            raise BrokerUnavailable("no quote of TWS in time")
-        if ended.done() and ended.exception() is not None:
-            raise _of_question(ended.exception())
-        return ticker
-
-    async def shortable_shares(self, fields: Fields) -> Decimal:
-        """How many shares can be borrowed now. BrokerUnavailable.
-
-        TWS tells it in a stream only (no snapshot has it): one is begun, and ended with its word.
-        Where it gives no number, it says at least how easily they are borrowed.
-        """
-        from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
-
-        contract, wrapper = library.contract(**fields), self._ib.wrapper
-        await self.limiter.question()
-        self.check()
-        request_id = self._ib.client.getReqId()
-        failed = wrapper.startReq(request_id, contract)
-        ticker = wrapper.startTicker(request_id, contract, "mktData")
-        told, ease = asyncio.get_running_loop().create_future(), list[float]()
-
-        def look(ticker: Any) -> None:
-            ease.extend(tick.price for tick in ticker.ticks if tick.tickType == _EASE)
-            if not told.done() and not math.isnan(ticker.shortableShares):
-                told.set_result(decimal(ticker.shortableShares))
-
-        ticker.updateEvent += look
-        failed.add_done_callback(_retrieved)
-        self._ib.client.reqMktData(request_id, contract, _SHORTABLE, False, False, [])  # noqa: FBT003
+    async def numbered(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """Ask ib_insync's IB what has a number of its own. BrokerUnavailable."""
+        ib = await self.room()
         try:
-            await asyncio.wait(
-                {failed, told}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            if failed.done() and failed.exception() is not None:
-                raise _of_question(failed.exception())
-        finally:
-            refused = failed.done()
-            wrapper.tickSnapshotEnd(request_id)
-            wrapper.endTicker(ticker, "mktData")
-            wrapper.reqId2Ticker.pop(request_id, None)
-            wrapper.tickers.pop(id(contract), None)
-            if not refused and self.ended is None:
-                await self.limiter.question()
-                self._check_open()
-                self._ib.client.cancelMktData(request_id)
-        if told.done():
-            shares: Decimal = told.result()
-            return shares
-        if not ease:
-            raise BrokerUnavailable("TWS does not say how many shares can be borrowed")
-        return _AT_LEAST if ease[-1] > _EASY else Decimal(0)
+            async with asyncio.timeout(self.timeout):
+                return await ask(ib)
+        except TimeoutError:
+            raise BrokerUnavailable(f"TWS: no answer within {self.timeout:g} s") from None
+        except Exception as error:
+            raise of_question(error) from error
 
     async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask what has no number: one at a time, since answers tell only what they are to.
@@ -372,33 +270,19 @@ class Line:
 
     async def _ask_alone(self, ask: Callable[[], Awaitable[T]]) -> T:
         async with self._asking:
-            await self.limiter.question()
-            self._check_open()
+            await self.room()
             answer = asyncio.ensure_future(ask())
             self._asked = answer
             try:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self.timeout):
                     return await answer
             except TimeoutError:
-                self.drop(f"no answer within {self._timeout:g} s")
+                self.drop(f"no answer within {self.timeout:g} s")
                 raise BrokerUnavailable(str(self.ended)) from None
             except ConnectionError as error:
                 raise self.ended or BrokerUnavailable(str(error)) from error
             finally:
                 self._asked = None
-
-    async def _numbered(self, ask: Callable[[], Awaitable[T]], *, absent: int | None = None) -> T:
-        await self.limiter.question()
-        self._check_open()
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await ask()
-        except TimeoutError:
-            raise BrokerUnavailable(f"TWS: no answer within {self._timeout:g} s") from None
-        except Exception as error:
-            if absent is not None and getattr(error, "code", None) == absent:
-                raise _Absent from error
-            raise _of_question(error) from error
 
     def _check_open(self) -> None:
         if self.ended is not None:
@@ -437,17 +321,8 @@ class Line:
         self.drop(f"what TWS says makes no sense: {error!r}")
 
 
-_NO_CONTRACT = 200
-# Generic tick 236: tick 46 is above 2.5 where there are at least a thousand shares, 89 how many.
-_SHORTABLE, _EASE = "236", 46
-_EASY, _AT_LEAST = 2.5, Decimal(1000)
-
-
-class _Absent(Exception):
-    """There is nothing that fits the question."""
-
-
-def _of_question(error: BaseException | None) -> BrokerUnavailable:
+def of_question(error: BaseException | None) -> BrokerUnavailable:
+    """What an error in place of an answer means."""
     code = getattr(error, "code", None)
     if isinstance(code, int):
         return outcomes.of_question(code, str(getattr(error, "message", error)))
@@ -457,11 +332,12 @@ def _of_question(error: BaseException | None) -> BrokerUnavailable:
 def _watched(work: Awaitable[T]) -> asyncio.Future[T]:
     """It goes on when whoever asked has given up; then nobody wants its error."""
     task = asyncio.ensure_future(work)
-    task.add_done_callback(_retrieved)
+    task.add_done_callback(retrieved)
     return task
 
 
-def _retrieved(task: asyncio.Future[Any]) -> None:
+def retrieved(task: asyncio.Future[Any]) -> None:
+    """Look at what a task raised, which is told elsewhere; else asyncio would log it."""
     if not task.cancelled():
         task.exception()
 

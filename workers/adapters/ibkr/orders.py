@@ -6,7 +6,7 @@ Source: TWS API, "Available orders", "Time in force for orders", "One cancels al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from execution.domain.decimals import plain
@@ -102,3 +102,9 @@ def _terms(attempt: Attempt) -> Mapping[str, str]:
         code="ORDER_TYPE",
         scope=RejectionScope.TERMS,
     )
+
+
+def is_of_an_earlier_day(moment: datetime | None, now: datetime, zone: tzinfo) -> bool:
+    """Whether TWS, whose clock shows the time of `zone`, may tell nothing of it any more."""
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment is not None and moment < midnight
