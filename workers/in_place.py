@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from celery import Celery
 from celery.app.trace import fast_trace_task
 from celery.concurrency.base import apply_target
@@ -218,12 +219,14 @@ def start(worker: Any, links: Sequence[dict[str, Any]], handed: object) -> bool:
     except RuntimeError:  # the pool takes nothing any more
         return False
 
-    def send_instead(future: Future[None]) -> None:
+    def end(future: Future[None]) -> None:
         if future.cancelled():
             *rest, link = links
             app.signature(link).apply_async(chain=rest)
+        elif (error := future.exception()) is not None:  # no task's: those end in their request
+            structlog.get_logger().error("chain in place failed", error=repr(error))
 
-    begun.f.add_done_callback(send_instead)
+    begun.f.add_done_callback(end)
     return True
 
 
