@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,9 +11,9 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
-from execution.store import alerts, following, orders
+from execution.store import alerts, finishing, following, orders
+from execution.store.finishing import Rested, Taken
 from execution.store.first_fills import Heard
-from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
@@ -28,22 +29,10 @@ _AGAIN = timedelta(seconds=1)
 @app.task(bind=True, base=StepTask, name=Step.AWAIT_FILL.task)
 def await_fill(self: StepTask, order_id: str) -> None:
     """Go on when an execution is there; end what the venue has ended; else leave it to wait."""
+    if _goes_on_with_what_was_handed(self):
+        return
     shared = context()
-    heard, taken = self.handed(Heard), self.handed(Taken)
-    if taken is not None:
-        if self.goes_on_here(Step.PERSIST_FILL, taken.order.broker):
-            self.hand_over(Step.PERSIST_FILL, taken.order, taken.after())
-            return
-        heard = write_taken(taken)
     # Before it waits, the order is read anew: nothing may be missed.
-    if heard is not None and heard.order.unapplied == len(heard.executions) > 0:
-        with shared.store.direct() as link:
-            going = orders.fill_heard(link, heard.order, shared.timing)
-        if going is not None:
-            self.go_on(
-                going.order_id, Step.PERSIST_FILL, going.broker, Heard(going, heard.executions)
-            )
-            return
     with shared.store.transaction() as connection:
         # Locked: where news comes in between, the step would be missing from the order's history.
         order = load(connection, UUID(order_id), lock=True)
@@ -62,6 +51,30 @@ def await_fill(self: StepTask, order_id: str) -> None:
     else:
         _wait(order)
     self.end_chain()
+
+
+def _goes_on_with_what_was_handed(task: StepTask) -> bool:
+    """False where nothing was handed over, or there is more to it: then the order is read."""
+    heard, taken, timing = task.handed(Heard), task.handed(Taken), context().timing
+    if taken is not None:
+        if task.goes_on_here(Step.PERSIST_FILL, taken.order.broker):
+            task.hand_over(Step.PERSIST_FILL, taken.order, taken.after())
+            return True
+        heard = write_taken(taken)
+    if heard is None or not heard.executions or heard.order.unapplied != len(heard.executions):
+        return False
+    order = heard.order
+    if finishing.first_heard(heard) and task.goes_on_here(Step.PERSIST_FILL, order.broker):
+        rested = Rested(order, heard.executions, (time.monotonic(),))
+        task.hand_over(Step.PERSIST_FILL, order, rested)
+        return True
+    with context().store.direct() as link:
+        going = orders.fill_heard(link, order, timing)
+    if going is None:
+        return False
+    going_on = Heard(going, heard.executions)
+    task.go_on(going.order_id, Step.PERSIST_FILL, going.broker, going_on)
+    return True
 
 
 def _wait(order: Order) -> None:

@@ -8,10 +8,9 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.store import brackets, executions, first_fills
 from execution.store.first_fills import Heard
-from execution.store.in_one import Taken
 from execution.store.transitions import load
 from tasks.step import StepTask
-from tasks.unwritten import take_again
+from tasks.unwritten import handed, take_again
 from workers.app import app
 from workers.chains import send_from
 from workers.context import context
@@ -20,12 +19,12 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.PERSIST_FILL.task)
 def persist_fill(self: StepTask, order_id: str) -> None:
     """Apply every report of the order that waits."""
-    key, taken = UUID(order_id), self.handed(Taken)
-    if taken is not None:
-        if self.goes_on_here(Step.UPDATE_POSITIONS, taken.order.broker):
-            self.hand_over(Step.UPDATE_POSITIONS, taken.order, taken.after())
+    key, unwritten = UUID(order_id), handed(self)
+    if unwritten is not None:
+        if self.goes_on_here(Step.UPDATE_POSITIONS, unwritten.order.broker):
+            self.hand_over(Step.UPDATE_POSITIONS, unwritten.order, unwritten.after())
         else:
-            take_again(self, taken)
+            take_again(self, unwritten)
         return
     filled = _plainly(key, self.handed(Heard))
     if filled is not None:

@@ -24,9 +24,10 @@ from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
-from execution.store import alerts, breakers, following, giving_up, in_one, orders
+from execution.store import alerts, breakers, finishing, following, giving_up, in_one, orders
+from execution.store.finishing import Taken
 from execution.store.first_fills import Heard
-from execution.store.in_one import Draft, Taken
+from execution.store.in_one import Draft
 from tasks.failure import give_up, not_allowed, send_reroute
 from tasks.step import StepTask
 from tasks.unwritten import write_draft
@@ -205,7 +206,7 @@ def _taken(
     if (
         not doubted
         and not session.capabilities.late_executions  # it can be asked for all of this again
-        and in_one.filled_at_once(order, said)
+        and finishing.filled_at_once(order, said)
         and task.goes_on_here(Step.AWAIT_FILL, order.broker)
     ):
         taken = Taken(order, said, session.session_id, (time.monotonic(),))

@@ -12,8 +12,9 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.store import commands, orders, requests
+from execution.store.finishing import Rested, Taken, Unwritten
 from execution.store.first_fills import Heard
-from execution.store.in_one import Draft, Taken
+from execution.store.in_one import Draft
 from execution.store.requests import Spec
 from tasks.step import StepTask
 from workers.chains import send_from
@@ -64,8 +65,14 @@ def write_taken(taken: Taken) -> Heard | None:
     return None if order is None else Heard(order, taken.said.executions)
 
 
-def take_again(task: StepTask, taken: Taken) -> None:
+def handed(task: StepTask) -> Unwritten | None:
+    """What steps before this one have left unwritten in this process."""
+    return task.handed(Taken) or task.handed(Rested)
+
+
+def take_again(task: StepTask, unwritten: Unwritten) -> None:
     """Write step 4 and let step 5 come again, for an order that is in later hands already."""
-    if write_taken(taken) is not None:
-        send_from(task.app, taken.order.order_id, Step.AWAIT_FILL, taken.order.broker)
+    order = unwritten.order
+    if isinstance(unwritten, Rested) or write_taken(unwritten) is not None:
+        send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker, order.attempt.channel)
     task.end_chain()

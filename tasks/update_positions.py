@@ -6,11 +6,11 @@ from uuid import UUID
 
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.store import in_one, positions
-from execution.store.in_one import Taken
+from execution.store import finishing, positions
+from execution.store.finishing import Unwritten
 from execution.store.transitions import load
 from tasks.step import StepTask
-from tasks.unwritten import take_again
+from tasks.unwritten import handed, take_again
 from workers.app import app
 from workers.context import context
 
@@ -18,11 +18,11 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.UPDATE_POSITIONS.task)
 def update_positions(self: StepTask, order_id: str) -> None:
     """Bring every fill of the order that waits into its position."""
-    shared, key, taken = context(), UUID(order_id), self.handed(Taken)
-    if taken is not None:
-        finished = _finish(taken)
+    shared, key, unwritten = context(), UUID(order_id), handed(self)
+    if unwritten is not None:
+        finished = _finish(unwritten)
         if finished is None:
-            take_again(self, taken)
+            take_again(self, unwritten)
         else:
             self.go_on(key, Step.PUBLISH_FILL_EVENT, finished.broker, finished)
         return
@@ -41,12 +41,12 @@ def update_positions(self: StepTask, order_id: str) -> None:
         self.end_chain()
 
 
-def _finish(taken: Taken) -> Order | None:
-    """All that steps 4 to 7 have left unwritten, in one transaction; None when that cannot be."""
+def _finish(unwritten: Unwritten) -> Order | None:
+    """All that the steps up to 7 have not written, in one transaction; None when that cannot be."""
     shared = context()
     with shared.store.brief() as link:
-        finished = in_one.finish(link, taken, shared.timing)
+        finished = finishing.finish(link, unwritten, shared.timing)
     if finished is not None:
         return finished
     with shared.store.transaction() as connection:
-        return in_one.finish_late(connection, taken, shared.timing)
+        return finishing.finish_late(connection, unwritten, shared.timing)

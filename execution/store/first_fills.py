@@ -64,9 +64,8 @@ def insert_sql(source: str, columns: str = "", values: str = "") -> str:
     """
 
 
-_PLAIN = transitions.Also(
-    # What was read must still be all there is: as many reports, no fill, nothing that revises one.
-    guard="""
+# What was read must still be all there is: as many reports, no fill, nothing that revises one.
+NOTHING_ELSE_HEARD = """
         AND (SELECT count(*) FROM execution_reports r
             WHERE r.order_id = o.order_id AND r.applied_at IS NULL) = :heard
         AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
@@ -76,15 +75,20 @@ _PLAIN = transitions.Also(
             AND r.execution_id = ANY(CAST(:ids AS text[])) AND r.kind <> 'TRADE')
         AND NOT EXISTS (SELECT FROM execution_reports r
             WHERE r.corrects = ANY(CAST(:ids AS text[])) AND r.broker = o.broker)
-    """,
-    parts=f"""
+"""
+APPLIED = """
         applied AS (
             UPDATE execution_reports r SET applied_at = changed.updated_at
             FROM changed WHERE r.order_id = changed.order_id AND r.applied_at IS NULL
             RETURNING r.report_id, r.order_id, r.attempt_id, r.broker, r.environment, r.account,
                 r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
-                r.commission_currency, r.execution_mode, r.executed_at
-        ), unfinished AS (
+                r.commission_currency, r.execution_mode, r.executed_at, r.applied_at
+        )
+"""
+PLAIN = transitions.Also(
+    guard=NOTHING_ELSE_HEARD,
+    parts=f"""
+        {APPLIED}, unfinished AS (
             {insert_sql("applied")}
             ON CONFLICT ON CONSTRAINT fills_identity_key DO UPDATE
                 SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
@@ -160,6 +164,8 @@ def plan(
         for position, (name, told) in enumerate(zip(ids, running, strict=True))
     ]
     parameters = {
+        "heard": len(ids),
+        "ids": ids,
         "currency": order.instrument.currency,
         "base_asset": base_asset(order.instrument),
         "multiplier": order.instrument.multiplier,
@@ -178,7 +184,5 @@ def apply_plain(
         return None
     in_order = sorted(heard, key=lambda execution: execution.executed_at)
     change, told = plan(order, in_order, due)
-    ids = [execution.execution_id for execution in in_order]
-    parameters = {**told.parameters, "heard": len(heard), "ids": ids}
-    now = transitions.apply(link, order, change, _PLAIN, parameters)
+    now = transitions.apply(link, order, change, PLAIN, told.parameters)
     return None if now is None else replace(now, unapplied=0)

@@ -4,37 +4,30 @@ A step that goes on in place may leave its change to the next one's statement. W
 before anything outside happens still is: the request before it is acknowledged, the intent before
 the send, everything before it is published. A process that dies in between leaves the order where
 it was written last, and recovery takes it on from there; every step has its line of history.
+
+Here are steps 1 to 3 with the intent of step 4; `finishing` has steps 4 to 7.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from psycopg2 import errors
-from sqlalchemy import Connection
-
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.orders import AttemptState, Order
-from execution.domain.positions import Position
-from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.store import (
     controls,
-    first_fills,
     orders,
     outbox,
-    positions,
-    reports,
     requests,
     transitions,
 )
-from execution.store.executions import base_asset
 from execution.store.orders import Timing
 from execution.store.requests import AcceptedRequest, Spec
 from execution.store.statements import Link, Prepared
@@ -211,158 +204,3 @@ def begin(
             created_at=row.changed_at,
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """An order that its venue has taken and filled, which steps 4 to 6 have not written.
-
-    `order` is as it was sent; `times` (monotonic) is when each of these steps was done.
-    """
-
-    order: Order
-    said: VenueOrder
-    watcher: UUID
-    times: tuple[float, ...]
-
-    def after(self) -> Taken:
-        """The same after one more step."""
-        return replace(self, times=(*self.times, time.monotonic()))
-
-
-def filled_at_once(order: Order, said: VenueOrder) -> bool:
-    """Whether a venue's first answer is all there will be, and nothing about it is odd."""
-    return (
-        said.state is OrderState.FILLED
-        and said.filled_quantity == order.quantity
-        and not order.filled_quantity
-        and order.attempt.reported_state is None
-        and first_fills.are_plain(order, said.executions)
-    )
-
-
-_NOTHING_HEARD = """
-    AND NOT EXISTS (SELECT FROM execution_reports r WHERE r.order_id = o.order_id)
-    AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
-"""
-_INSERT_APPLIED = reports.insert_sql(
-    source="changed", column="applied_at", value="changed.updated_at"
-)
-_REPORTED = f"""
-    reported AS (
-        {_INSERT_APPLIED}
-        RETURNING report_id, order_id, attempt_id, broker, environment, account, symbol, side,
-            execution_id, quantity, price, commission, commission_currency, execution_mode,
-            executed_at, applied_at
-    )
-"""
-
-
-_PLAIN_FILLS = f"""
-    {_REPORTED}, unfinished AS ({first_fills.insert_sql("reported")} RETURNING fill_id)
-"""
-_FILLED = transitions.Also(guard=_NOTHING_HEARD, parts=_PLAIN_FILLS)
-_POSITIONED_FILLS = first_fills.insert_sql(
-    "reported",
-    f", announced_at, positioned_at, {positions.POSITION_COLUMNS}",
-    """, r.applied_at, r.applied_at, t.position_quantity, t.position_average_price,
-        t.position_realised_pnl, t.position_commission""",
-)
-_LAST_FILL = "(SELECT max(fill_id) FROM finished)"
-_FINISHED = {
-    table: transitions.Also(
-        guard=_NOTHING_HEARD,
-        parts=f"""
-            {_REPORTED}, finished AS ({_POSITIONED_FILLS} RETURNING fill_id),
-            moved AS ({positions.move_sql(table, _LAST_FILL)})
-        """,
-    )
-    for table in ("positions", "paper_positions")
-}
-
-
-def finish(link: Link, taken: Taken, timing: Timing) -> Order | None:
-    """Steps 4 to 7, from the venue's answer to the position, in one statement.
-
-    None, and nothing done, when its place in the position is not at the end, or anything was heard
-    of the order meanwhile.
-    """
-    order, heard = taken.order, _in_order(taken)
-    held = positions.lock(link, order)
-    if held is None or (held.last_executed_at or heard[0].executed_at) > heard[0].executed_at:
-        return None
-    decided, told, parameters = _decided(taken, heard, timing)
-    filled = decided[-1][0]
-    moved = transitions.Change(filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step)
-    position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
-    rows = []
-    for execution, row in zip(heard, told.rows, strict=True):
-        entry = positions.entry(execution, base_asset(order.instrument))
-        position = position.apply(entry, held.multiplier)
-        rows.append(row | positions.after(position))
-    try:
-        return transitions.apply_all(
-            link,
-            order,
-            [*decided, (moved, 0.0)],
-            also=_FINISHED[positions.table_of(order.broker)],
-            parameters={
-                **parameters,
-                "running": json.dumps(rows),
-                **positions.move_parameters(order, position, heard[-1].executed_at),
-            },
-            more_events=[
-                positions.message_of(order, execution, so_far)
-                for execution, so_far in zip(heard, told.running, strict=True)
-            ],
-        )
-    except errors.UniqueViolation:
-        return None  # somebody has heard of such an execution: the long way looks at it
-
-
-def finish_late(connection: Connection, taken: Taken, timing: Timing) -> Order | None:
-    """The same where the position must be folded anew, or made; None as `finish` says."""
-    decided, _, parameters = _decided(taken, _in_order(taken), timing)
-    try:
-        written = transitions.apply_all(
-            connection, taken.order, decided, also=_FILLED, parameters=parameters
-        )
-    except errors.UniqueViolation:
-        return None
-    if written is None:
-        return None
-    positions.apply_for_order(connection, taken.order.order_id, timing.step)
-    return transitions.load(connection, taken.order.order_id)
-
-
-def _in_order(taken: Taken) -> list[Execution]:
-    return sorted(taken.said.executions, key=lambda execution: execution.executed_at)
-
-
-def _decided(
-    taken: Taken, heard: Sequence[Execution], timing: Timing
-) -> tuple[list[tuple[transitions.Change, float]], first_fills.Told, dict[str, Any]]:
-    """The changes of steps 4 to 6, with how long ago each was decided, and what they take."""
-    order, said = taken.order, taken.said
-    acknowledged = orders.acknowledgement(order, said, taken.watcher, timing)
-    acknowledged = replace(
-        acknowledged, attempt={**acknowledged.attempt, **orders.reported_by(said)}
-    )
-    submitted = transitions.foreseen(order, acknowledged)
-    waited = orders.hearing(submitted, timing)
-    filled, told = first_fills.plan(transitions.foreseen(submitted, waited), heard, timing.step)
-    now = time.monotonic()
-    decided = [
-        (change, now - at)
-        for change, at in zip((acknowledged, waited, filled), taken.times, strict=True)
-    ]
-    reported = reports.parameters(
-        heard,
-        broker=order.broker,
-        environment=order.environment,
-        account=order.account,
-        mode=order.execution_mode,
-        order_id=order.order_id,
-        attempt_id=order.attempt.attempt_id,
-    )
-    return decided, told, {**reported, **told.parameters}

@@ -136,6 +136,11 @@ def lock_order(link: Link, order_id: UUID) -> None:
     _LOCK_BY_ID.run(link, {"order_id": order_id})
 
 
+def lock_ahead(link: Link, order_id: UUID) -> None:
+    """`lock_order`, in the round trip of the next statement."""
+    _LOCK_BY_ID.ahead(link, {"order_id": order_id})
+
+
 def load_by_venue_id(link: Link, venue_order_id: str) -> Order | None:
     """The order whose current attempt is called so at its venue."""
     return _order(_BY_VENUE_ID.one(link, {"venue_order_id": venue_order_id}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from execution.instructions import Instructions
 from execution.intake import Intake, new_id
 from execution.store import (
     executions,
+    finishing,
     first_fills,
     in_one,
     orders,
@@ -37,28 +37,13 @@ from execution.store import (
 )
 from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
-from execution.store.in_one import Draft, Taken
+from execution.store.finishing import Taken
+from execution.store.in_one import Draft
 from execution.store.outbox import Numbered
 from execution.store.transitions import load
 
 from .stored import SESSION, START, TIMING, trade
-
-_TABLES = (
-    "order_requests",
-    "orders",
-    "order_attempts",
-    "order_events",
-    "events",
-    "execution_reports",
-    "fills",
-    "paper_positions",
-)
-# What differs between any two orders: their ids, when things happened, and what serves a restart.
-_OWN = {
-    *("at", "spec", "received_at", "created_at", "updated_at", "due_at", "applied_at"),
-    *("recorded_at", "announced_at", "positioned_at", "intent_at", "send_by", "lease_until"),
-    *("event_no", "report_id", "fill_id", "last_fill_id", "sequence"),
-}
+from .traces import comparable, traces
 
 
 @pytest.fixture
@@ -153,12 +138,12 @@ def taken(order: Order, *parts: tuple[str, str]) -> Taken:
 def finished(store: Store, order: Order, *parts: tuple[str, str]) -> Order | None:
     """The order after step 7, written at once, or late where it must be."""
     kept = taken(order, *parts)
-    assert in_one.filled_at_once(order, kept.said)
+    assert finishing.filled_at_once(order, kept.said)
     with store.brief() as link:
-        written = in_one.finish(link, kept, TIMING)
+        written = finishing.finish(link, kept, TIMING)
     if written is None:
         with store.transaction() as connection:
-            written = in_one.finish_late(connection, kept, TIMING)
+            written = finishing.finish_late(connection, kept, TIMING)
     return written
 
 
@@ -175,42 +160,6 @@ def finished_by_steps(store: Store, order: Order, *parts: tuple[str, str]) -> Or
         done = load(connection, order.order_id)
     assert done is not None
     return done
-
-
-def traces(store: Store, order: Order, account: str) -> dict[str, list[dict[str, Any]]]:
-    """All that an order left, with its own ids by common names and without times."""
-    names = {
-        order.client_order_id: "CLIENT",
-        str(order.order_id): "ORDER",
-        str(order.attempt.attempt_id): "ATTEMPT",
-        order.attempt.venue_order_id: "VENUE",
-        account: "ACCOUNT",
-    }
-    found = {}
-    with store.statement() as connection:
-        for table in _TABLES:
-            rows = connection.execute(text(f"SELECT to_jsonb(t) AS row FROM {table} t")).scalars()
-            own = [account] if table == "paper_positions" else list(names)[:-1]
-            mine = [row for row in rows if any(name in json.dumps(row) for name in own)]
-            mine.sort(key=lambda row: row.get("event_no") or row.get("at") or "")
-            found[table] = [_common(row, names) for row in mine]
-    return found
-
-
-def _common(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    kept = {name: value for name, value in row.items() if name not in _OWN}
-    kept.pop("payload_hash", None)
-    kept.pop("request_id", None)
-    kept.pop("event_id", None)
-    if isinstance(kept.get("payload"), dict):
-        kept["payload"].pop("at", None)
-        kept["payload"].pop("event_id", None)
-        kept["payload"].pop("payload_hash", None)
-    said = json.dumps(kept, sort_keys=True)
-    for name, common in names.items():
-        said = said.replace(name, common)
-    result: dict[str, Any] = json.loads(said)
-    return result
 
 
 @pytest.mark.parametrize("parts", [[("3", "100")], [("1", "100"), ("2", "101.5")]])
@@ -238,16 +187,11 @@ def test_same_as_step_by_step(store: Store, parts: list[tuple[str, str]], held: 
     assert left[0] == left[1]
     assert {table: len(rows) for table, rows in left[0].items()} == {
         **dict.fromkeys(("order_requests", "orders", "order_attempts", "paper_positions"), 1),
+        "positions": 0,
         **dict.fromkeys(("execution_reports", "fills"), len(parts)),
         "order_events": 8,  # the intent has a line of its own, and step 8 is not done yet
         "events": 5 + len(parts),
     }
-
-
-def comparable(order: Order | None) -> Order:
-    """An order without the moment it was read."""
-    assert order is not None
-    return replace(order, read_at=START, updated_at=START)
 
 
 def test_a_late_execution_goes_where_it_belongs(store: Store) -> None:
@@ -280,10 +224,10 @@ def finished_at(store: Store, order: Order, said: VenueOrder, seconds: int) -> O
     )
     kept = Taken(order, replace(said, executions=moved), SESSION, (0.0, 0.0, 0.0))
     with store.brief() as link:
-        written = in_one.finish(link, kept, TIMING)
+        written = finishing.finish(link, kept, TIMING)
     if written is None:
         with store.transaction() as connection:
-            written = in_one.finish_late(connection, kept, TIMING)
+            written = finishing.finish_late(connection, kept, TIMING)
     return written
 
 
@@ -357,7 +301,7 @@ def test_odd_answers_are_not_for_the_short_way(store: Store) -> None:
     assert order is not None
     assert bracket is not None
     whole = said_of(order, ("3", "100"))
-    assert in_one.filled_at_once(order, whole)
+    assert finishing.filled_at_once(order, whole)
     odd = [
         said_of(order, ("2", "100")),
         said_of(order, ("4", "100")),
@@ -367,8 +311,8 @@ def test_odd_answers_are_not_for_the_short_way(store: Store) -> None:
         replace(whole, executions=whole.executions * 2),
         replace(whole, executions=(replace(whole.executions[0], symbol="GBTC"),)),
     ]
-    assert not any(in_one.filled_at_once(order, said) for said in odd)
-    assert not in_one.filled_at_once(bracket, said_of(bracket, ("3", "100")))
+    assert not any(finishing.filled_at_once(order, said) for said in odd)
+    assert not finishing.filled_at_once(bracket, said_of(bracket, ("3", "100")))
 
 
 def test_many_ends_at_once(store: Store) -> None:
