@@ -160,11 +160,17 @@ def test_more_heard_meanwhile(store: Store, found: Heard) -> None:
 
 
 def test_busted_meanwhile(store: Store, found: Heard) -> None:
-    """The venue has taken it back already."""
-    name = f"{found.order.order_id}-x"
-    bust = trade(found.order, "b", "3", "100", kind=ReportKind.BUST, corrects=name)
+    """The venue has taken it back already, without a word of whose it was."""
+    order, name = found.order, f"{found.order.order_id}-x"
+    bust = trade(order, "b", "3", "100", kind=ReportKind.BUST, corrects=name, venue_order_id=None)
     with store.transaction() as connection:
-        assert reports.record(connection, found.order, [bust])
+        assert reports.record_from_venue(
+            connection,
+            [bust],
+            broker=order.broker,
+            environment=order.environment,
+            account=order.account,
+        )
     assert_untouched(store, found)
 
 
