@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -28,24 +25,20 @@ from execution.domain.errors import (
 )
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Broker, Capabilities, Part
-from execution.domain.reports import Account, Execution, VenueOrder
+from execution.domain.reports import VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, SessionStatus
-from execution.faultpoints import reach, within
+from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import (
-    balances,
-    breakers,
-    orders,
-    reports,
     sessions,
-    trading_rules,
-    transitions,
 )
 from execution.store.first_fills import Heard
 from workers import quoting, reconciling
 from workers.context import Context
+from workers.heart import Heart
 from workers.loop import LoopThread
+from workers.recording import Recorder
 
 T = TypeVar("T")
 
@@ -101,7 +94,6 @@ class BrokerSession:
         self._beside, self._meanwhile = beside, meanwhile
         self._adapter = adapter
         self._context = context
-        self._wake = wake
         self._log = structlog.get_logger().bind(broker=broker.value)
         self._status = SessionStatus.DOWN
         self._detail: str | None = "starting"
@@ -110,11 +102,18 @@ class BrokerSession:
         self._last_said: dict[str, tuple[object, ...]] = {}
         self._verified = -_VERIFY_EVERY
         self._last_turn = time.monotonic()
-        self._stopping = threading.Event()
         self._main: asyncio.Task[None] | None = None
         self.thread: LoopThread = LoopThread(f"{broker}-loop") if beside is None else beside.thread
         self._loop = self.thread.loop
-        self._heart = threading.Thread(target=self._beat, name=f"{broker}-heart", daemon=True)
+        self._recorder = Recorder(broker, context, self.session_id, wake)
+        self._heart = Heart(
+            broker,
+            context,
+            self.session_id,
+            loop=self._loop,
+            standing=lambda: (self._status, self._detail),
+            ask=self._ask,
+        )
 
     def start(self) -> None:
         """Start the loop and the heartbeat; connecting goes on in the background."""
@@ -125,14 +124,12 @@ class BrokerSession:
 
     def stop(self) -> None:
         """Let go of the connection and of every order watched here."""
-        self._stopping.set()
+        self._heart.stop()
         with suppress(FutureTimeout, RuntimeError):
             asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(5)
         if self._beside is None:
             self.thread.stop()
-        self._heart.join(5)
-        with suppress(StoreUnavailable), self._context.store.transaction() as connection:
-            sessions.close_session(connection, self.session_id)
+        self._heart.close()
 
     def submit(self, attempt: Attempt) -> VenueOrder:
         """Send an attempt, as `Broker.submit`; BrokerUnavailable before this session is ready.
@@ -227,6 +224,10 @@ class BrokerSession:
         """Wait for news of an attempt from now on."""
         self._waiting[attempt.venue_order_id] = attempt
 
+    def _ask(self) -> None:
+        timeout = self._context.settings.broker_call_timeout
+        self.call(lambda adapter: adapter.health_check(), timeout)
+
     def _begin(self) -> None:
         self._main = self._loop.create_task(self._keep_connected())
 
@@ -293,7 +294,7 @@ class BrokerSession:
         if adapter.capabilities.late_executions:
             since = await self._stored(reconciling.since, self._context, self.broker)
             heard = await reconciling.ask(adapter.executions(since), timeout)
-            await self._stored(self._record_executions, heard)
+            await self._stored(self._recorder.executions, heard)
         await reconciling.compare(self._context, self.broker, adapter, list(at_venue.values()))
 
     async def _stored(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -329,11 +330,7 @@ class BrokerSession:
     async def _learn_rules(self, adapter: Broker) -> None:
         """Tell step 1 what the venue takes of each instrument. BrokerUnavailable."""
         rules = await adapter.all_rules()
-        await self._stored(self._record_rules, rules)
-
-    def _record_rules(self, rules: Sequence[TradingRules]) -> None:
-        with self._context.store.transaction() as connection:
-            trading_rules.record(connection, self.broker, rules)
+        await self._stored(self._recorder.rules, rules)
 
     async def _relearn_rules(self, adapter: Broker) -> None:
         while True:
@@ -349,14 +346,10 @@ class BrokerSession:
         while self.broker is not BrokerName.PAPER:
             try:
                 account = await reconciling.ask(adapter.account(), timeout)
-                await self._stored(self._record_balances, account)
+                await self._stored(self._recorder.balances, account)
             except (BrokerError, StoreUnavailable) as error:
                 self._log.warning("balances not recorded", error=str(error))
             await asyncio.sleep(_BALANCES_EVERY)
-
-    def _record_balances(self, account: Account) -> None:
-        with self._context.store.transaction() as connection:
-            balances.record(connection, self.broker, account)
 
     async def _check(self, adapter: Broker) -> None:
         """Ask for health even while nothing is watched. BrokerUnavailable."""
@@ -379,21 +372,11 @@ class BrokerSession:
                 since, widely = now - reconciling.AT_LEAST, time.monotonic()
             heard = await adapter.executions(since)
             try:
-                await self._stored(self._record_executions, heard)
+                await self._stored(self._recorder.executions, heard)
                 since = now - reconciling.OVERLAP
             except StoreUnavailable as error:
                 self._log.warning("executions not recorded yet", error=str(error))
             await asyncio.sleep(_LISTEN_EVERY)
-
-    def _record_executions(self, heard: Sequence[Execution]) -> None:
-        with within("listen"), self._context.store.transaction() as connection:
-            reports.record_from_venue(
-                connection,
-                heard,
-                broker=self.broker,
-                environment=self._context.settings.execution_environment,
-                account=self._context.settings.default_account,
-            )
 
     async def _watch(self, adapter: Broker) -> None:
         async for said in adapter.watch(lambda: list(self._waiting.values())):
@@ -409,7 +392,6 @@ class BrokerSession:
             except StoreUnavailable:
                 adopted = []
             for attempt in adopted:
-                self.watch(attempt)
                 await self._find(adapter, attempt)
             await asyncio.sleep(interval)
 
@@ -424,16 +406,11 @@ class BrokerSession:
             await self._take(said)
 
     def _claim(self) -> list[Attempt]:
-        settings = self._context.settings
-        with within("adopt"), self._context.store.transaction() as connection:
-            found = sessions.adopt(
-                connection,
-                self.session_id,
-                self.broker,
-                settings.session_timeout,
-                channel=self.channel,
-            )
-        attempts = [order.for_venue() for order in found]
+        """Watch waiting orders that nobody alive watches.
+
+        In the thread that claims them: it may come back when nobody waits for it any more.
+        """
+        attempts = self._recorder.claim(self.channel)
         for attempt in attempts:
             self.watch(attempt)
         return attempts
@@ -446,7 +423,7 @@ class BrokerSession:
             return
         while True:  # the adapter will not say it again
             try:
-                await self._stored(self._record, said)
+                await self._stored(self._recorder.news, said)
                 break
             except StoreUnavailable as error:
                 self._log.warning("news not recorded yet", error=str(error), venue_order_id=known)
@@ -456,69 +433,12 @@ class BrokerSession:
             self._waiting.pop(known, None)
             self._last_said.pop(known, None)
 
-    def _record(self, said: VenueOrder) -> None:
-        with within("news"), self._context.store.brief() as link:
-            order = (
-                transitions.load_by_venue_id(link, said.venue_order_id)
-                if said.venue_order_id
-                else None
-            )
-            if order is None:
-                reports.record_from_venue(
-                    link,
-                    said.executions,
-                    broker=self.broker,
-                    environment=self._context.settings.execution_environment,
-                    account=self._context.settings.default_account,
-                )
-                return
-            now = orders.news(link, order, said, self._context.timing.step)
-            if now is None:
-                return
-        self._wake(Heard(now, said.executions))
-
     def _is(self, status: SessionStatus, detail: str | None) -> None:
         if status != self._status or detail != self._detail:
             self._log.info("connection", status=status.value, detail=detail)
         if status is not SessionStatus.LIVE_READY and self._status is SessionStatus.LIVE_READY:
             self._down_since = datetime.now(UTC)
         self._status, self._detail = status, detail
-
-    def _beat(self) -> None:
-        """Tell the database that this session lives, for as long as its loop answers."""
-        interval = self._context.settings.session_timeout.total_seconds() / 5
-        opened = False
-        while not self._stopping.is_set():
-            try:
-                with self._context.store.transaction() as connection:
-                    if not opened:
-                        worker = f"{socket.gethostname()}:{os.getpid()}"
-                        sessions.open_session(connection, self.session_id, self.broker, worker)
-                    if self._loop_answers():
-                        sessions.heartbeat(
-                            connection,
-                            self.session_id,
-                            self._status,
-                            self._detail,
-                            self._context.settings.default_account,
-                        )
-                opened = True
-                self._probe_breaker()
-            except StoreUnavailable as error:
-                self._log.warning("no heartbeat", error=str(error))
-            except Exception:  # noqa: BLE001 - see below
-                # A heart that stops lets others take over orders that are watched here.
-                self._log.exception("heartbeat failed")
-            self._stopping.wait(interval if opened else 0.5)
-
-    def _loop_answers(self) -> bool:
-        """False when the loop is stuck: then silence frees what it watches."""
-        answered = threading.Event()
-        try:
-            self._loop.call_soon_threadsafe(answered.set)
-        except RuntimeError:  # it is closed
-            return False
-        return answered.wait(5)
 
     def turned(self) -> float:
         """When its loop last turned, as time.monotonic(); whoever asks has it turn once more."""
@@ -528,24 +448,3 @@ class BrokerSession:
 
     def _turn(self) -> None:
         self._last_turn = time.monotonic()
-
-    def _probe_breaker(self) -> None:
-        """Half-open: one session asks for the venue's health; no order is risked for it."""
-        settings = self._context.settings
-        with self._context.store.transaction() as connection:
-            mine = breakers.claim_probe(
-                connection,
-                self.broker,
-                self.session_id,
-                cooldown=settings.breaker_cooldown,
-                lease=settings.broker_call_timeout * 2,
-            )
-        if not mine:
-            return
-        try:
-            self.call(lambda adapter: adapter.health_check(), settings.broker_call_timeout)
-            healthy = True
-        except BrokerError:
-            healthy = False
-        with self._context.store.transaction() as connection:
-            breakers.probed(connection, self.broker, self.session_id, healthy=healthy)

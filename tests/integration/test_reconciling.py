@@ -222,7 +222,7 @@ def test_a_database_that_never_answers(
     venue: Venue, session: BrokerSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that never comes back is left behind: the session connects anew, and hears again."""
-    let_go, record = threading.Event(), session._record_executions
+    let_go, record = threading.Event(), session._recorder.executions
     stuck: list[Sequence[Execution]] = []
 
     def hangs(heard: Sequence[Execution]) -> None:
@@ -231,7 +231,7 @@ def test_a_database_that_never_answers(
             let_go.wait(30)
         record(heard)
 
-    monkeypatch.setattr(session, "_record_executions", hangs)
+    monkeypatch.setattr(session._recorder, "executions", hangs)
     monkeypatch.setattr(session._context.settings, "broker_call_timeout", timedelta(seconds=0.5))
     venue.may_answer.set()
     session.start()

@@ -1,0 +1,87 @@
+"""What a broker's session writes down: what the venue says, and which orders it watches.
+
+All of it blocks until the database has it, so the session calls it in threads. StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from execution.domain.ports import Attempt
+from execution.domain.reports import Account, Execution, VenueOrder
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import BrokerName
+from execution.faultpoints import within
+from execution.store import balances, orders, reports, sessions, trading_rules, transitions
+from execution.store.first_fills import Heard
+from execution.store.statements import Link
+from workers.context import Context
+
+
+class Recorder:
+    """Writes for one session; `wake` is called with an order that has news for step 5."""
+
+    def __init__(
+        self,
+        broker: BrokerName,
+        context: Context,
+        session_id: UUID,
+        wake: Callable[[Heard], None],
+    ) -> None:
+        self._broker = broker
+        self._context = context
+        self._session_id = session_id
+        self._wake = wake
+
+    def claim(self, channel: int | None) -> list[Attempt]:
+        """Take over waiting orders that nobody alive watches, where it has a channel only its."""
+        with within("adopt"), self._context.store.transaction() as connection:
+            found = sessions.adopt(
+                connection,
+                self._session_id,
+                self._broker,
+                self._context.settings.session_timeout,
+                channel=channel,
+            )
+        return [order.for_venue() for order in found]
+
+    def news(self, said: VenueOrder) -> None:
+        """What the venue says of an order; step 5 is woken when it is news."""
+        with within("news"), self._context.store.brief() as link:
+            order = (
+                transitions.load_by_venue_id(link, said.venue_order_id)
+                if said.venue_order_id
+                else None
+            )
+            if order is None:
+                self._keep(link, said.executions)
+                return
+            now = orders.news(link, order, said, self._context.timing.step)
+            if now is None:
+                return
+        self._wake(Heard(now, said.executions))
+
+    def executions(self, heard: Sequence[Execution]) -> None:
+        """Executions of the account, whosever they are."""
+        with within("listen"), self._context.store.transaction() as connection:
+            self._keep(connection, heard)
+
+    def _keep(self, link: Link, heard: Sequence[Execution]) -> None:
+        reports.record_from_venue(
+            link,
+            heard,
+            broker=self._broker,
+            environment=self._context.settings.execution_environment,
+            account=self._context.settings.default_account,
+        )
+
+    def rules(self, rules: Sequence[TradingRules]) -> None:
+        """What the venue takes of each instrument."""
+        with self._context.store.transaction() as connection:
+            trading_rules.record(connection, self._broker, rules)
+
+    def balances(self, account: Account) -> None:
+        """What the account holds."""
+        with self._context.store.transaction() as connection:
+            balances.record(connection, self._broker, account)
