@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from execution.domain.lifecycle import Step
-from execution.store import orders
+from execution.store import inserting
 from execution.store.in_one import Draft
 from execution.store.requests import Spec
 from tasks.step import StepTask
@@ -26,7 +26,7 @@ def persist_order(self: StepTask, order_id: str) -> None:
     else:
         if spec is None:
             with context().store.direct() as link:
-                spec = orders.spec(link, UUID(order_id))
+                spec = inserting.spec(link, UUID(order_id))
         order = None if spec is None else insert(UUID(order_id), spec)
     if order is None:
         self.end_chain()

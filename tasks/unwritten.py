@@ -11,7 +11,7 @@ from uuid import UUID
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
-from execution.store import commands, orders, requests
+from execution.store import commands, inserting, orders, requests
 from execution.store.finishing import Rested, Taken, Unwritten
 from execution.store.first_fills import Heard
 from execution.store.in_one import Draft
@@ -36,7 +36,7 @@ def insert(order_id: UUID, spec: Spec) -> Order | None:
     """
     shared = context()
     with shared.store.direct() as link:
-        made = orders.insert(link, order_id, shared.timing.step, spec)
+        made = inserting.insert(link, order_id, shared.timing.step, spec)
     if made is None:
         return None
     order, cancelled = made

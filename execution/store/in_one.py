@@ -23,6 +23,7 @@ from execution.domain.orders import AttemptState, Order
 from execution.domain.vocabulary import OrderState
 from execution.store import (
     controls,
+    inserting,
     orders,
     outbox,
     requests,
@@ -109,8 +110,8 @@ _BEGIN = Prepared(
             {controls.UNCHANGED}
         RETURNING order_id
     ), changed AS (
-        INSERT INTO orders ({orders.ORDER_COLUMNS}, step, version, due_at)
-        SELECT {", ".join(f"n.{name.strip()}" for name in orders.ORDER_COLUMNS.split(","))},
+        INSERT INTO orders ({inserting.ORDER_COLUMNS}, step, version, due_at)
+        SELECT {", ".join(f"n.{name.strip()}" for name in inserting.ORDER_COLUMNS.split(","))},
             {int(Step.CONNECT_GATEWAY)}, 3, clock_timestamp() + CAST(:lease AS interval)
         FROM request, jsonb_populate_record(NULL::orders, CAST(:order AS jsonb)) n
         RETURNING order_id, broker, environment, account, execution_mode, quantity, updated_at,
@@ -152,7 +153,7 @@ def begin(
     # Before it was connected it was version 1; connecting made it 2, and the intent makes it 3.
     unsent = replace(order, version=2)
     intent = orders.intent(owner, timing)
-    told = orders.events_of_insert(draft.spec, order.order_id)
+    told = inserting.events_of_insert(draft.spec, order.order_id)
     told += transitions.events_of(unsent, intent)
     route_reason = draft.spec.order["route_reason"]
     details: list[dict[str, Any]] = [{}, {"reason": route_reason} if route_reason else {}, {}]

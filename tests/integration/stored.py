@@ -14,7 +14,7 @@ from execution.domain.reports import Execution, ReportKind, VenueOrder
 from execution.domain.routing import Route, Verdict
 from execution.domain.vocabulary import BrokerName, Environment, OrderState, Side
 from execution.intake import Intake, new_id
-from execution.store import executions, orders, positions, reports, requests
+from execution.store import executions, inserting, orders, positions, reports, requests
 from execution.store.controls import FIRST_VERSION
 from execution.store.engine import Store
 from execution.store.orders import Timing
@@ -54,7 +54,7 @@ def persisted(store: Store, broker: BrokerName = BrokerName.BINANCE, **fields: A
         assert found is not None
         spec = requests.spec_of(made, instrument)
         assert requests.prepare(connection, found, spec, TIMING.step)
-        assert orders.insert(connection, receipt.order_id, TIMING.step, spec)
+        assert inserting.insert(connection, receipt.order_id, TIMING.step, spec)
     return reload(store, receipt.order_id)
 
 

@@ -30,6 +30,7 @@ from execution.store import (
     finishing,
     first_fills,
     in_one,
+    inserting,
     orders,
     positions,
     reports,
@@ -102,7 +103,7 @@ def begun_by_steps(store: Store, made: Draft) -> Order:
     """The same, step by step."""
     with store.direct() as link:
         assert requests.prepare(link, made.request, made.spec, TIMING.step)
-        inserted = orders.insert(link, made.order.order_id, TIMING.step, made.spec)
+        inserted = inserting.insert(link, made.order.order_id, TIMING.step, made.spec)
         assert inserted is not None
         assert inserted[1] is False
         connected = orders.gateway_connected(link, inserted[0], TIMING)
@@ -240,7 +241,7 @@ def test_a_cancel_that_was_first_stops_the_intent(store: Store) -> None:
     with store.direct() as link:
         assert load(link, made.order.order_id) is None
         assert requests.prepare(link, made.request, made.spec, TIMING.step)
-        inserted = orders.insert(link, made.order.order_id, TIMING.step, made.spec)
+        inserted = inserting.insert(link, made.order.order_id, TIMING.step, made.spec)
     assert inserted is not None
     assert inserted[1] is True
     assert inserted[0].due_at is None
