@@ -41,6 +41,8 @@ WITHIN = 60.0
 MODES = {"in-place": "true", "messages": "false"}
 _MORE_ORDERS = 12
 _QUOTE_EVERY = 2.0
+_PERIOD = 8.0
+"""Seconds in which workers do everything that they do now and then."""
 # Passed by workers, whichever way any order takes.
 _NOBODYS = (
     *("acknowledge", "adopt", "listen", "move_groups", "publisher", "receive", "recover_orders"),
@@ -294,6 +296,8 @@ def discover(home: Path, venue: str | None = None) -> list[Point]:
 
     Those that an order passes itself are listed for paper and for a live broker, in place and with
     messages, where every order passes them: a point that only chance leads to cannot be asked for.
+    Those that workers pass by themselves are listed there alone: on a way that takes a while at one
+    venue they would be met by chance at another.
     """
     found: list[Point] = []
     with servers(home / "servers") as running:
@@ -305,6 +309,8 @@ def discover(home: Path, venue: str | None = None) -> list[Point]:
                         continue
                     always = _always_passed(matrix, flow)
                     both = flow.name in {"paper", "live"}
+                    if not both:
+                        always = {name for name in always if not name.startswith(_NOBODYS)}
                     known = {one.name for one in found if not both or one.name.startswith(_NOBODYS)}
                     found += [
                         Point(mode, flow.name, name)
@@ -320,6 +326,8 @@ def _always_passed(matrix: Matrix, flow: Flow) -> set[str]:
     for _ in range(6):
         matrix.forget()
         matrix.walk(flow, 1)
+        if flow.name == "live":
+            time.sleep(_PERIOD)
         walks.append(matrix.passed())
     often = Counter(name for walk in walks for name in walk if name.startswith(_NOBODYS))
     of_workers = {name for name, times in often.items() if times > len(walks) / 2}
