@@ -10,7 +10,7 @@ from execution.store import brackets, executions, first_fills
 from execution.store.first_fills import Heard
 from execution.store.transitions import load
 from tasks.step import StepTask
-from tasks.unwritten import handed, take_again
+from tasks.unwritten import left_to, take_again
 from workers.app import app
 from workers.chains import send_from
 from workers.context import context
@@ -19,7 +19,7 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.PERSIST_FILL.task)
 def persist_fill(self: StepTask, order_id: str) -> None:
     """Apply every report of the order that waits."""
-    key, unwritten = UUID(order_id), handed(self)
+    key, unwritten = UUID(order_id), left_to(self)
     if unwritten is not None:
         if self.goes_on_here(Step.UPDATE_POSITIONS, unwritten.order.broker):
             self.hand_over(Step.UPDATE_POSITIONS, unwritten.order, unwritten.after())

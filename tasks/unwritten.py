@@ -65,13 +65,13 @@ def write_taken(taken: Taken) -> Heard | None:
     return None if order is None else Heard(order, taken.said.executions)
 
 
-def handed(task: StepTask) -> Unwritten | None:
+def left_to(task: StepTask) -> Unwritten | None:
     """What steps before this one have left unwritten in this process."""
     return task.handed(Taken) or task.handed(Rested)
 
 
 def take_again(task: StepTask, unwritten: Unwritten) -> None:
-    """Write step 4 and let step 5 come again, for an order that is in later hands already."""
+    """Let step 5 come again as a message, which reads the order; write step 4 first if need be."""
     order = unwritten.order
     if isinstance(unwritten, Rested) or write_taken(unwritten) is not None:
         send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker, order.attempt.channel)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from execution.domain.errors import StoreUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.store import finishing, positions
-from execution.store.finishing import Unwritten
+from execution.store.finishing import Taken, Unwritten
 from execution.store.transitions import load
 from tasks.step import StepTask
-from tasks.unwritten import handed, take_again
+from tasks.unwritten import left_to, take_again
 from workers.app import app
 from workers.context import context
 
@@ -18,7 +19,7 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.UPDATE_POSITIONS.task)
 def update_positions(self: StepTask, order_id: str) -> None:
     """Bring every fill of the order that waits into its position."""
-    shared, key, unwritten = context(), UUID(order_id), handed(self)
+    shared, key, unwritten = context(), UUID(order_id), left_to(self)
     if unwritten is not None:
         finished = _finish(unwritten)
         if finished is None:
@@ -44,9 +45,14 @@ def update_positions(self: StepTask, order_id: str) -> None:
 def _finish(unwritten: Unwritten) -> Order | None:
     """All that the steps up to 7 have not written, in one transaction; None when that cannot be."""
     shared = context()
-    with shared.store.brief() as link:
-        finished = finishing.finish(link, unwritten, shared.timing)
-    if finished is not None:
-        return finished
-    with shared.store.transaction() as connection:
-        return finishing.finish_late(connection, unwritten, shared.timing)
+    try:
+        with shared.store.brief() as link:
+            finished = finishing.finish(link, unwritten, shared.timing)
+        if finished is not None:
+            return finished
+        with shared.store.transaction() as connection:
+            return finishing.finish_late(connection, unwritten, shared.timing)
+    except StoreUnavailable:
+        if isinstance(unwritten, Taken):
+            raise
+        return None  # a retry would not find step 7's turn: what is recorded goes on from step 5

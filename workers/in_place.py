@@ -27,6 +27,7 @@ from celery.utils import uuid
 from celery.worker import state
 from celery.worker.request import Request
 from celery.worker.state import task_reserved
+from kombu.exceptions import OperationalError
 
 from execution.faultpoints import reach
 from execution.settings import current
@@ -209,9 +210,11 @@ def start(worker: Any, links: Sequence[dict[str, Any]], handed: object) -> bool:
 
     False where it has to be a message; so it becomes if the pool ends before it has begun.
     """
-    app, consumer = worker.app, worker.consumer
-    queue = links[-1]["options"]["queue"]
-    if consumer is None or not isinstance(worker.pool, TaskPool) or not _serves(app, queue):
+    app, consumer, link = worker.app, worker.consumer, links[-1]
+    if consumer is None or not isinstance(worker.pool, TaskPool):
+        return False
+    # A worker that is about to start has sessions and a pool, and tasks that cannot run yet.
+    if app.tasks[link["task"]].__trace__ is None or not _serves(app, link["options"]["queue"]):
         return False
     before = _Before(app, consumer.hostname, consumer.event_dispatcher, consumer.connection_errors)
     try:
@@ -221,13 +224,21 @@ def start(worker: Any, links: Sequence[dict[str, Any]], handed: object) -> bool:
 
     def end(future: Future[None]) -> None:
         if future.cancelled():
-            *rest, link = links
-            app.signature(link).apply_async(chain=rest)
+            _send_instead(app, links)
         elif (error := future.exception()) is not None:  # no task's: those end in their request
             structlog.get_logger().error("chain in place failed", error=repr(error))
 
     begun.f.add_done_callback(end)
     return True
+
+
+def _send_instead(app: Celery, links: Sequence[dict[str, Any]]) -> None:
+    """While the worker stops: it must not be held up, and recovery sends what is lost here."""
+    *rest, link = links
+    try:
+        app.signature(link).apply_async(chain=rest, retry=False)
+    except OperationalError as error:
+        structlog.get_logger().warning("not sent on", task=link["task"], error=str(error))
 
 
 def _ended(result: object) -> None:

@@ -35,7 +35,7 @@ class Recorder:
         self._wake = wake
 
     def claim(self, channel: int | None) -> list[Attempt]:
-        """Take over waiting orders that nobody alive watches, where it has a channel only its."""
+        """Take over waiting orders that nobody alive watches; see `sessions.adopt`."""
         with within("adopt"), self._context.store.transaction() as connection:
             found = sessions.adopt(
                 connection,

@@ -1,7 +1,8 @@
 """Steps 4 or 5 to 7, where a venue's executions are plain, in one statement (see `in_one`).
 
-Two kinds come here: an order that its venue has filled in its first answer (`Taken`), and one that
-rested until executions of it were heard and recorded (`Rested`).
+Two kinds come here: an order that its venue has filled in its first answer (`Taken`), of which
+nothing is recorded yet, and one whose first executions are recorded (`Rested`, since mostly it
+rested at its venue until they were heard).
 """
 
 from __future__ import annotations
@@ -136,8 +137,8 @@ def _finished(table: str, guard: str, reported: str, source: str) -> transitions
 
 
 _TOLD = ("execution_id", "quantity", "price", "executed_at", "commission", "commission_currency")
-# The position is moved by what was told, and the fill made of what is recorded: it may have been
-# recorded before, with less (a commission may be told later).
+# Order and position are moved by what was told, and the fill is made of what is recorded: that may
+# have been recorded before, with less (a commission may be told later).
 _AS_TOLD = f"""
     {first_fills.NOTHING_ELSE_HEARD}
     AND (SELECT count(*) FROM execution_reports r
@@ -148,6 +149,7 @@ _AS_TOLD = f"""
             AND (r.commission, r.commission_currency)
                 IS NOT DISTINCT FROM (t.commission, t.commission_currency)) = :heard
 """
+_RESTED = transitions.Also(guard=_AS_TOLD, parts=first_fills.PLAIN.parts)
 _FINISHED: dict[tuple[type[Unwritten], str], transitions.Also] = {
     (Taken, table): _finished(table, _NOTHING_HEARD, _REPORTED, "reported") for table in _TABLES
 } | {
@@ -169,7 +171,13 @@ def finish(link: Link, unwritten: Unwritten, timing: Timing) -> Order | None:
         return None
     decided, told, parameters = _decided(unwritten, heard, timing)
     filled = decided[-1][0]
-    moved = transitions.Change(filled.state, Step.UPDATE_POSITIONS, completes=True, due=timing.step)
+    moved = transitions.Change(
+        filled.state,
+        Step.UPDATE_POSITIONS,
+        completes=True,
+        due=timing.step,
+        reason=filled.reason,  # of one that the venue ended short
+    )
     position = Position(held.quantity, held.average_price, held.realised_pnl, held.commission)
     rows = []
     for execution, row in zip(heard, told.rows, strict=True):
@@ -185,7 +193,6 @@ def finish(link: Link, unwritten: Unwritten, timing: Timing) -> Order | None:
             parameters={
                 **parameters,
                 "running": json.dumps(rows),
-                "told": json.dumps([_as_told(execution) for execution in heard]),
                 **positions.move_parameters(order, position, heard[-1].executed_at),
             },
             more_events=[
@@ -199,10 +206,13 @@ def finish(link: Link, unwritten: Unwritten, timing: Timing) -> Order | None:
 
 
 def finish_late(connection: Connection, unwritten: Unwritten, timing: Timing) -> Order | None:
-    """The same where the position must be folded anew, or made; None as `finish` says."""
+    """The same where the position must be folded anew, or made.
+
+    None, and nothing done, when anything was heard of the order meanwhile, or otherwise.
+    """
     order = unwritten.order
     decided, _, parameters = _decided(unwritten, _in_order(unwritten), timing)
-    also = _TAKEN if isinstance(unwritten, Taken) else first_fills.PLAIN
+    also = _TAKEN if isinstance(unwritten, Taken) else _RESTED
     try:
         written = transitions.apply_all(
             connection, order, decided, also=also, parameters=parameters
@@ -249,4 +259,5 @@ def _decided(
     changes.append(filled)
     now = time.monotonic()
     decided = [(change, now - at) for change, at in zip(changes, unwritten.times, strict=True)]
+    parameters["told"] = json.dumps([_as_told(execution) for execution in heard])
     return decided, told, parameters | told.parameters

@@ -34,7 +34,10 @@ _UNAPPLIED = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An order with all that was heard of it and is not applied."""
+    """An order with all that its venue tells of it.
+
+    When `order.unapplied` is as many as `executions`, these are what is recorded and not applied.
+    """
 
     order: Order
     executions: tuple[Execution, ...]

@@ -1,4 +1,4 @@
-"""Steps 2 to 5 as transactions: an order comes into being, is sent, waits, is settled."""
+"""Steps 3 to 5 as transactions: an order is sent, waits, is settled."""
 
 from __future__ import annotations
 

@@ -33,12 +33,14 @@ def store(database_url: str) -> Iterator[Store]:
     store.close()
 
 
-def heard(store: Store, order: Order, *told: Execution) -> Heard:
+def heard(store: Store, order: Order, *told: Execution, ended: OrderState | None = None) -> Heard:
     """The order with what its venue says of it, recorded."""
     filled = sum((one.quantity for one in told), Decimal(0))
+    working = OrderState.FILLED if filled == order.quantity else OrderState.PARTIALLY_FILLED
     said = VenueOrder(
         broker_order_id="1",
-        state=OrderState.FILLED if filled == order.quantity else OrderState.PARTIALLY_FILLED,
+        state=ended or working,
+        reason="no more at this price" if ended else None,
         symbol=order.symbol,
         side=order.side,
         quantity=order.quantity,
@@ -88,12 +90,22 @@ def told(order: Order, parts: list[tuple[str, str]], paid: dict[str, Any]) -> li
     ]
 
 
-@pytest.mark.parametrize("parts", [[("3", "100")], [("1", "100"), ("2", "101.5")], [("1", "99")]])
+@pytest.mark.parametrize(
+    ("parts", "ended"),
+    [
+        ([("3", "100")], None),
+        ([("1", "100"), ("2", "101.5")], None),
+        ([("1", "99")], None),
+        ([("1", "99")], OrderState.EXPIRED),
+        ([("1", "99"), ("1", "98")], OrderState.CANCELLED),
+    ],
+)
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("paid", [{}, PAID])
 def test_same_as_step_by_step(
     store: Store,
     parts: list[tuple[str, str]],
+    ended: OrderState | None,
     held: bool,  # noqa: FBT001 - parametrized
     paid: dict[str, Any],
 ) -> None:
@@ -105,7 +117,7 @@ def test_same_as_step_by_step(
             first = submitted(store, account=account, side="SELL", quantity="5")
             apply(store, first, trade(first, "y", "5", "90"))
         order = submitted(store, account=account)
-        found = heard(store, order, *told(order, parts, paid))
+        found = heard(store, order, *told(order, parts, paid), ended=ended)
         if not together:
             done: Order | None = by_steps(store, found)
         elif held:
@@ -174,12 +186,13 @@ def test_busted_meanwhile(store: Store, found: Heard) -> None:
     assert_untouched(store, found)
 
 
-def test_recorded_otherwise(store: Store, found: Heard) -> None:
-    """What is recorded is what counts: told with a commission, it was recorded without one."""
-    said = Heard(found.order, tuple(replace(one, **PAID) for one in found.executions))
-    assert at_once(store, said) is None
-    assert count(store, "fills WHERE commission IS NOT NULL") == 0
-    assert late(store, said) is not None  # it folds what is recorded
+@pytest.mark.parametrize("other", [PAID, {"price": Decimal(99)}, {"quantity": Decimal(2)}])
+def test_recorded_otherwise(store: Store, found: Heard, other: dict[str, Any]) -> None:
+    """What was recorded before is what counts, and the long way reads it."""
+    assert_untouched(
+        store, Heard(found.order, tuple(replace(one, **other) for one in found.executions))
+    )
+    by_steps(store, found)
     with store.statement() as connection:
         row = connection.execute(text("SELECT quantity, commission FROM positions")).one()
     assert (row.quantity, row.commission) == (6, 0)

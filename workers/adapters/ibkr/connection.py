@@ -227,6 +227,7 @@ class Line:
         """Every position of every account."""
         held: Sequence[Any] = await self._ask(self._ib.reqPositionsAsync)
         (await self.room()).client.cancelPositions()
+        self.check()  # what TWS told after it lost IB's servers may be old
         return held
 
     async def account_values(self) -> Sequence[Any]:
