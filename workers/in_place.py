@@ -210,7 +210,7 @@ def start(worker: Any, links: Sequence[dict[str, Any]], handed: object) -> bool:
 
     False where it has to be a message; so it becomes if the pool ends before it has begun.
     """
-    app, consumer, link = worker.app, worker.consumer, links[-1]
+    app, consumer, link = worker.app, getattr(worker, "consumer", None), links[-1]
     if consumer is None or not isinstance(worker.pool, TaskPool):
         return False
     # A worker that is about to start has sessions and a pool, and tasks that cannot run yet.

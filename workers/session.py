@@ -30,9 +30,7 @@ from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.faultpoints import reach
 from execution.intake import new_id
-from execution.store import (
-    sessions,
-)
+from execution.store import sessions
 from execution.store.first_fills import Heard
 from workers import quoting, reconciling
 from workers.context import Context
