@@ -591,6 +591,16 @@ async def test_the_line_to_ib_is_lost() -> None:
 
 
 @on_a_loop
+async def test_positions_told_without_ib_are_not_believed() -> None:
+    """Asked before 1100 is heard and answered after it, they may be old."""
+    async with running() as gateway, connected(gateway) as broker:
+        assert await broker.positions() == []
+        gateway.say(CONNECTION_LOST)
+        with pytest.raises(BrokerUnavailable):
+            await broker.positions()
+
+
+@on_a_loop
 async def test_lost_and_restored_before_anybody_looks() -> None:
     """News may be missing all the same: the watch ends, and health is not good before a look."""
     async with running() as gateway, connected(gateway) as broker:
