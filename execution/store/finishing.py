@@ -244,15 +244,7 @@ def _decided(
         reported = orders.reported_by(unwritten.said)
         changes.append(replace(taken, attempt={**taken.attempt, **reported}))
         order = transitions.foreseen(order, changes[-1])
-        parameters = reports.parameters(
-            heard,
-            broker=order.broker,
-            environment=order.environment,
-            account=order.account,
-            mode=order.execution_mode,
-            order_id=order.order_id,
-            attempt_id=order.attempt.attempt_id,
-        )
+        parameters = reports.parameters_of(order, heard)
     changes.append(orders.hearing(order, timing))
     order = transitions.foreseen(order, changes[-1])
     filled, told = first_fills.plan(order, heard, timing.step)

@@ -202,15 +202,7 @@ def acknowledged(
     if not news.executions:
         now = apply(link, order, change, _ACKNOWLEDGED, parameters)
     else:
-        parameters |= reports.parameters(
-            news.executions,
-            broker=order.broker,
-            environment=order.environment,
-            account=order.account,
-            mode=order.execution_mode,
-            order_id=order.order_id,
-            attempt_id=order.attempt.attempt_id,
-        )
+        parameters |= reports.parameters_of(order, news.executions)
         now = apply(link, order, change, _ACKNOWLEDGED_WITH_EXECUTIONS, parameters)
     if now is None or not first_word:
         return now

@@ -16,16 +16,7 @@ from execution.store.statements import Link, Prepared
 
 def record(link: Link, order: Order, executions: Iterable[Execution]) -> int:
     """Record executions of an order's current attempt; returns how many were new."""
-    return _insert(
-        link,
-        executions,
-        broker=order.broker,
-        environment=order.environment,
-        account=order.account,
-        mode=order.execution_mode,
-        order_id=order.order_id,
-        attempt_id=order.attempt.attempt_id,
-    )
+    return _insert(link, executions, **_about(order))
 
 
 def record_from_venue(
@@ -116,6 +107,22 @@ def parameters(
         "report_order_id": order_id,
         "report_attempt_id": attempt_id,
         "reports": json.dumps(rows),
+    }
+
+
+def parameters_of(order: Order, executions: Iterable[Execution]) -> dict[str, Any]:
+    """`parameters` for executions of an order's current attempt."""
+    return parameters(executions, **_about(order))
+
+
+def _about(order: Order) -> dict[str, Any]:
+    return {
+        "broker": order.broker,
+        "environment": order.environment,
+        "account": order.account,
+        "mode": order.execution_mode,
+        "order_id": order.order_id,
+        "attempt_id": order.attempt.attempt_id,
     }
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from execution.domain.lifecycle import Step
 from execution.domain.mapping import ExchangeMapper
+from execution.domain.orders import Order
 from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import executions, orders, positions, reports, transitions
@@ -135,10 +136,9 @@ def test_cancelled_in_part(store: Store) -> None:
     assert order.average_price == 101
 
 
-def test_news_of_an_order_that_moved(store: Store) -> None:
-    """News comes back with the order as it was read; should it have moved since, that is seen."""
-    order = submitted(store)
-    said = VenueOrder(
+def filled(order: Order) -> VenueOrder:
+    """The order as its venue has it after one execution of all of it."""
+    return VenueOrder(
         broker_order_id="1",
         state=OrderState.FILLED,
         symbol=order.symbol,
@@ -147,6 +147,12 @@ def test_news_of_an_order_that_moved(store: Store) -> None:
         filled_quantity=order.quantity,
         executions=(trade(order, "a", str(order.quantity), "100"),),
     )
+
+
+def test_news_of_an_order_that_moved(store: Store) -> None:
+    """News comes back with the order as it was read; should it have moved since, that is seen."""
+    order = submitted(store)
+    said = filled(order)
     moved = replace(order, version=order.version - 1)  # read before somebody else's change
     with store.transaction() as connection:
         stale = orders.news(connection, moved, said, TIMING.step)
@@ -161,15 +167,7 @@ def test_news_of_an_order_that_moved(store: Store) -> None:
 def test_news_is_gone_on_with(store: Store) -> None:
     """What news makes of an order is what is read of it afterwards."""
     order = submitted(store)
-    said = VenueOrder(
-        broker_order_id="1",
-        state=OrderState.FILLED,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=order.quantity,
-        filled_quantity=order.quantity,
-        executions=(trade(order, "a", str(order.quantity), "100"),),
-    )
+    said = filled(order)
     with store.transaction() as connection:
         now = orders.news(connection, order, said, TIMING.step)
         read = transitions.load(connection, order.order_id)
