@@ -39,11 +39,16 @@ class Execution(BaseModel):
 
 
 class Placed(BaseModel):
-    """The order that a PLACE made: its tickets, oldest first, and the lots still open."""
+    """The order that a PLACE made: its tickets, oldest first, and the lots still open.
+
+    `price` is the one in force for a pending order; None for any other, and before the terminal
+    has shown the ticket.
+    """
 
     state: str
     tickets: list[int]
     open_lots: str | None
+    price: str | None
 
 
 class Command(BaseModel):

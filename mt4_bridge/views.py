@@ -169,7 +169,7 @@ def _placed(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any] 
         return None
     parts = chain(connection, row["ticket"])
     if not parts:
-        return {"state": "SUBMITTED", "tickets": [row["ticket"]], "open_lots": None}
+        return {"state": "SUBMITTED", "tickets": [row["ticket"]], "open_lots": None, "price": None}
     last = parts[-1]
     if last["type"] in MARKET_TYPES:
         state = "FILLED"
@@ -183,4 +183,5 @@ def _placed(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any] 
         "state": state,
         "tickets": [part["ticket"] for part in parts],
         "open_lots": plain(still_open),
+        "price": None if last["type"] in MARKET_TYPES else last["open_price"],
     }

@@ -46,7 +46,11 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
-    """An order as the venue holds it, with every execution the venue has for it."""
+    """An order as the venue holds it, with every execution the venue has for it.
+
+    `limit_price` and `stop_price` are those in force at the venue now; None where the order has
+    none or the venue does not show it.
+    """
 
     broker_order_id: str
     state: OrderState
@@ -56,6 +60,8 @@ class VenueOrder:
     filled_quantity: Decimal = Decimal(0)
     venue_order_id: str | None = None
     reason: str | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     executions: tuple[Execution, ...] = field(default=())
 
 

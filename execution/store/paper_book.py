@@ -94,7 +94,8 @@ def _told(which: str) -> Prepared:
     return Prepared(
         f"""
         SELECT o.venue_order_id, o.state, o.reason, o.symbol, o.side, o.quantity,
-            o.filled_quantity,
+            o.filled_quantity, CAST(o.terms ->> 'limit_price' AS numeric) AS limit_price,
+            CAST(o.terms ->> 'stop_price' AS numeric) AS stop_price,
             coalesce((SELECT jsonb_agg(jsonb_build_object(
                 'execution_id', e.execution_id, 'quantity', e.quantity::text,
                 'price', e.price::text, 'executed_at', e.executed_at) ORDER BY e.executed_at,
@@ -284,6 +285,8 @@ def _venue_order(order: Any, executions: Iterable[Mapping[str, Any]]) -> VenueOr
         side=Side(order.side),
         quantity=order.quantity,
         filled_quantity=order.filled_quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
         executions=tuple(
             Execution(
                 execution_id=item["execution_id"],

@@ -129,8 +129,11 @@ async def test_c420_modify(harness: VenueHarness, broker: Broker) -> None:
     order = await broker.submit(attempt)
     change = Modification(quantity=2 * harness.lot, limit_price=Decimal(94))
     changed = await broker.modify(attempt, change)
+    found = await broker.find(attempt)
     (held,) = (await harness.ledger()).orders
-    assert changed.quantity == 2 * harness.lot
+    assert found is not None
+    for shown in (changed, found):
+        assert (shown.quantity, shown.limit_price) == (2 * harness.lot, Decimal(94))
     assert changed.broker_order_id == order.broker_order_id
     assert (held.venue_order_id, held.quantity, held.limit_price) == (
         attempt.venue_order_id,
@@ -219,9 +222,9 @@ async def test_c427_modify_refused(harness: VenueHarness, broker: Broker) -> Non
     await broker.submit(attempt)
     await harness.arm(FaultKind.REJECT, on="modify")
     with pytest.raises(BrokerRejected):
-        await broker.modify(attempt, Modification(quantity=2 * harness.lot))
+        await broker.modify(attempt, Modification(2 * harness.lot, limit_price=Decimal(94)))
     (order,) = await broker.open_orders()
-    assert order.quantity == attempt.quantity
+    assert (order.quantity, order.limit_price) == (attempt.quantity, attempt.limit_price)
     assert order.state is OrderState.SUBMITTED
 
 
@@ -242,7 +245,7 @@ async def test_c430_move(harness: VenueHarness, broker: Broker) -> None:
     before = await broker.find(attempt)
     await harness.set_price("88", "89")
     after = await broker.find(attempt)
-    assert changed.state is OrderState.SUBMITTED
+    assert (changed.state, changed.limit_price) == (OrderState.SUBMITTED, Decimal(90))
     assert before is not None
     assert before.state is OrderState.SUBMITTED
     assert after is not None
@@ -256,3 +259,17 @@ async def test_c431_move_too_late(harness: VenueHarness, broker: Broker) -> None
     await broker.submit(attempt)
     with pytest.raises(BrokerRejected):
         await broker.modify(attempt, Modification(limit_price=Decimal(90)))
+
+
+@needs(FaultKind.REJECT, Ability.MOVES)
+async def test_c432_move_refused(harness: VenueHarness, broker: Broker) -> None:
+    """C432: an order whose move was refused is shown at the price it had."""
+    attempt = resting(harness)
+    await broker.submit(attempt)
+    await harness.arm(FaultKind.REJECT, on="modify")
+    with pytest.raises(BrokerRejected):
+        await broker.modify(attempt, Modification(limit_price=Decimal(90)))
+    found = await broker.find(attempt)
+    (order,) = await broker.open_orders()
+    assert found is not None
+    assert (found.limit_price, order.limit_price) == (attempt.limit_price, attempt.limit_price)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from execution.domain.errors import BrokerUnavailable
 from execution.domain.ports import Broker
-from execution.domain.vocabulary import OrderState
+from execution.domain.vocabulary import OrderState, OrderType
 from simulators.faults import FaultKind
 
 from .harness import Ability, Trait, VenueHarness, has_trait, needs, new_attempt, resting
@@ -124,3 +126,38 @@ async def test_c311_held_fill(harness: VenueHarness, broker: Broker) -> None:
     assert held.state is OrderState.SUBMITTED
     assert found is not None
     assert found.state is OrderState.FILLED
+
+
+PRICES = {
+    OrderType.LIMIT: (Decimal(95), None),
+    OrderType.STOP: (None, Decimal(110)),
+    OrderType.STOP_LIMIT: (Decimal(111), Decimal(110)),
+}
+
+
+async def _shows_its_prices(harness: VenueHarness, broker: Broker, order_type: OrderType) -> None:
+    limit, stop = PRICES[order_type]
+    attempt = new_attempt(harness, order_type=order_type, limit_price=limit, stop_price=stop)
+    submitted = await broker.submit(attempt)
+    found = await broker.find(attempt)
+    (working,) = await broker.open_orders()
+    assert found is not None
+    for shown in (submitted, found, working):
+        assert (shown.limit_price, shown.stop_price) == (limit, stop)
+
+
+async def test_c312_limit_is_shown(harness: VenueHarness, broker: Broker) -> None:
+    """C312: a working order is shown with the limit it works at."""
+    await _shows_its_prices(harness, broker, OrderType.LIMIT)
+
+
+@needs(OrderType.STOP)
+async def test_c313_stop_is_shown(harness: VenueHarness, broker: Broker) -> None:
+    """C313: so is the price of a stop."""
+    await _shows_its_prices(harness, broker, OrderType.STOP)
+
+
+@needs(OrderType.STOP_LIMIT)
+async def test_c314_stop_and_limit_are_shown(harness: VenueHarness, broker: Broker) -> None:
+    """C314: and both of a STOP_LIMIT."""
+    await _shows_its_prices(harness, broker, OrderType.STOP_LIMIT)

@@ -37,6 +37,7 @@ def opened(book: Book, **changes: Any) -> None:
         "orderRef": "ref",
         "account": "DU1",
         "action": "BUY",
+        "orderType": "LMT",
         "totalQuantity": 10.0,
         "lmtPrice": 95.0,
         "auxPrice": 0.0,
@@ -327,3 +328,25 @@ def test_news_is_told_once(book: Book) -> None:
     book.take_news()
     book.commission(SimpleNamespace(execId="a.01", commission=1.0, currency="USD"))
     assert list(book.take_news()) == [entry]
+
+
+@pytest.mark.parametrize(
+    ("order_type", "limit", "stop"),
+    [
+        ("LMT", "95", None),
+        ("LOC", "95", None),
+        ("STP", None, "90"),
+        ("STP LMT", "95", "90"),
+        # The auxPrice of a trail is how far it follows.
+        ("TRAIL", None, None),
+        ("MKT", None, None),
+    ],
+)
+def test_prices_by_order_type(
+    book: Book, order_type: str, limit: str | None, stop: str | None
+) -> None:
+    """An openOrder's lmtPrice and auxPrice are prices for some order types only."""
+    opened(book, orderType=order_type, lmtPrice=95.0, auxPrice=90.0)
+    shown = book.order(book.working()[0])
+    expected = [None if price is None else Decimal(price) for price in (limit, stop)]
+    assert [shown.limit_price, shown.stop_price] == expected

@@ -340,8 +340,14 @@ def _order(item: Json) -> VenueOrder:
         filled_quantity=decimal(item["filled_quantity"]),
         venue_order_id=item["venue_order_id"],
         reason=item["reason"],
+        limit_price=_price(item["limit_price"]),
+        stop_price=_price(item["stop_price"]),
         executions=tuple(_execution(report) for report in item["executions"]),
     )
+
+
+def _price(text: str | None) -> Decimal | None:
+    return None if text is None else decimal(text)
 
 
 def _execution(item: Json) -> Execution:

@@ -120,6 +120,9 @@ def order(item: Json, symbol: str, trades: Iterable[Execution] = ()) -> VenueOrd
         filled_quantity=decimal(item["executedQty"]),
         venue_order_id=str(item["clientOrderId"]),
         reason=_REASONS.get(item["status"]),
+        # A price of zero is how Binance writes that there is none.
+        limit_price=decimal(item.get("price", "0")) or None,
+        stop_price=decimal(item.get("stopPrice", "0")) or None,
         executions=tuple(trades),
     )
 

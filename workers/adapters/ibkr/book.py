@@ -16,9 +16,8 @@ from typing import Any
 
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import OrderState, Side
-from workers.adapters.ibkr import outcomes
+from workers.adapters.ibkr import orders, outcomes
 from workers.adapters.ibkr.fills import Fill, Fills, decimal, effective, revised
-from workers.adapters.ibkr.orders import good_till
 from workers.adapters.ibkr.outcomes import Outcome
 
 FILLED, INACTIVE = "Filled", "Inactive"
@@ -48,6 +47,7 @@ class Entry:
     symbol: str = ""
     side: Side = Side.BUY
     quantity: Decimal = Decimal(0)
+    order_type: str = ""
     limit_price: Decimal | None = None
     aux_price: Decimal | None = None
     good_till: str = ""
@@ -95,7 +95,7 @@ class Entry:
     def _cancelled(self, now: datetime, *, refused: bool) -> OrderState:
         if refused and not self.cancel_asked:
             return OrderState.REJECTED
-        until = good_till(self.good_till)
+        until = orders.good_till(self.good_till)
         if until is not None and until <= now and not self.cancel_asked:
             return OrderState.EXPIRED
         return OrderState.CANCELLED
@@ -119,6 +119,8 @@ class Entry:
             filled_quantity=self.filled_quantity,
             venue_order_id=self.ref or None,
             reason=self.reason() if state.is_final else None,
+            limit_price=self.limit_price if self.order_type in orders.LIMITED else None,
+            stop_price=self.aux_price if self.order_type in orders.STOPPED else None,
             executions=tuple(reports),
         )
 
@@ -236,6 +238,7 @@ class Book:
         entry = self._entry(int(order.permId), int(order.clientId), order_id, str(order.orderRef))
         self._describe(entry, contract, order)
         entry.quantity = decimal(order.totalQuantity)
+        entry.order_type = str(order.orderType)
         entry.limit_price, entry.aux_price = decimal(order.lmtPrice), decimal(order.auxPrice)
         self.highest_id = max(self.highest_id, order_id)
         if not entry.status:

@@ -25,6 +25,11 @@ cover the rest, so type 1, which cancels it, would leave that bare. Without the 
 could fill.
 """
 
+LIMITED = frozenset({"LMT", "STP LMT", "LOC"})
+"""TWS's order types whose lmtPrice is a limit."""
+STOPPED = frozenset({"STP", "STP LMT"})
+"""TWS's order types whose auxPrice is a stop; a trail's is an amount."""
+
 _ON_CLOSE = frozenset({OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE})
 
 

@@ -150,7 +150,7 @@ def order(command: Json, symbol: str, at: Market, currency: str) -> VenueOrder:
     """
     if command["outcome"] == "UNKNOWN":
         raise OutcomeUnknown("the terminal is finding out what became of it")
-    request = command["request"]
+    request, placed = command["request"], command["order"] or {}
     filled = at.units(command["filled_lots"])
     executions = tuple(execution(item, symbol, at, currency) for item in command["executions"])
     state = _state(command)
@@ -165,6 +165,8 @@ def order(command: Json, symbol: str, at: Market, currency: str) -> VenueOrder:
         filled_quantity=filled,
         venue_order_id=str(command["id"]),
         reason=command["reason"],
+        limit_price=_price("LIMIT", request.get("order_type"), placed.get("price")),
+        stop_price=_price("STOP", request.get("order_type"), placed.get("price")),
         executions=executions,
     )
 
@@ -203,7 +205,14 @@ def pending(item: Json, at: Market) -> VenueOrder:
         side=Side(item["side"]),
         quantity=at.units(item["lots"]),
         venue_order_id=item["order_id"],
+        limit_price=_price("LIMIT", item["order_type"], item["open_price"]),
+        stop_price=_price("STOP", item["order_type"], item["open_price"]),
     )
+
+
+def _price(of: str, order_type: str | None, price: str | None) -> Decimal | None:
+    """A pending order's one price, for the type `of`; None for an order of another type."""
+    return decimal(price) if order_type == of and price is not None else None
 
 
 def positions(tickets: Sequence[Json], markets: Mapping[str, Market]) -> list[VenuePosition]:
