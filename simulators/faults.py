@@ -49,6 +49,8 @@ class FaultKind(StrEnum):
     """The commission comes `seconds` after its execution, or when the fault is cleared."""
     LOCATE = "locate"
     """A sale waits for shares to borrow, for `seconds` or until the fault is cleared."""
+    REFUSAL_ENDS = "refusal_ends"
+    """A change that the venue never makes is refused, and its order ends with the refusal."""
     AMBIGUOUS = "ambiguous"
     """A description that fits one instrument fits a second one, too."""
 

@@ -17,6 +17,8 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         asset_classes=frozenset({AssetClass.EQUITY, AssetClass.OPTION, AssetClass.FUTURE}),
         # A takeover begins only when TWS has accepted the same clientId, which fences the old one.
         absence_proven_after=timedelta(0),
+        # TWS refuses it: 10326 when the change names the group, 10327 when it does not.
+        changes_in_group=False,
         brackets=True,
     ),
     BrokerName.MT4: Capabilities(

@@ -97,11 +97,12 @@ class Capabilities:
     `absence_proven_after` is how long after `send_by` the venue's "no such order" is proof.
     `hedging` venues hold opposite positions side by side, netting ones do not. `modifies` names
     what of a working order changes in place; anything else is a cancel and a new attempt for
-    what is left. `brackets` says that children may follow an order there, `late_executions` that
-    the venue may report executions of orders that are over or not ours, `positions` that it holds
-    positions by symbol (a spot venue has balances by currency instead). `post_only` orders rest or
-    are refused; without `trail_amounts` trails are in percent only. `ids_once`: what the venue has
-    heard under an id and not done it never does under that id.
+    what is left. Without `changes_in_group` nothing of an order with `one_cancels_other` does.
+    `brackets` says that children may follow an order there, `late_executions` that the venue
+    may report executions of orders that are over or not ours, `positions` that it holds
+    positions by symbol (a spot venue has balances by currency instead). `post_only` orders rest
+    or are refused; without `trail_amounts` trails are in percent only. `ids_once`: what the
+    venue has heard under an id and not done it never does under that id.
     """
 
     order_types: frozenset[OrderType]
@@ -110,6 +111,7 @@ class Capabilities:
     absence_proven_after: timedelta
     hedging: bool = False
     modifies: frozenset[str] = ALL_TERMS
+    changes_in_group: bool = True
     brackets: bool = False
     late_executions: bool = True
     positions: bool = True

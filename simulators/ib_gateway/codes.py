@@ -1,6 +1,6 @@
 """The message codes this gateway sends, with TWS's own words.
 
-Source: the TWS API's table of message codes; those from 10000 up are told by its users only.
+Source: the TWS API's table of message codes ("Error Handling", IBKR Campus, read November 2026).
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ FRACTION = Code(
     "Fractional-sized order cannot be placed via API. Please use desktop version of TWS to revise"
     " your order.",
 )
+OCA_REVISION = Code(10326, "OCA group revision is not allowed.")
+OCA_TYPE_REVISION = Code(10327, "OCA group type revision is not allowed.")
 TIF_SET = Code(10349, "Order TIF was set to DAY based on order preset.")
 
 # What POST /connectivity can say, with the words that go with each.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from simulators.faults import Fault
+from simulators.faults import Fault, FaultKind
 from simulators.ib_gateway import entry
 from simulators.ib_gateway.codes import (
     CANCEL_ENDED,
@@ -23,7 +23,13 @@ from simulators.ib_gateway.contracts import Contract
 from simulators.ib_gateway.hours import day_ends, is_open, next_open
 from simulators.ib_gateway.linking import Links
 from simulators.ib_gateway.matching import Matcher, waiting_type
-from simulators.ib_gateway.records import API_CANCELLED, TIMED, UNTRANSMITTED, Order
+from simulators.ib_gateway.records import (
+    API_CANCELLED,
+    CANCELLED_BY_TRADER,
+    TIMED,
+    UNTRANSMITTED,
+    Order,
+)
 from simulators.ib_gateway.register import Register
 from simulators.ib_gateway.requests import PlaceOrder
 from simulators.ib_gateway.risk import Risk
@@ -83,7 +89,7 @@ class Desk:
         parent = self._parent(order)
         if parent is not None:
             order.parent_perm_id = parent.perm_id
-            order.oca_group = order.oca_group or self._links.group_of_children(parent)
+            order.oca_group = order.oca_group or order.family_group
         order.state, order.accepted = UNTRANSMITTED, False
         self.register.use_id(order.client_id, order.order_id)
         self.register.file(order)
@@ -103,7 +109,19 @@ class Desk:
         self.register.commit()
 
     def modify(self, order: Order, wanted: Order, *, transmit: bool) -> None:
-        """Change a live order in place. Refusal leaves it as it was."""
+        """Change a live order in place. Refusal leaves it as it was, unless a fault ends it."""
+        try:
+            entry.check_group(order, wanted.oca_group)
+        except Refusal as refusal:
+            if not self.register.faults.take(
+                FaultKind.REFUSAL_ENDS,
+                "modify",
+                symbol=order.symbol,
+                venue_order_id=order.venue_order_id,
+            ):
+                raise
+            self.end(order, "CANCELLED", refusal.text, refusal.code)
+            return
         entry.change(order, wanted)
         self.register.touch(order)
         if order.state == UNTRANSMITTED:
@@ -136,10 +154,10 @@ class Desk:
         self.register.commit()
 
     def cancel(self, order: Order) -> None:
-        """Cancel an order on its client's request. Refusal 10148 when it is over by now."""
+        """Cancel an order as its client or a person asks. Refusal 10148 when it is over by now."""
         if not (order.is_working or order.state == UNTRANSMITTED):
             raise CANCEL_ENDED.refusal(order.order_id, order.status)
-        self._end(order, "CANCELLED", "cancelled on request", completed="Cancelled by Trader")
+        self._end(order, "CANCELLED", "cancelled on request", completed=CANCELLED_BY_TRADER)
         self.register.commit()
 
     def cancel_all(self) -> None:
@@ -237,10 +255,10 @@ class Desk:
         register = self.register
         parent = register.orders.get(order.parent_perm_id)
         order.accepted_at = register.clock()
-        reason = None
-        if parent is None:
+        reason = self._links.objection(order)
+        if reason is None and parent is None:
             reason = self.risk.objection(order)
-        elif parent.state == "REJECTED":
+        elif parent is not None and parent.state == "REJECTED":
             reason = "The parent order was rejected."
         if reason is not None:
             self.refuse(order, REJECTED.refusal(reason))

@@ -13,6 +13,8 @@ from simulators.ib_gateway.codes import (
     MIN_TICK,
     NO_ACCOUNT,
     NOT_THE_ORDER,
+    OCA_REVISION,
+    OCA_TYPE_REVISION,
     REJECTED,
     UNSUPPORTED_TYPE,
     ZERO_SIZE,
@@ -114,6 +116,19 @@ def change(order: Order, wanted: Order) -> None:
         if name == "stop_price" and (order.triggered or wanted.stop_price is None):
             continue
         setattr(order, name, getattr(wanted, name))
+
+
+def check_group(order: Order, asked: str) -> None:
+    """Refuse a change of a group's member: 10326 when it names a group, 10327 when it names none.
+
+    TWS has its own group for a bracket's children: a change that names none is made.
+    Sources: the codes' names in IB's table; field reports of changes refused either way
+    (nautilus_trader #2978, September 2025; of 170 changes in April 2026 none was made).
+    """
+    if asked:
+        raise OCA_REVISION.refusal()
+    if order.oca_group and order.oca_group != order.family_group:
+        raise OCA_TYPE_REVISION.refusal()
 
 
 def _time_in_force(request: PlaceOrder, order_type: str) -> str:

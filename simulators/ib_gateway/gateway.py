@@ -51,6 +51,7 @@ SUPPORTED = frozenset(
         FaultKind.LATE_REJECT,
         FaultKind.LATE_COMMISSION,
         FaultKind.LOCATE,
+        FaultKind.REFUSAL_ENDS,
         FaultKind.AMBIGUOUS,
     }
 )

@@ -8,7 +8,8 @@ POST /orders         an order made by hand at TWS: {"symbol", "side", "quantity"
 POST /orders/modify  change an order by hand: {"venue_order_id" | "broker_order_id", "quantity"?,
                      "limit_price"?, "stop_price"?}
 POST /orders/cancel  end an order: {"venue_order_id" | "broker_order_id", "state"?, "reason"?,
-                     "code"?}; REJECTED is told as 201 or as `code`, the others as 202
+                     "code"?, "by_hand"?}; REJECTED is told as 201 or as `code`, the others as
+                     202; what a person cancels at TWS (`by_hand`) takes its OCA group along
 POST /liquidity      {"symbol", "size", "slice"?}: how much trades at the price (null: any amount),
                      and how much in one execution
 POST /open, /close   the opening or closing auction: {"symbol", "price"?}, else at the middle
@@ -120,7 +121,10 @@ class _Strings:
         if state not in _ENDS or not isinstance(code, int | None):
             raise ValueError(f"state must be one of {', '.join(sorted(_ENDS))} and code a number")
         reason = body.get("reason", f"{state.lower()} by the venue")
-        self._desk.end(order, state, reason, code)
+        if body.get("by_hand"):
+            self._desk.cancel(order)
+        else:
+            self._desk.end(order, state, reason, code)
         return order.as_json()
 
     def liquidity(self, body: Body) -> Body:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_FLOOR, Decimal
 
 from simulators.ib_gateway.matching import Matcher
-from simulators.ib_gateway.records import UNTRANSMITTED, Order
+from simulators.ib_gateway.records import CANCELLED_BY_TRADER, UNTRANSMITTED, Order
 from simulators.ib_gateway.register import Register
 
 _CANCEL_ALL = 1
@@ -26,6 +26,20 @@ class Links:
         """The orders that wait for a parent or work in its stead."""
         return [order for order in self._register.children(parent) if order.is_working]
 
+    def objection(self, order: Order) -> str | None:
+        """Why an order comes too late for its group; None when it does not.
+
+        Sources: 201 and these words for a group that has filled were seen at TWS in April 2026;
+        that a name serves once, cancelled or executed, is in the TWS Users' Guide, "Create a
+        One-Cancels-All (OCA) Order". How TWS words the latter is a guess.
+        """
+        for other in self._register.group(order):
+            if other.state == "FILLED":
+                return "OCA group is already filled."
+            if other.completed == CANCELLED_BY_TRADER:
+                return "OCA group is already cancelled."
+        return None
+
     def after_fill(self, order: Order, size: Decimal, leaves: Decimal) -> None:
         """A fill activates the children and shrinks or ends the rest of the group."""
         for child in self.children(order):
@@ -41,7 +55,11 @@ class Links:
                 self._reduce(other, size, leaves)
 
     def after_end(self, order: Order, *, by_client: bool) -> None:
-        """What never filled takes its children along; of a group that a client named, all go."""
+        """What never filled takes its children along; a member its client cancels, its group.
+
+        One that the system cancels or refuses, or that expires, leaves its group as it is.
+        Source: IBKR Campus glossary, "One-Cancels-All (OCA) Order", revised January 2023.
+        """
         for child in self._register.children(order):
             if not (child.is_working or child.state == UNTRANSMITTED):
                 continue
@@ -53,19 +71,9 @@ class Links:
             for other in self._others(order):
                 self._end(other, "CANCELLED", "")
 
-    def group_of_children(self, parent: Order) -> str:
-        """The group that a bracket's children are in, unless they name one."""
-        return str(parent.perm_id)
-
     def _others(self, order: Order) -> list[Order]:
-        if not order.oca_group:
-            return []
-        return [
-            other
-            for other in self._register.working.values()
-            if other is not order
-            and (other.oca_group, other.account) == (order.oca_group, order.account)
-        ]
+        group = self._register.group(order)
+        return [other for other in group if other is not order and other.is_working]
 
     def _reduce(self, other: Order, size: Decimal, leaves: Decimal) -> None:
         """Take the share that was filled off another order of the group."""

@@ -27,6 +27,7 @@ STOPS = frozenset({"STOP", "STOP_LIMIT", "TRAILING_STOP"})
 ON_CLOSE = frozenset({"MARKET_ON_CLOSE", "LIMIT_ON_CLOSE"})
 UNTRANSMITTED = "UNTRANSMITTED"
 API_CANCELLED = "API_CANCELLED"
+CANCELLED_BY_TRADER = "Cancelled by Trader"
 # What an order waits for that the clock alone can bring.
 TIMED = frozenset({"hours", "time"})
 _TWS_STATES = {
@@ -90,6 +91,11 @@ class Order(ledger.Order):
         if self.cancelling and self.is_working:
             return "PendingCancel"
         return _TWS_STATES.get(self.state, self.told)
+
+    @property
+    def family_group(self) -> str:
+        """The group that TWS puts a bracket's child in if it names none; empty for other orders."""
+        return str(self.parent_perm_id) if self.parent_perm_id else ""
 
     @property
     def why_held(self) -> str:

@@ -60,6 +60,7 @@ class Register:
         self._by_key: dict[tuple[int, int], Order] = {}
         self._by_ref: defaultdict[str, list[Order]] = defaultdict(list)
         self._children: defaultdict[int, list[Order]] = defaultdict(list)
+        self._groups: defaultdict[tuple[str, str], list[Order]] = defaultdict(list)
         self._trades_of: defaultdict[int, list[Trade]] = defaultdict(list)
         self._index: dict[str, Trade] = {}
         self._next_ids: dict[int, int] = {}
@@ -91,6 +92,10 @@ class Register:
     def children(self, parent: Order) -> list[Order]:
         """The orders that name another as their parent."""
         return self._children.get(parent.perm_id, [])
+
+    def group(self, order: Order) -> list[Order]:
+        """Every order that was ever in an order's OCA group, itself included."""
+        return self._groups[order.account, order.oca_group] if order.oca_group else []
 
     def trades_of(self, order: Order) -> list[Trade]:
         """Every report of an order's executions, oldest first."""
@@ -141,6 +146,8 @@ class Register:
             self._children[order.parent_perm_id].append(order)
         if order.venue_order_id:
             self._by_ref[order.venue_order_id].append(order)
+        if order.oca_group:
+            self._groups[order.account, order.oca_group].append(order)
         self.touch(order)
 
     def bind(self, order: Order, order_id: int) -> None:
@@ -221,18 +228,16 @@ class Register:
         self._tell(Topic.ERROR, order, messages.error(order.order_id, code, text))
 
     def tell_end(self, order: Order, reason: str, code: int | None = None) -> None:
-        """That an order is over without being filled, and why."""
-        if order.status == "Inactive":
-            number, text = code or REJECTED.number, reason
-            if number == REJECTED.number:
-                text = REJECTED.text.format(reason)
-            self.tell_error(order, number, text)
-            self.tell_both(order)
-            return
-        if self.options.cancel_status_first:
+        """That an order is over without being filled, and why: 201, 202 or `code`."""
+        refused = order.status == "Inactive"
+        usual = REJECTED if refused else CANCELLED
+        text = usual.text.format(reason) if code in {None, usual.number} else reason
+        if not refused and self.options.cancel_status_first:
             self.tell_status(order)
-        self.tell_error(order, CANCELLED.number, CANCELLED.text.format(reason))
-        if not self.options.cancel_status_first:
+        self.tell_error(order, code or usual.number, text)
+        if refused:
+            self.tell_both(order)
+        elif not self.options.cancel_status_first:
             self.tell_status(order)
 
     def tell_execution(self, trade: Trade) -> None:

@@ -409,14 +409,109 @@ async def test_one_cancels_all(kind: int) -> None:
         await status(second, "Cancelled")
 
 
+async def grouped(client: Any, **terms: Any) -> tuple[Any, Any]:
+    """Two orders of one named group: a limit at 95 and a stop at 120."""
+    group: dict[str, Any] = {"ocaGroup": "both", "ocaType": 2} | terms
+    first = await status(client.placeOrder(spy(), order(**group)), "Submitted")
+    stop = order("STP", auxPrice=120.0, **group)
+    second = await status(client.placeOrder(spy(), stop), "PreSubmitted")
+    return first, second
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3])
+@pytest.mark.parametrize("by_hand", [False, True])
 @on_a_loop
-async def test_group_cancelled_together() -> None:
-    """Cancelling one of a named group cancels the others."""
+async def test_group_cancelled_together(*, kind: int, by_hand: bool) -> None:
+    """A member that its client or a person cancels takes its group along, of whatever type."""
     async with running() as gateway, connected(gateway) as client:
-        first = await status(client.placeOrder(spy(), order(ocaGroup="both")), "Submitted")
-        second = await status(client.placeOrder(spy(), order(ocaGroup="both")), "Submitted")
-        client.cancelOrder(first.order)
+        first, second = await grouped(client, ocaType=kind)
+        if by_hand:
+            one = {"broker_order_id": str(first.order.permId), "by_hand": True}
+            await control(gateway, "POST", "orders/cancel", one)
+        else:
+            client.cancelOrder(first.order)
+        await status(first, "Cancelled")
         await status(second, "Cancelled")
+
+
+@pytest.mark.parametrize("state", ["CANCELLED", "REJECTED", "EXPIRED"])
+@on_a_loop
+async def test_a_member_that_the_system_ends(state: str) -> None:
+    """It leaves the others of its group as they are."""
+    async with running() as gateway, connected(gateway) as client:
+        first, second = await grouped(client)
+        one = {"broker_order_id": str(first.order.permId), "state": state}
+        await control(gateway, "POST", "orders/cancel", one)
+        await status(first, "Inactive" if state == "REJECTED" else "Cancelled")
+        await client.reqCurrentTimeAsync()
+        assert second.orderStatus.status == "PreSubmitted"
+        assert [row["state"] for row in held(gateway)] == [state, "SUBMITTED"]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@on_a_loop
+async def test_too_late_for_a_group(*, filled: bool) -> None:
+    """A group that is over takes no more orders: its name serves once."""
+    async with running() as gateway, connected(gateway) as client:
+        first, _ = await grouped(client)
+        if filled:
+            price(gateway, "94", "95")
+        else:
+            client.cancelOrder(first.order)
+        await status(first, "Filled" if filled else "Cancelled")
+        late = client.placeOrder(spy(), order("STP", auxPrice=120.0, ocaGroup="both"))
+        await status(late, "Inactive")
+        assert f"already {'filled' if filled else 'cancelled'}" in client.errors[-1][2]
+        assert held(gateway)[2:] == []
+
+
+def change(trade: Any, **terms: Any) -> Any:
+    """The order of a trade once more, with other terms: not the one that ib_insync keeps."""
+    names = ("orderId", "permId", "action", "tif", "orderType")
+    fields = {name: getattr(trade.order, name) for name in names}
+    fields |= {"totalQuantity": 100.0, "auxPrice": 120.0}
+    return ibi.Order(**(fields | terms))
+
+
+@pytest.mark.parametrize(
+    ("group", "code"),
+    [({"ocaGroup": "both", "ocaType": 2}, 10326), ({"ocaGroup": "new"}, 10326), ({}, 10327)],
+)
+@pytest.mark.parametrize("ends", [False, True])
+@on_a_loop
+async def test_a_change_within_a_group(group: dict[str, Any], code: int, *, ends: bool) -> None:
+    """It is refused, whether it names the group or not; some have seen the order end by that."""
+    async with running() as gateway, connected(gateway) as client:
+        _, second = await grouped(client)
+        if ends:
+            gateway.faults.arm({"kind": "refusal_ends", "on": "modify"})
+        client.placeOrder(spy(), change(second, auxPrice=125.0, **group))
+        await until(lambda: codes(client) == [code])
+        await client.reqCurrentTimeAsync()
+        rows = held(gateway)
+        assert [row["state"] for row in rows] == ["SUBMITTED", "CANCELLED" if ends else "SUBMITTED"]
+        assert rows[1]["stop_price"] == "120"
+
+
+@on_a_loop
+async def test_a_change_into_a_group() -> None:
+    """An order that is in no group does not get into one either."""
+    async with running() as gateway, connected(gateway) as client:
+        stop = order("STP", auxPrice=120.0)
+        trade = await status(client.placeOrder(spy(), stop), "PreSubmitted")
+        client.placeOrder(spy(), change(trade, ocaGroup="late"))
+        await until(lambda: codes(client) == [10326])
+        assert held(gateway)[0]["oca_group"] == ""
+
+
+@on_a_loop
+async def test_a_change_of_a_bracket() -> None:
+    """A bracket's child is in a group of TWS's own: a change that names none is made."""
+    async with running() as gateway, connected(gateway) as client:
+        _, _, stop = await bracketed(client)
+        stop.order.auxPrice = 91.0
+        client.placeOrder(spy(), stop.order)
+        await until(lambda: held(gateway)[2]["stop_price"] == "91")
 
 
 @on_a_loop

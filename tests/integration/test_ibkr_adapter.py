@@ -723,6 +723,27 @@ async def test_one_group() -> None:
 
 
 @on_a_loop
+async def test_no_change_within_a_group() -> None:
+    """TWS would refuse it, and may cancel the order with that: it is not even sent."""
+    async with running() as gateway, connected(gateway) as broker:
+        stop = attempt(
+            side=Side.SELL,
+            order_type=OrderType.STOP,
+            stop_price=Decimal(90),
+            one_cancels_other=UUID(int=9),
+        )
+        await broker.submit(stop)
+        gateway.faults.arm(fault(FaultKind.REFUSAL_ENDS, on="modify"))
+        with pytest.raises(BrokerRejected, match="OCA group") as refusal:
+            await broker.modify(stop, Modification(stop_price=Decimal(91)))
+        assert refusal.value.scope is RejectionScope.ORDER
+        found = await broker.find(stop)
+        assert found is not None
+        assert found.state is OrderState.SUBMITTED
+        assert gateway.faults.as_json()["fired"] == {"refusal_ends": 0}
+
+
+@on_a_loop
 async def test_quotes_of_several_and_of_what_has_none() -> None:
     """What has no market, or no data for us, is left out; nothing streams on."""
     async with running() as gateway, connected(gateway) as broker:

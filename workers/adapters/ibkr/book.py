@@ -51,6 +51,7 @@ class Entry:
     limit_price: Decimal | None = None
     aux_price: Decimal | None = None
     good_till: str = ""
+    group: str = ""
     status: str = ""
     filled: Decimal = Decimal(0)
     why_held: str = ""
@@ -358,6 +359,7 @@ class Book:
         entry.symbol = self._symbol_of(contract)
         entry.side = Side.BUY if order.action == "BUY" else Side.SELL
         entry.good_till = str(order.goodTillDate)
+        entry.group = str(order.ocaGroup)
 
     def _is_ours(self, account: str) -> bool:
         return account in {"", self._account}

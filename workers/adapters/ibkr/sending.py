@@ -122,6 +122,10 @@ class Sending:
     ) -> VenueOrder:
         """Send the order again under its id, with other terms. A refused change leaves it alive."""
         self._check_time(change.send_by)
+        if attempt.one_cancels_other is not None or entry.group:
+            # Some have seen the order end with the refusal (nautilus_trader #2978), so it is not
+            # even asked for.
+            raise BrokerRejected("TWS changes no order that is in an OCA group", code="OCA_GROUP")
         contract = (await self._contracts.qualified(attempt.instrument)).fields
         terms = {name: getattr(change, name) for name in change.names()}
         fields = orders.fields(replace(attempt, **terms), self._account)
