@@ -42,6 +42,7 @@ def opened(book: Book, **changes: Any) -> None:
         "lmtPrice": 95.0,
         "auxPrice": 0.0,
         "goodTillDate": "",
+        "ocaGroup": "",
     }
     order_id, status = changes.pop("order_id", ORDER_ID), changes.pop("status", "PreSubmitted")
     book.open_order(
@@ -85,6 +86,7 @@ def completed(book: Book, said: str, words: str, filled: float, left: float) -> 
         totalQuantity=left,
         filledQuantity=filled,
         goodTillDate="",
+        ocaGroup="",
     )
     state = SimpleNamespace(status=said, completedStatus=words)
     book.completed_order(SimpleNamespace(symbol="SPY"), order, state)
