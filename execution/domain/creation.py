@@ -58,7 +58,7 @@ def make_order(
         "requested_quantity": request.quantity,
         "limit_price": terms.limit_price,
         "stop_price": terms.stop_price,
-        "trail_amount": request.trail_amount,
+        "trail_amount": terms.trail_amount,
         "trail_percent": terms.trail_percent,
         "take_profit_price": request.take_profit_price,
         "stop_loss_price": request.stop_loss_price,
@@ -92,6 +92,7 @@ def terms_of(order: OrderRequest | Attempt) -> Terms:
         quantity=order.quantity,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        trail_amount=order.trail_amount,
         trail_percent=order.trail_percent,
     )
 

@@ -25,8 +25,8 @@ class TradingRules:
 
     Quantities are in the instrument's units, prices in its currency, notionals (quantity times
     price) in its currency. `market_*` hold for orders that trade at the market instead of those
-    without the prefix. Trails are in percent, in steps of `trail_step`. `tradable` False: the venue
-    lists it and takes no order for it just now.
+    without the prefix. `*_trail` and `trail_step` are about trails in percent. `tradable` False:
+    the venue lists it and takes no order for it just now.
 
     Where the step depends on the price, `price_steps` are pairs of a price and the step that holds
     from there on, the lowest first; they count instead of `price_step`.
@@ -87,11 +87,12 @@ class Terms:
     quantity: Decimal
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
 
     def differs(self, other: Terms) -> dict[str, Decimal]:
         """What of `other` is another number here."""
-        names = ("quantity", "limit_price", "stop_price", "trail_percent")
+        names = ("quantity", "limit_price", "stop_price", "trail_amount", "trail_percent")
         return {
             name: getattr(self, name)
             for name in names
@@ -114,6 +115,7 @@ def fit(terms: Terms, rules: TradingRules, reference_price: Decimal | None, venu
         quantity=_quantity(terms, rules, venue),
         limit_price=_price("limit_price", terms.limit_price, terms.side, rules, venue),
         stop_price=_price("stop_price", terms.stop_price, terms.side, rules, venue),
+        trail_amount=_trail_amount(terms.trail_amount, rules, venue),
         trail_percent=_trail(terms.trail_percent, rules, venue),
     )
     _check_notional(fitted, rules, reference_price, venue)
@@ -197,6 +199,22 @@ def _trail(asked: Decimal | None, rules: TradingRules, venue: str) -> Decimal | 
             f"trail_percent: {plain(asked)} is above {venue}'s maximum of {plain(most)}"
         )
     return trail
+
+
+def _trail_amount(asked: Decimal | None, rules: TradingRules, venue: str) -> Decimal | None:
+    """A trail rounds down, as one in percent does, to the smallest step that any price has.
+
+    It is a distance, so no price says which of several steps holds for it.
+    """
+    steps = [step for _, step in rules.price_steps] or [rules.price_step]
+    step = _least(steps)
+    if asked is None or step is None:
+        return asked
+    amount = _rounded(asked, step, ROUND_FLOOR)
+    if amount <= 0:
+        smallest = plain(step)
+        raise RequestRefused(f"trail_amount: {plain(asked)} is below {venue}'s step of {smallest}")
+    return amount
 
 
 def _check_notional(

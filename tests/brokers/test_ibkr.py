@@ -164,6 +164,26 @@ def test_a_limit_on_gbtc(fleet: Fleet) -> None:
     agree(fleet, order, 1)
 
 
+def test_a_trail_by_amount_is_fitted_to_the_step(fleet: Fleet) -> None:
+    """TWS takes no auxPrice off the tick (110), of a trail neither."""
+    name = new_id("trail")
+    place(
+        fleet,
+        name,
+        side="SELL",
+        order_type="TRAILING_STOP",
+        trail_amount="5.123",
+        time_in_force="GTC",
+        on_failure="wait",
+    )
+    order = fleet.await_state(name, "SUBMITTED", "REJECTED")
+    assert (order["state"], order["trail_amount"]) == ("SUBMITTED", Decimal("5.12"))
+    (there,) = held(fleet, order)
+    assert Decimal(there["trail_amount"]) == Decimal("5.12")
+    fleet.client.cancel(name)
+    fleet.await_state(name, "CANCELLED")
+
+
 @pytest.mark.parametrize(
     ("symbol", "quantity", "multiplier"), [(OPTION, "2", 100), (FUTURE, "3", 50)]
 )

@@ -80,6 +80,10 @@ def test_a_stop_never_triggers_later(side: Side, price: str) -> None:
             Terms(Side.SELL, OrderType.TRAILING_STOP, D(1), trail_percent=D(21)),
             "trail_percent: 21 is above BINANCE's maximum of 20",
         ),
+        (
+            Terms(Side.SELL, OrderType.TRAILING_STOP, D(1), trail_amount=D("0.009")),
+            "trail_amount: 0.009 is below BINANCE's step of 0.01",
+        ),
     ],
 )
 def test_what_it_does_not_take_is_named(terms: Terms, words: str) -> None:
@@ -87,6 +91,23 @@ def test_what_it_does_not_take_is_named(terms: Terms, words: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         fit(terms, RULES, D(65000), "BINANCE")
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "amount"),
+    [
+        (RULES, "1.23"),
+        (replace(RULES, price_step=None), "1.239"),
+        # A distance has no price of its own: the smallest step of all.
+        (replace(RULES, price_steps=((D(0), D("0.05")), (D(3), D("0.1")))), "1.2"),
+    ],
+)
+def test_a_trail_by_amount_rounds_down(rules: TradingRules, amount: str) -> None:
+    """The stop follows no further away than was asked."""
+    asked = Terms(Side.SELL, OrderType.TRAILING_STOP, D(1), trail_amount=D("1.239"))
+    fitted = fit(asked, rules, None, "IBKR")
+    assert fitted.trail_amount == D(amount)
+    assert fitted.differs(asked) == ({"trail_amount": D(amount)} if amount != "1.239" else {})
 
 
 def test_what_is_not_traded_now_is_refused() -> None:
