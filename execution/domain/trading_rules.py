@@ -206,8 +206,7 @@ def _trail_amount(asked: Decimal | None, rules: TradingRules, venue: str) -> Dec
 
     It is a distance, so no price says which of several steps holds for it.
     """
-    steps = [step for _, step in rules.price_steps] or [rules.price_step]
-    step = _least(steps)
+    step = _least([step for _, step in rules.price_steps]) or rules.price_step
     if asked is None or step is None:
         return asked
     amount = _rounded(asked, step, ROUND_FLOOR)
