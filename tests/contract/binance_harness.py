@@ -76,7 +76,7 @@ class BinanceHarness(ControlledHarness):
     )
     balances: ClassVar[Mapping[str, str]] = {"USDT": "1000.50", "BTC": "0.12345678"}
     clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
-    answer_seconds: ClassVar[float] = 0.3
+    answer_seconds: ClassVar[float] = 0.6
     _tls: ssl.SSLContext | None = None
 
     def simulator(self, port: int, control_port: int) -> BinanceVenue:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from execution.domain.errors import BrokerUnavailable
 from execution.domain.ports import Broker
 
-from .harness import VenueHarness, has_all
+from .harness import VenueHarness, eventually, has_all
 from .paper_harness import PaperHarness
 
 
@@ -91,8 +92,16 @@ def broker(harness: VenueHarness, runner: asyncio.Runner) -> Iterator[Broker]:
 
 @pytest.fixture
 def impatient(harness: VenueHarness, runner: asyncio.Runner) -> Iterator[Broker]:
-    """A connected adapter that soon gives up on an answer."""
+    """A connected adapter that soon gives up on an answer, though not while it connects."""
     broker = harness.adapter(impatient=True)
-    runner.run(broker.connect())
+
+    async def connected() -> bool:
+        try:
+            await broker.connect()
+        except BrokerUnavailable:
+            return False
+        return True
+
+    runner.run(eventually(connected))
     yield broker
     runner.run(broker.close())

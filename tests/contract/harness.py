@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -224,6 +224,17 @@ def resting(harness: VenueHarness, **changes: Any) -> Attempt:
     """A LIMIT order to BUY one lot at 95, which rests in the market of 99 and 101."""
     limit = {"order_type": OrderType.LIMIT, "limit_price": Decimal(95)}
     return new_attempt(harness, **(limit | changes))
+
+
+def doubling(seconds: float) -> Iterator[float]:
+    """Spans to try a case with, ever longer: on a busy machine the first may be too short.
+
+    AssertionError when none up to the deadline was long enough.
+    """
+    while seconds < DEADLINE_SECONDS:
+        yield seconds
+        seconds *= 2
+    raise AssertionError(f"nothing came in time within {DEADLINE_SECONDS:g} s")
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:

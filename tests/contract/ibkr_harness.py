@@ -124,7 +124,7 @@ class IbkrHarness(ControlledHarness):
     )
     balances: ClassVar[Mapping[str, str]] = {"USD": "1000.50", "EUR": "12.34"}
     clock_step: ClassVar[timedelta] = timedelta(seconds=1.1)
-    answer_seconds: ClassVar[float] = 0.3
+    answer_seconds: ClassVar[float] = 0.6
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

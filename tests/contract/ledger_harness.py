@@ -53,7 +53,7 @@ class LedgerHarness(ControlledHarness):
         "BTC": "0.123456789012345678",
     }
     clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
-    answer_seconds: ClassVar[float] = 0.3
+    answer_seconds: ClassVar[float] = 0.6
 
     def simulator(self, port: int, control_port: int) -> LedgerVenue:
         options = VenueOptions(duplicate_ids=self.duplicate_ids, account=self.account)

@@ -97,7 +97,7 @@ class PaperHarness:
         "BTC": "0.123456789012345678",
     }
     clock_step: ClassVar[timedelta] = timedelta(milliseconds=2)
-    answer_seconds: ClassVar[float] = 0.3
+    answer_seconds: ClassVar[float] = 0.6
     database_url: ClassVar[str]
 
     def __init__(self, folder: Path) -> None:
