@@ -78,7 +78,6 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None
             on_failure=request.on_failure,
             reduces_risk=request.reduce_only,
             statuses=lambda: sessions.statuses(link, settings.session_timeout),
-            now=now,
             grace=settings.lost_connection_grace,
         )
         rules = shared.rules.get(link, route.requested_broker, instrument.symbol)

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -35,11 +35,6 @@ _TRADED_SECONDS = 15.0
 PAPER_POLL_INTERVAL = timedelta(milliseconds=250)
 
 
-def utc_now() -> datetime:
-    """The process's clock."""
-    return datetime.now(UTC)
-
-
 def build(
     broker: BrokerName, context: Context, client_ids: ClientIds | None = None
 ) -> Broker | str:
@@ -51,7 +46,7 @@ def build(
         return _paper(context)
     ledger = context.settings.ledger_broker_url
     if ledger and broker in _stood_in_for(context.settings):
-        return _ledger(broker, ledger, context.settings)
+        return _ledger(broker, ledger, context)
     if broker is BrokerName.IBKR:
         return _ibkr(context, client_ids)
     return _LIVE[broker](context)
@@ -81,13 +76,14 @@ def _paper(context: Context) -> Broker:
         ExchangeCalendars(),
         account=settings.default_account,
         poll_interval=PAPER_POLL_INTERVAL,
-        clock=utc_now,
+        clock=context.clock,
     )
 
 
-def _ledger(broker: BrokerName, url: str, settings: Settings) -> Broker:
+def _ledger(broker: BrokerName, url: str, context: Context) -> Broker:
     from workers.adapters.ledger import LedgerAdapter  # noqa: PLC0415
 
+    settings = context.settings
     if settings.execution_environment is not Environment.PRACTICE:
         raise ConfigurationError("LEDGER_BROKER_URL names a simulator: it is for practice only")
     return LedgerAdapter(
@@ -96,7 +92,7 @@ def _ledger(broker: BrokerName, url: str, settings: Settings) -> Broker:
         account=settings.default_account,
         timeout=settings.broker_call_timeout,
         poll_interval=min(POLL_INTERVAL, settings.ledger_poll_interval),
-        clock=utc_now,
+        clock=context.clock,
     )
 
 
@@ -129,6 +125,7 @@ def _ibkr(context: Context, client_ids: ClientIds | None = None) -> Broker | str
         timeout=settings.broker_call_timeout,
         order_ids=_OrderIds(context),
         zone=ZoneInfo(settings.ibkr_timezone),
+        clock=context.clock,
     )
 
 
@@ -204,6 +201,7 @@ def _binance(context: Context) -> Broker | str:
         absence_proven_after=settings.binance_absence_wait,
         traded=_traded(context, BrokerName.BINANCE),
         is_real=is_real,
+        clock=context.clock,
     )
 
 

@@ -67,6 +67,7 @@ class Heart:
         while not self._stopping.is_set():
             try:
                 with self._context.store.transaction() as connection:
+                    self._context.clock.read(connection)
                     if not opened:
                         worker = f"{socket.gethostname()}:{os.getpid()}"
                         sessions.open_session(connection, self._session_id, self._broker, worker)

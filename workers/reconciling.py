@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import text
 
 from execution.domain.errors import BrokerUnavailable, ConfigurationError, OutcomeUnknown
 from execution.domain.orders import Order
@@ -29,6 +28,7 @@ from execution.domain.reconciliation import (
 from execution.domain.reports import Account, VenueOrder, VenuePosition
 from execution.domain.vocabulary import BrokerName, Environment
 from execution.store import reconciling, stamp
+from execution.store.clock import database_time
 from workers.context import Context
 
 T = TypeVar("T")
@@ -58,8 +58,8 @@ async def ask(question: Coroutine[Any, Any, T], within: timedelta) -> T:
 
 def since(context: Context, broker: BrokerName) -> datetime:
     """From when on a venue is asked for executions: before anybody last listened there."""
-    now = datetime.now(UTC)
     with context.store.transaction() as connection:
+        now = database_time(connection)
         served = reconciling.last_served(connection, broker) or now
     return min(served, now - AT_LEAST) - OVERLAP
 
@@ -193,7 +193,7 @@ def _stamp(context: Context, broker: BrokerName, account: Account) -> timedelta:
             except ConfigurationError as error:
                 raise BrokerUnavailable(str(error)) from None
         before = datetime.now(UTC)
-        there: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        there = database_time(connection)
         after = datetime.now(UTC)
     if there < before:
         return there - before

@@ -95,7 +95,7 @@ class BrokerSession:
         self._log = structlog.get_logger().bind(broker=broker.value)
         self._status = SessionStatus.DOWN
         self._detail: str | None = "starting"
-        self._down_since = datetime.now(UTC)
+        self._down_since = time.monotonic()
         self._waiting: dict[str, Attempt] = {}
         self._last_said: dict[str, tuple[object, ...]] = {}
         self._verified = -_VERIFY_EVERY
@@ -211,7 +211,7 @@ class BrokerSession:
         """How long there has been no connection; zero while there is one."""
         if self._status is SessionStatus.LIVE_READY:
             return timedelta(0)
-        return datetime.now(UTC) - self._down_since
+        return timedelta(seconds=time.monotonic() - self._down_since)
 
     @property
     def detail(self) -> str | None:
@@ -435,7 +435,7 @@ class BrokerSession:
         if status != self._status or detail != self._detail:
             self._log.info("connection", status=status.value, detail=detail)
         if status is not SessionStatus.LIVE_READY and self._status is SessionStatus.LIVE_READY:
-            self._down_since = datetime.now(UTC)
+            self._down_since = time.monotonic()
         self._status, self._detail = status, detail
 
     def turned(self) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import redis
 
 from execution.arbitrage.knowledge import Knowledge
-from execution.arbitrage.moving import Mover, utc_now
+from execution.arbitrage.moving import Mover
 from execution.arbitrage.plan import Plan, plan
 from execution.arbitrage.sending import Messages
 from execution.arbitrage.watching import Watch
@@ -37,7 +38,7 @@ def assemble(
     """Raises ConfigurationError, or RequestRefused for a symbol that is none."""
     mapper = ExchangeMapper(settings.symbol_overrides)
     intake = Intake(store, mapper, settings.step_deadline)
-    planned = plan(settings, mapper, utc_now())
+    planned = plan(settings, mapper, datetime.now(UTC))
     knowledge = Knowledge(
         quotes=QuoteCache(client),
         lending=LendingCache(client),

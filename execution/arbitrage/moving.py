@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -26,17 +26,13 @@ from execution.faultpoints import reach
 from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.store import groups
+from execution.store.clock import database_time
 from execution.store.engine import Store
 from execution.store.groups import Stored
 
 LATE_FOR = timedelta(days=1)
 """How long a group that is over is still looked at: a venue may tell of an execution late."""
 _MOST_MOVES = 10
-
-
-def utc_now() -> datetime:
-    """The process's clock."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Mover:
     knowledge: Knowledge
     messages: Messages
     plan: Plan
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[Connection], datetime] = database_time
 
     def once(self) -> int:
         """Move on every group that can be; how many changed. StoreUnavailable."""
@@ -71,7 +67,7 @@ class Mover:
             stored = groups.load(connection, group_id, lock=True)
             if stored is None:
                 return False
-            group, now = stored.group, self.clock()
+            group, now = stored.group, self.clock(connection)
             plan = self.plan.for_pair(stored.pair, self.mapper, now.date())
             around = self.knowledge.surroundings(connection, plan, group.mode, now)
             decision = decide(group, around)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from execution.arbitrage import sending
 from execution.arbitrage.knowledge import Knowledge
-from execution.arbitrage.moving import Mover, utc_now
+from execution.arbitrage.moving import Mover
 from execution.arbitrage.plan import Plan
 from execution.arbitrage.sending import Messages
 from execution.domain.arbitrage.detector import NavArbitrageDetector
@@ -25,6 +25,7 @@ from execution.domain.reports import Quote
 from execution.faultpoints import reach
 from execution.intake import Intake
 from execution.store import arbitrage, groups
+from execution.store.clock import database_time
 from execution.store.engine import Store
 from execution.store.groups import Stored
 
@@ -54,11 +55,12 @@ class Watch:
     messages: Messages
     mover: Mover
     plan: Plan
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[Connection], datetime] = database_time
 
     def once(self) -> Look:
         """Look once. Raises StoreUnavailable or EventsUnavailable; then nothing was done."""
-        now = self.clock()
+        with self.store.transaction() as connection:
+            now = self.clock(connection)
         look = self._look(now)
         plan = self.plan
         with self.store.transaction() as connection:

@@ -27,6 +27,7 @@ from execution.events.publisher import Publisher
 from execution.settings import Settings
 from execution.store import alerts, groups, reading
 from execution.store import arbitrage as observations
+from execution.store.clock import database_time
 from execution.store.engine import Store
 from execution.store.groups import Stored
 from execution.supervisor.control import connected_settings
@@ -100,8 +101,9 @@ def _arbitrage(store: Store) -> Iterator[tuple[Arbitrage, Store, Settings]]:
 
 
 def _shown(found: Arbitrage, store: Store, limit: int) -> dict[str, Any]:
-    plan, now = found.plan, datetime.now(UTC)
+    plan = found.plan
     with store.transaction() as connection:
+        now = database_time(connection)
         current = groups.unfinished(connection, plan.pair)
         newest = groups.newest(connection, plan.pair, _SHOWN_GROUPS)
         earlier = [groups.load(connection, group_id) for group_id in newest]

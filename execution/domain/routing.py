@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from execution.domain.vocabulary import (
@@ -39,10 +39,11 @@ class BrokerStatus:
     """What the database says of a broker: its best session and its breaker.
 
     `status` None means that no worker of it has ever been heard of, or none of late.
+    `standing_for` is how long the status has been so, by the database's clock.
     """
 
     status: SessionStatus | None
-    since: datetime | None
+    standing_for: timedelta | None
     detail: str | None
     breaker: BreakerState
 
@@ -62,7 +63,7 @@ class Route:
         return ExecutionMode.PAPER if self.broker is BrokerName.PAPER else ExecutionMode.LIVE
 
 
-def why_unavailable(status: BrokerStatus, now: datetime, grace: timedelta) -> str | None:
+def why_unavailable(status: BrokerStatus, grace: timedelta) -> str | None:
     """Why a broker cannot take an order now; None when it can, or may within the grace.
 
     A worker that is not heard of is no reason here: the order waits in its queue, and recovery
@@ -72,10 +73,9 @@ def why_unavailable(status: BrokerStatus, now: datetime, grace: timedelta) -> st
         return status.detail or "no credentials"
     if status.breaker is not BreakerState.CLOSED:
         return "circuit breaker open"
-    if status.status is SessionStatus.DOWN and status.since is not None:
-        down_for = now - status.since
-        if down_for > grace:
-            return f"connection down for {down_for.total_seconds():.0f} s: {status.detail}"
+    down_for = status.standing_for if status.status is SessionStatus.DOWN else None
+    if down_for is not None and down_for > grace:
+        return f"connection down for {down_for.total_seconds():.0f} s: {status.detail}"
     return None
 
 
@@ -97,7 +97,6 @@ def decide(
     on_failure: OnFailure,
     reduces_risk: bool,
     statuses: Callable[[], Mapping[BrokerName, BrokerStatus]],
-    now: datetime,
     grace: timedelta,
 ) -> Route:
     """Route an order by its asset class, the settings and what the database says of the broker.
@@ -109,7 +108,7 @@ def decide(
         return Route(live, BrokerName.PAPER, Verdict.PAPER, "FORCE_PAPER_TRADING is set")
     if wants_paper:
         return Route(BrokerName.PAPER, BrokerName.PAPER, Verdict.PAPER)
-    reason = why_unavailable(statuses()[live], now, grace)
+    reason = why_unavailable(statuses()[live], grace)
     if reason is None:
         return Route(live, live, Verdict.LIVE)
     reason = f"{live}: {reason}"

@@ -18,23 +18,25 @@ def failed(
     Every failure shows in `total_failures`; only those that `counts` (the venue's health, not one
     order's fault) bring the breaker nearer to opening.
     """
-    row = connection.execute(
+    opened = connection.execute(
         text(
             """
-            UPDATE breakers SET total_failures = total_failures + 1, reason = :reason,
+            WITH before AS (
+                SELECT broker, state = 'CLOSED' AND :counts AND failures + 1 >= :threshold AS opens
+                FROM breakers WHERE broker = :broker FOR UPDATE
+            )
+            UPDATE breakers b SET total_failures = total_failures + 1, reason = :reason,
                 failures = failures + CASE WHEN :counts THEN 1 ELSE 0 END,
-                state = CASE WHEN state = 'CLOSED' AND :counts AND failures + 1 >= :threshold
-                    THEN 'OPEN' ELSE state END,
-                opened_at = CASE WHEN state = 'CLOSED' AND :counts AND failures + 1 >= :threshold
-                    THEN clock_timestamp() ELSE opened_at END,
+                state = CASE WHEN opens THEN 'OPEN' ELSE state END,
+                opened_at = CASE WHEN opens THEN clock_timestamp() ELSE opened_at END,
                 updated_at = clock_timestamp()
-            WHERE broker = :broker
-            RETURNING state = 'OPEN' AND opened_at = updated_at AS opened
+            FROM before WHERE b.broker = before.broker
+            RETURNING opens
             """
         ),
         {"broker": broker, "reason": reason, "counts": counts, "threshold": threshold},
     ).scalar_one()
-    return bool(row)
+    return bool(opened)
 
 
 def succeeded(connection: Connection, broker: BrokerName) -> None:

@@ -66,7 +66,8 @@ def close_session(connection: Connection, session_id: UUID) -> None:
 
 _STATUSES = Prepared(
     """
-    SELECT b.broker, b.state AS breaker, s.status, s.since, s.detail
+    SELECT b.broker, b.state AS breaker, s.status, s.detail,
+        clock_timestamp() - s.since AS standing_for
     FROM breakers b LEFT JOIN LATERAL (
         SELECT status, since, detail FROM broker_sessions
         WHERE broker = b.broker AND (status = 'NO_CREDENTIALS' OR (ended_at IS NULL
@@ -88,7 +89,7 @@ def statuses(link: Link, timeout: timedelta) -> dict[BrokerName, BrokerStatus]:
     return {
         BrokerName(row.broker): BrokerStatus(
             SessionStatus(row.status) if row.status else None,
-            row.since,
+            row.standing_for,
             row.detail,
             BreakerState(row.breaker),
         )

@@ -79,8 +79,8 @@ class Desk:
             **settings,
         }
         self.all: Arbitrage = assemble(load(**values), store, self._client, self.sent)
-        self.mover: Mover = replace(self.all.mover, clock=lambda: self.now)
-        self.watch: Watch = replace(self.all.watch, clock=lambda: self.now, mover=self.mover)
+        self.mover: Mover = replace(self.all.mover, clock=lambda _: self.now)
+        self.watch: Watch = replace(self.all.watch, clock=lambda _: self.now, mover=self.mover)
 
     def close(self) -> None:
         self._client.close()

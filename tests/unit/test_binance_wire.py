@@ -53,7 +53,8 @@ ORDER: dict[str, Any] = {
 def sent(**changes: Any) -> dict[str, Any]:
     """The parameters of an order with changes."""
     attempt = replace(ATTEMPT, **changes)
-    return dict(wire.submission(attempt, "BTCUSDT", window=WINDOW, offset=timedelta(0)))
+    now, same = datetime.now(UTC), timedelta(0)
+    return dict(wire.submission(attempt, "BTCUSDT", window=WINDOW, offset=same, now=now))
 
 
 @pytest.mark.parametrize(

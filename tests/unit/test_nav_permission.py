@@ -35,7 +35,7 @@ MINUTE = timedelta(minutes=1)
 SEEN = Observation(
     NOW, NOW, Decimal(45), Decimal(62500), Decimal("0.0008"), date(2026, 1, 5), "USDT", None
 )
-READY = BrokerStatus(SessionStatus.LIVE_READY, NOW, None, BreakerState.CLOSED)
+READY = BrokerStatus(SessionStatus.LIVE_READY, MINUTE, None, BreakerState.CLOSED)
 SHARES, COINS = Decimal(200), Decimal("0.16")
 LONG = Legs(
     Leg("GBTC", Side.BUY, SHARES), Leg("BTC-USDT", Side.SELL, COINS), unhedged_coins=Decimal(0)

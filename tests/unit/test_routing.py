@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -25,23 +25,23 @@ from execution.domain.vocabulary import (
     SessionStatus,
 )
 
-NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=15)
-READY = BrokerStatus(SessionStatus.LIVE_READY, NOW, None, BreakerState.CLOSED)
+A_MINUTE = timedelta(minutes=1)
+READY = BrokerStatus(SessionStatus.LIVE_READY, A_MINUTE, None, BreakerState.CLOSED)
 NO_KEYS = BrokerStatus(
-    SessionStatus.NO_CREDENTIALS, NOW, "BINANCE_API_KEY is not set", BreakerState.CLOSED
+    SessionStatus.NO_CREDENTIALS, A_MINUTE, "BINANCE_API_KEY is not set", BreakerState.CLOSED
 )
 
 
 def down(seconds: int, breaker: BreakerState = BreakerState.CLOSED) -> BrokerStatus:
     """A connection that has been away for some seconds."""
-    since = NOW - timedelta(seconds=seconds)
-    return BrokerStatus(SessionStatus.DOWN, since, "connection refused", breaker)
+    down_for = timedelta(seconds=seconds)
+    return BrokerStatus(SessionStatus.DOWN, down_for, "connection refused", breaker)
 
 
 def ready(breaker: BreakerState) -> BrokerStatus:
     """A connection that stands, behind a breaker."""
-    return BrokerStatus(SessionStatus.LIVE_READY, NOW, None, breaker)
+    return BrokerStatus(SessionStatus.LIVE_READY, A_MINUTE, None, breaker)
 
 
 STATUSES: dict[str, tuple[BrokerStatus, str | None]] = {
@@ -53,7 +53,7 @@ STATUSES: dict[str, tuple[BrokerStatus, str | None]] = {
     ),
     "no keys": (NO_KEYS, "BINANCE_API_KEY is not set"),
     "no keys, no words": (
-        BrokerStatus(SessionStatus.NO_CREDENTIALS, NOW, None, BreakerState.CLOSED),
+        BrokerStatus(SessionStatus.NO_CREDENTIALS, A_MINUTE, None, BreakerState.CLOSED),
         "no credentials",
     ),
     "breaker open": (ready(BreakerState.OPEN), "circuit breaker open"),
@@ -87,7 +87,6 @@ def route(
         on_failure=on_failure,
         reduces_risk=reduces_risk,
         statuses=lambda: statuses,
-        now=NOW,
         grace=GRACE,
     )
 
@@ -106,7 +105,7 @@ def test_live_routes() -> None:
 @pytest.mark.parametrize(("status", "reason"), STATUSES.values(), ids=STATUSES)
 def test_why_unavailable(status: BrokerStatus, reason: str | None) -> None:
     """Each way a broker can stand, and why it cannot take an order then."""
-    assert why_unavailable(status, NOW, GRACE) == reason
+    assert why_unavailable(status, GRACE) == reason
 
 
 @pytest.mark.parametrize(
@@ -176,7 +175,6 @@ def test_only_its_own_broker_counts() -> None:
         on_failure=OnFailure.PAPER,
         reduces_risk=False,
         statuses=lambda: statuses,
-        now=NOW,
         grace=GRACE,
     )
     assert made == Route(BrokerName.IBKR, BrokerName.IBKR, Verdict.LIVE)

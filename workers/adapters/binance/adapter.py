@@ -33,7 +33,7 @@ from workers.adapters.binance import client as clients
 from workers.adapters.binance.budget import Budget
 from workers.adapters.binance.history import History
 from workers.adapters.binance.polling import Polling
-from workers.adapters.binance.venue import Venue
+from workers.adapters.binance.venue import Venue, utc_now
 from workers.adapters.binance.wire import Json, milliseconds
 
 _RULES_SECONDS = 3600.0
@@ -50,7 +50,8 @@ class BinanceAdapter:
     `url` takes the place of Binance's address, `testnet` chooses its test network. `window` is from
     the intent of an order to its `send_by`. `absence_proven_after` is how long after that "no such
     order" is proof. `traded` gives our symbols that may have been traded, read anew whenever
-    executions are asked for. `connector` is for tests with an address of their own.
+    executions are asked for. `clock` gives aware UTC, by the clock that `send_by` goes by.
+    `connector` is for tests with an address of their own.
     """
 
     name = BrokerName.BINANCE
@@ -69,6 +70,7 @@ class BinanceAdapter:
         absence_proven_after: timedelta,
         traded: Callable[[], Awaitable[Iterable[str]]],
         is_real: bool,
+        clock: Callable[[], datetime] = utc_now,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
     ) -> None:
         self.capabilities = replace(
@@ -80,6 +82,7 @@ class BinanceAdapter:
         self._poll_interval = poll_interval
         self._traded = traded
         self._is_real = is_real
+        self._now = clock
         self._connector = connector
         self._seen: set[str] = set()
         self._open: tuple[Venue, History] | None = None
@@ -102,7 +105,7 @@ class BinanceAdapter:
                 budget=budget,
                 connector=self._connector() if self._connector else None,
             )
-            venue = Venue(client, self.name.value)
+            venue = Venue(client, self.name.value, self._now)
             self._open = (venue, History(venue, self._symbols))
         venue = self._venue()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -39,15 +39,24 @@ _LONGEST_SKEW = timedelta(seconds=30)
 T = TypeVar("T")
 
 
+def utc_now() -> datetime:
+    """The process's clock."""
+    return datetime.now(UTC)
+
+
 class Venue:
     """One client's conversation with Binance, once it is connected.
 
+    `clock` is the one that `send_by` is reckoned by (the database's, in a worker), as aware UTC.
     `names` remembers what orders are called by whoever placed them, since trades do not say it.
     """
 
-    def __init__(self, client: Client, source: str) -> None:
+    def __init__(
+        self, client: Client, source: str, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self.client = client
         self.offset = timedelta(0)
+        self._clock = clock
         self._source = source
         self._markets: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
@@ -77,18 +86,22 @@ class Venue:
         self._symbols = {market: symbol for symbol, market in markets.items()}
 
     async def set_clock(self) -> None:
-        """Measure how far the venue's clock is ahead of ours. BrokerUnavailable when very far."""
-        asked, began = datetime.now(UTC), time.monotonic()
+        """Measure how far the venue's clock is ahead of ours. BrokerUnavailable when very far.
+
+        Of `clock`, which orders go by (`offset`), and of the process's, which ccxt goes by.
+        """
+        here, asked, began = datetime.now(UTC), self._clock(), time.monotonic()
         answer = await self._question(self.client.public_get_time())
+        there = read(_server_time, answer)
         half = timedelta(seconds=(time.monotonic() - began) / 2)
-        self.offset = read(_server_time, answer) - asked - half
+        self.offset = there - asked - half
+        ahead = there - here - half
         if abs(self.offset) > _LONGEST_SKEW:
             raise BrokerUnavailable(
                 f"Binance's clock and ours are {self.offset.total_seconds():.1f} s apart"
             )
-        ahead = self.offset // timedelta(milliseconds=1)
-        self.client.options["timeDifference"] = -ahead
-        self.client.budget.ahead = self.offset.total_seconds()
+        self.client.options["timeDifference"] = -(ahead // timedelta(milliseconds=1))
+        self.client.budget.ahead = ahead.total_seconds()
 
     def market(self, instrument: Instrument) -> str:
         """Binance's name of an instrument. BrokerRejected (TERMS) when it lists none."""
@@ -125,7 +138,8 @@ class Venue:
     async def place(self, attempt: Attempt, window: timedelta) -> VenueOrder:
         """POST an order once. What the answer, or its absence, proves: `outcomes`."""
         market = self.market(attempt.instrument)
-        parameters = wire.submission(attempt, market, window=window, offset=self.offset)
+        now = self._clock() + self.offset
+        parameters = wire.submission(attempt, market, window=window, offset=self.offset, now=now)
         with urgent():
             self.client.budget.take_order()
             answer = await self._change(self.client.private_post_order(dict(parameters)))

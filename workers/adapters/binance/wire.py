@@ -45,8 +45,10 @@ _REASONS = {
 }
 
 
-def submission(attempt: Attempt, market: str, *, window: timedelta, offset: timedelta) -> Json:
-    """The parameters of a new order.
+def submission(
+    attempt: Attempt, market: str, *, window: timedelta, offset: timedelta, now: datetime
+) -> Json:
+    """The parameters of a new order; `now` is the venue's time.
 
     The venue refuses it after `send_by` by its own clock, which is `offset` ahead of ours: the
     timestamp is the intent's (`window` before), or now, and the receive window reaches until then.
@@ -61,7 +63,6 @@ def submission(attempt: Attempt, market: str, *, window: timedelta, offset: time
         **_terms(attempt),
     }
     if attempt.send_by is not None:
-        now = datetime.now(UTC) + offset
         until = attempt.send_by + offset
         parameters |= receive_window(min(until - window, now), until)
     return parameters
