@@ -415,7 +415,8 @@ class BrokerSession:
 
     async def _take(self, said: VenueOrder) -> None:
         """Record what the venue says, once; step 5 is woken when it is news."""
-        key = (said.state, said.filled_quantity, len(said.executions))
+        # With what each execution cost: that may be said anew, of as many executions.
+        key = (said.state, said.filled_quantity, said.executions)
         known = said.venue_order_id or said.broker_order_id
         if self._last_said.get(known) == key:
             return

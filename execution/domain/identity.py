@@ -6,6 +6,8 @@ import hashlib
 from base64 import urlsafe_b64encode
 from uuid import UUID, uuid5
 
+from execution.domain.vocabulary import BrokerName
+
 _EVENTS = UUID("6f0d1d3a-7a0b-5c4e-9a44-3c2c1b8f5e21")
 
 
@@ -28,6 +30,15 @@ def venue_order_id(order_id: UUID, attempt_no: int, leg: int = 0) -> str:
     """
     digest = hashlib.sha256(f"{order_id}:{attempt_no}:{leg}".encode()).digest()
     return urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+
+def instrument_key(broker: BrokerName, symbol: str) -> str | None:
+    """The venue's own name of an instrument, where its execution ids need one; None elsewhere.
+
+    Binance numbers trades per symbol, and writes BTC-USDT as BTCUSDT. Its adapter reads the name
+    off each trade; this is for those who have no trade to read it off.
+    """
+    return symbol.replace("-", "") if broker is BrokerName.BINANCE else None
 
 
 def event_id(*parts: object) -> UUID:

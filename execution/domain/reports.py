@@ -24,7 +24,11 @@ class Execution:
     """One execution as the venue reports it.
 
     `quantity` is positive, in the instrument's units; `price` is in its currency. `executed_at` is
-    aware UTC. `execution_id` is unique per broker, environment, account, symbol and side.
+    aware UTC. `execution_id` is unique per broker, environment, account, `instrument_key` and side.
+    `instrument_key` is the venue's own name of the instrument where its execution ids are unique
+    per instrument only (Binance: BTCUSDT), None where they are unique by themselves. `account` is
+    the venue's own name of the account, None where the venue has only one and does not name it.
+    `symbol` is our spelling, and part of no identity.
     `venue_order_id` is the client id we gave, None for an order that is not ours. A CORRECTION or
     BUST names in `corrects` the execution it replaces. `commission` is what it cost (positive), or
     None while the venue has not said.
@@ -42,6 +46,8 @@ class Execution:
     commission: Decimal | None = None
     commission_currency: str | None = None
     corrects: str | None = None
+    instrument_key: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

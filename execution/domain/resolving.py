@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from execution.domain.decimals import exact, plain
+from execution.domain.identity import instrument_key
 from execution.domain.orders import Order
 from execution.domain.reports import Execution
 from execution.domain.requests import Number
@@ -76,6 +77,7 @@ class ToldExecution(BaseModel):
             broker_order_id=order.attempt.broker_order_id,
             commission=self.commission,
             commission_currency=self.commission_currency,
+            instrument_key=instrument_key(order.broker, order.symbol),
         )
 
 

@@ -14,6 +14,7 @@ UNKNOWN_ORDER = "UNKNOWN_ORDER"
 LATE_FILL = "LATE_FILL"
 WAITING = "WAITING"
 BUSTED = "BUSTED"
+COUNTED_TWICE = "COUNTED_TWICE"
 ENDED_SHORT = "ENDED_SHORT"
 UNPROTECTED = "UNPROTECTED"
 REPLACEMENT_REFUSED = "REPLACEMENT_REFUSED"
@@ -23,6 +24,7 @@ NAV_GROUP = "NAV_GROUP"
 
 KINDS = (
     BUSTED,
+    COUNTED_TWICE,
     ENDED_SHORT,
     FOREIGN_ORDER,
     LATE_FILL,
@@ -71,6 +73,11 @@ def alert(
         },
     ).one_or_none()
     return row is not None
+
+
+def stranger(broker: str, account: str, instrument_key: str | None, execution_id: str) -> str:
+    """The key of UNKNOWN_ORDER for an execution and what becomes of it."""
+    return f"{broker}:{account}:{instrument_key or ''}:{execution_id}"
 
 
 def resolve(connection: Connection, kind: str, key: object) -> None:

@@ -14,7 +14,8 @@ from execution.domain.instruments import Instrument
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import AssetClass
-from execution.store import alerts, brackets, progress, transitions
+from execution.store import alerts, brackets, positions, progress, transitions
+from execution.store.schema.executions import IDENTITY
 
 _UNAPPLIED = """
     SELECT * FROM execution_reports WHERE applied_at IS NULL AND {which}
@@ -60,8 +61,12 @@ def apply_orphan(
         connection,
         alerts.UNKNOWN_ORDER,
         # What becomes of an execution later is the same matter.
-        f"{report.broker}:{report.account}:{report.symbol}:"
-        f"{report.corrects or report.execution_id}",
+        alerts.stranger(
+            report.broker,
+            report.account,
+            report.instrument_key,
+            report.corrects or report.execution_id,
+        ),
         f"{report.broker} reports {report.side} {report.quantity} {report.symbol} at "
         f"{report.price} for an order that is not ours (execution {report.execution_id})",
         broker=report.broker,
@@ -90,28 +95,43 @@ def _is_of_an_order(connection: Connection, report: Row[Any]) -> bool:
 
 
 def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
-    connection.execute(
+    """Make a report a fill, or let a fill of no order be its order's, whatever it was taken for."""
+    elsewhere = connection.execute(
         text(
-            """
+            f"""
+            WITH before AS (
+                SELECT r.symbol FROM fills r WHERE {_SAME} AND r.execution_id = :execution_id
+            )
             INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
+                instrument_key, symbol, side, execution_id, quantity, price, commission,
+                commission_currency, currency, base_asset, multiplier, execution_mode, executed_at)
+            SELECT report_id, order_id, attempt_id, broker, environment, account, instrument_key,
                 symbol, side, execution_id, quantity, price, commission, commission_currency,
-                currency, base_asset, multiplier, execution_mode, executed_at)
-            SELECT report_id, order_id, attempt_id, broker, environment, account, symbol, side,
-                execution_id, quantity, price, commission, commission_currency, :currency,
-                :base_asset, :multiplier, execution_mode, executed_at
+                :currency, :base_asset, :multiplier, execution_mode, executed_at
             FROM execution_reports WHERE report_id = :report_id
             ON CONFLICT ON CONSTRAINT fills_identity_key DO UPDATE
-                SET order_id = excluded.order_id, attempt_id = excluded.attempt_id
+                SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
+                    symbol = excluded.symbol, currency = excluded.currency,
+                    base_asset = excluded.base_asset, multiplier = excluded.multiplier,
+                    positioned_at = CASE WHEN fills.symbol = excluded.symbol
+                        THEN fills.positioned_at END,
+                    revised = CASE WHEN fills.symbol = excluded.symbol
+                        THEN fills.revised ELSE 'CORRECTION' END,
+                    revisions = fills.revisions + (fills.symbol <> excluded.symbol)::integer
                 WHERE fills.order_id IS NULL
+            RETURNING (SELECT b.symbol FROM before b WHERE b.symbol <> fills.symbol)
             """
         ),
-        {
+        _place(report, report.execution_id)
+        | {
             "report_id": report.report_id,
             "currency": instrument.currency if instrument else None,
             "base_asset": base_asset(instrument),
             "multiplier": instrument.multiplier if instrument else Decimal(1),
         },
-    )
+    ).scalar_one_or_none()
+    if elsewhere is not None:
+        positions.refold(connection, report.broker, report.account, elsewhere)
 
 
 def _catch_up(connection: Connection, trade: Row[Any]) -> None:
@@ -168,14 +188,14 @@ def base_asset(instrument: Instrument | None) -> str | None:
     return instrument.base_currency if instrument is not None and crypto else None
 
 
-_SAME = """(r.broker, r.environment, r.account, r.symbol, r.side)
-    = (:broker, :environment, :account, :symbol, :side)"""
+_SAME = """(r.broker, r.environment, r.account, r.instrument_key, r.side)
+    = (:broker, :environment, :account, :instrument_key, :side)"""
 """Whatever belongs to one execution has these in common."""
 
 
 def _place(report: Row[Any], execution_id: str | None) -> dict[str, Any]:
-    common = ("broker", "environment", "account", "symbol", "side")
-    return {name: getattr(report, name) for name in common} | {"execution_id": execution_id}
+    values = {name: getattr(report, name) for name in IDENTITY}
+    return values | {"execution_id": execution_id}
 
 
 # A correction may correct a correction, down to the trade. One that bears the id of what it

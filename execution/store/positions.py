@@ -219,8 +219,10 @@ def apply_orphan(connection: Connection, report_id: int) -> int:
     """The same for the fill of an order nobody here knows."""
     return _apply(
         connection,
-        """f.order_id IS NULL AND (f.broker, f.account, f.symbol, f.side, f.execution_id) IN (
-            SELECT broker, account, symbol, side, coalesce(corrects, execution_id)
+        """f.order_id IS NULL
+            AND (f.broker, f.environment, f.account, f.instrument_key, f.side, f.execution_id) IN (
+            SELECT broker, environment, account, instrument_key, side,
+                coalesce(corrects, execution_id)
             FROM execution_reports WHERE report_id = :report_id)""",
         {"report_id": report_id},
     )
@@ -291,6 +293,17 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
         position, settled = _after_each(before, history, row.multiplier)
         newest = (history[-1].executed_at, history[-1].fill_id)
     _SETTLED.run(connection, {"after": settled, "ids": [fill.fill_id for fill in fills]})
+    _write(connection, key, position, newest)
+
+
+def _write(
+    connection: Connection,
+    key: Mapping[str, Any],
+    position: Position,
+    newest: tuple[datetime | None, int | None],
+) -> None:
+    """Let a position's row be so; `newest` is the time and the id of its last fill."""
+    table = table_of(key["broker"])
     connection.execute(
         text(
             f"""
@@ -301,8 +314,8 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
             WHERE (account, broker, symbol) = (:account, :broker, :symbol)
             """
         ),
-        key
-        | {
+        {
+            **key,
             "quantity": position.quantity,
             "average_price": position.average_price,
             "realised_pnl": position.realised_pnl,
@@ -311,6 +324,32 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
             "last_fill_id": newest[1],
         },
     )
+
+
+def refold(connection: Connection, broker: str, account: str, symbol: str) -> None:
+    """Fold a position anew from all the fills that are in it, some having left it.
+
+    Fills that are on their way into it come later, by their own step 7.
+    """
+    table = table_of(broker)
+    key = {"account": account, "broker": broker, "symbol": symbol}
+    row = _HELD[table].one(connection, key)
+    if row is None:
+        return
+    history = connection.execute(
+        text(
+            f"""
+            {_SELECT} WHERE (f.account, f.broker, f.symbol) = (:account, :broker, :symbol)
+                AND f.positioned_at IS NOT NULL
+            ORDER BY f.executed_at, f.fill_id
+            """
+        ),
+        key,
+    ).all()
+    position, settled = _after_each(Position(), history, row.multiplier)
+    _SETTLED.run(connection, {"after": settled, "ids": []})
+    newest = (history[-1].executed_at, history[-1].fill_id) if history else (None, None)
+    _write(connection, key, position, newest)
 
 
 # What another order's step 6 has revised since it was read stays due: its own step 7 folds it.

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from execution.domain.orders import Order
-from execution.domain.reports import Execution
+from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import BrokerName, ExecutionMode
 from execution.store.rows import to_json
 from execution.store.statements import Link, Prepared
@@ -41,35 +41,85 @@ def record_from_venue(
     )
 
 
+# An execution of a known attempt is of its order's instrument, however the venue spells that now.
+_MATCHED = """
+    SELECT r.execution_id, r.instrument_key, coalesce(a.symbol, r.symbol) AS symbol, r.side,
+        r.quantity, r.price, r.executed_at, r.kind, r.venue_order_id, r.broker_order_id,
+        r.commission, r.commission_currency, r.corrects, r.place, r.costed,
+        coalesce(a.account, CAST(:report_account AS text)) AS account,
+        coalesce(CAST(:report_order_id AS uuid), a.order_id) AS order_id,
+        coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id) AS attempt_id
+    FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, instrument_key text,
+        symbol text, side text, quantity numeric, price numeric, executed_at timestamptz,
+        kind text, venue_order_id text, broker_order_id text, commission numeric,
+        commission_currency text, corrects text, place integer, costed boolean)
+    LEFT JOIN LATERAL (
+        SELECT t.account, t.order_id, t.attempt_id, o.symbol
+        FROM order_attempts t JOIN orders o ON o.order_id = t.order_id
+        WHERE t.broker = :report_broker AND t.venue_order_id = r.venue_order_id
+        LIMIT 1  -- it is unique: this keeps a plan for few rows from reading them all
+    ) a ON true
+"""
+# `last` is what is known of a revision: the latest of its kind. Of a trade: its last cost.
+_TOLD = f"""
+    SELECT m.execution_id, m.account, m.instrument_key, m.symbol, m.side, m.quantity, m.price,
+        m.executed_at, m.venue_order_id, m.broker_order_id, m.commission, m.commission_currency,
+        m.corrects, m.order_id, m.attempt_id, m.place, k.kind,
+        CASE WHEN k.kind NOT IN ('COMMISSION', 'CORRECTION') OR last.kind IS DISTINCT FROM k.kind
+            THEN 0
+        WHEN CASE k.kind WHEN 'COMMISSION' THEN (last.commission, last.commission_currency)
+                IS NOT DISTINCT FROM (m.commission, m.commission_currency)
+            ELSE (last.quantity, last.price) = (m.quantity, m.price) END
+            THEN last.revision
+        ELSE last.revision + 1 END AS revision
+    FROM ({_MATCHED}) AS m
+    LEFT JOIN LATERAL (
+        SELECT e.kind, e.revision, e.order_id, e.quantity, e.price, e.commission,
+            e.commission_currency
+        FROM execution_reports e
+        WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
+            = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
+                m.instrument_key, m.side, m.execution_id)
+            AND (e.kind = m.kind OR (m.kind = 'TRADE' AND e.kind = 'COMMISSION'))
+        ORDER BY e.kind = 'TRADE', e.revision DESC LIMIT 1
+    ) last ON true
+    CROSS JOIN LATERAL (
+        -- One that is known without an order finds its order first.
+        SELECT CASE WHEN m.kind = 'TRADE' AND last.kind IS NOT NULL AND NOT m.costed
+                AND (last.order_id IS NOT NULL OR m.order_id IS NULL)
+                AND m.commission IS NOT NULL
+                AND (last.commission, last.commission_currency)
+                    IS DISTINCT FROM (m.commission, m.commission_currency)
+            THEN 'COMMISSION' ELSE m.kind END AS kind
+    ) k
+"""
+
+
 def insert_sql(*, source: str = "", column: str = "", value: str = "") -> str:
     """SQL that inserts reports as `parameters` gives them, as a part of any statement.
 
     `column` is one more, with its `value` from `source`, another part of that statement.
+
+    A commission or a correction that comes again with other values is its next revision. So is the
+    commission of a trade that is known with another: it is written as a COMMISSION. What comes
+    again as it was last known meets its own row. Of several in one batch the last counts, since
+    a venue tells all that it has of an execution, oldest first.
     """
     more, read, joined = (f", {column}", f", {value}", f"{source}, ") if column else ("", "", "")
     return f"""
-        INSERT INTO execution_reports (broker, environment, account, symbol, side,
-            execution_id, kind, execution_mode, quantity, price, commission,
+        INSERT INTO execution_reports (broker, environment, account, instrument_key, symbol, side,
+            execution_id, kind, revision, execution_mode, quantity, price, commission,
             commission_currency, corrects, executed_at, venue_order_id, broker_order_id,
             order_id, attempt_id{more})
         SELECT heard.*{read} FROM {joined}(
-            SELECT DISTINCT ON (r.symbol, r.side, r.execution_id, r.kind)
-                CAST(:report_broker AS text), CAST(:report_environment AS text),
-                coalesce(a.account, CAST(:report_account AS text)), r.symbol, r.side,
-                r.execution_id, r.kind, CAST(:report_mode AS text), r.quantity, r.price,
-                r.commission, r.commission_currency, r.corrects, r.executed_at, r.venue_order_id,
-                r.broker_order_id, coalesce(CAST(:report_order_id AS uuid), a.order_id),
-                coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id)
-            FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, symbol text,
-                side text, quantity numeric, price numeric, executed_at timestamptz, kind text,
-                venue_order_id text, broker_order_id text, commission numeric,
-                commission_currency text, corrects text)
-            LEFT JOIN LATERAL (
-                SELECT account, order_id, attempt_id FROM order_attempts
-                WHERE broker = :report_broker AND venue_order_id = r.venue_order_id
-                LIMIT 1  -- it is unique: this keeps a plan for few rows from reading them all
-            ) a ON true
-            ORDER BY r.symbol, r.side, r.execution_id, r.kind
+            SELECT DISTINCT ON (r.account, r.instrument_key, r.side, r.execution_id, r.kind)
+                CAST(:report_broker AS text), CAST(:report_environment AS text), r.account,
+                r.instrument_key, r.symbol, r.side, r.execution_id, r.kind, r.revision,
+                CAST(:report_mode AS text), r.quantity, r.price, r.commission,
+                r.commission_currency, r.corrects, r.executed_at, r.venue_order_id,
+                r.broker_order_id, r.order_id, r.attempt_id
+            FROM ({_TOLD}) AS r
+            ORDER BY r.account, r.instrument_key, r.side, r.execution_id, r.kind, r.place DESC
         ) AS heard
     """
 
@@ -78,7 +128,7 @@ def insert_sql(*, source: str = "", column: str = "", value: str = "") -> str:
 ON_CONFLICT = """
     ON CONFLICT ON CONSTRAINT execution_reports_identity_key DO UPDATE
         SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
-            venue_order_id = excluded.venue_order_id, applied_at = NULL
+            venue_order_id = excluded.venue_order_id, symbol = excluded.symbol, applied_at = NULL
         WHERE execution_reports.order_id IS NULL AND excluded.order_id IS NOT NULL
 """
 _INSERT = Prepared(f"{insert_sql()} {ON_CONFLICT} RETURNING report_id")
@@ -95,9 +145,17 @@ def parameters(
     attempt_id: UUID | None,
 ) -> dict[str, Any]:
     """What `insert_sql` takes."""
+    told = tuple(executions)
+    costed = {_identity(one) for one in told if one.kind is ReportKind.COMMISSION}
     rows = [
         {name: to_json(getattr(execution, name)) for name in Execution.__slots__}
-        for execution in executions
+        | {
+            "instrument_key": execution.instrument_key or "",
+            "place": place,
+            # What a trade costs is said by itself in the same batch.
+            "costed": _identity(execution) in costed,
+        }
+        for place, execution in enumerate(told)
     ]
     return {
         "report_broker": broker,
@@ -108,6 +166,16 @@ def parameters(
         "report_attempt_id": attempt_id,
         "reports": json.dumps(rows),
     }
+
+
+def _identity(execution: Execution) -> tuple[str | None, ...]:
+    """What tells an execution from others in one batch, which is of one broker."""
+    return (
+        execution.account,
+        execution.instrument_key,
+        execution.side,
+        execution.execution_id,
+    )
 
 
 def parameters_of(order: Order, executions: Iterable[Execution]) -> dict[str, Any]:

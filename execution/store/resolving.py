@@ -41,11 +41,11 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
     if problem is not None:
         raise NotResolved(f"order {seen.client_order_id}: {problem}")
     # First, as a session's news takes its locks: two that hear of one execution must not deadlock.
-    new = reports.record(connection, seen, said.executions)
+    reports.record(connection, seen, said.executions)
     order = transitions.load(connection, seen.order_id, lock=True)
     if order is None:
         raise NotResolved(f"there is no order {seen.client_order_id}")
-    _check(connection, seen, order, said, new)
+    _check(connection, seen, order, said)
     after = transitions.apply(connection, order, _change(order, said, due))
     if after is None:
         raise NotResolved(f"order {order.client_order_id} was changed meanwhile")
@@ -53,14 +53,16 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
     alerts.resolve(connection, MISSING_ORDER, f"{order.broker}:{order.attempt.venue_order_id}")
     for execution in said.executions:
         # It may have been heard of as one of no order of ours.
-        stranger = f"{order.broker}:{order.account}:{order.symbol}:{execution.execution_id}"
+        stranger = alerts.stranger(
+            order.broker, order.account, execution.instrument_key, execution.execution_id
+        )
         alerts.resolve(connection, alerts.UNKNOWN_ORDER, stranger)
     if after.state is OrderState.REJECTED:
         unprotected(connection, order, said.reason(order))
     return after
 
 
-def _check(connection: Connection, seen: Order, order: Order, said: Resolution, new: int) -> None:
+def _check(connection: Connection, seen: Order, order: Order, said: Resolution) -> None:
     """Raise NotResolved unless the order stands as it was seen and what is said can be so."""
     name = f"order {order.client_order_id}"
     if order.state is not seen.state:
@@ -78,10 +80,6 @@ def _check(connection: Connection, seen: Order, order: Order, said: Resolution, 
         left = (until - order.read_at).total_seconds()
         raise BeingAsked(
             f"{order.broker} is being asked for {name} just now; try again in {left:.0f} s"
-        )
-    if new != len(said.executions):
-        raise NotResolved(
-            f"{order.broker} has reported an execution of this id already, and not of {name}"
         )
     _check_known(connection, order, said)
 
@@ -115,6 +113,11 @@ def _check_known(connection: Connection, order: Order, said: Resolution) -> None
     )
     known = {row.execution_id: (row.quantity, row.price) for row in rows}
     told = {one.execution_id: (one.quantity, one.price) for one in said.executions}
+    if told.keys() - known.keys():
+        raise NotResolved(
+            f"{order.broker} has reported an execution of this id already, and not of order "
+            f"{order.client_order_id}"
+        )
     for execution_id, (quantity, price) in known.items():
         if told.get(execution_id) != (quantity, price):
             raise NotResolved(

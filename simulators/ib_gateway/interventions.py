@@ -3,6 +3,7 @@
 POST /executions     book an execution: as in `simulators.ledger.interventions`; a CORRECTION's id
                      ends in the next number, a BUST is a correction to no shares. With
                      `commission` its report follows
+POST /commission     {"execution_id", "commission"}: what an execution cost is another amount
 POST /orders         an order made by hand at TWS: {"symbol", "side", "quantity", "order_type"?,
                      "limit_price"?, "stop_price"?, "time_in_force"?, "account"?}
 POST /orders/modify  change an order by hand: {"venue_order_id" | "broker_order_id", "quantity"?,
@@ -65,6 +66,7 @@ def intervention_routes(gateway: IbGateway) -> list[web.RouteDef]:
 
     return [
         post("/executions", strings.execution),
+        post("/commission", strings.commission),
         post("/orders", strings.place),
         post("/orders/modify", strings.modify),
         post("/orders/cancel", strings.end),
@@ -95,6 +97,16 @@ class _Strings:
     def execution(self, body: Body) -> Body:
         """Book an execution of the venue's own making."""
         return reports.book(self._gateway, self._named(body), body).as_row()
+
+    def commission(self, body: Body) -> Body:
+        """Charge another amount for an execution than it was charged before."""
+        trade = self._register.trade(text_of(body, "execution_id"))
+        if trade is None:
+            raise ValueError("there is no such execution")
+        trade.charges = parse_decimal(body["commission"], "commission")
+        self._matcher.charge(self._register.orders.get(trade.perm_id), trade)
+        self._register.commit()
+        return trade.as_row()
 
     def place(self, body: Body) -> Body:
         """Make an order by hand."""

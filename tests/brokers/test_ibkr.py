@@ -326,6 +326,38 @@ def test_a_correction_and_a_bust(fleet: Fleet) -> None:
     assert corrected["average_price"] == Decimal("599.50")
 
 
+def test_a_revised_commission(fleet: Fleet) -> None:
+    """TWS charges another amount than before, twice: fill, position and consumers follow."""
+    name = new_id("revised")
+    place(fleet, name)
+    order = fleet.await_state(name, "FILLED")
+    (fill,) = agree(fleet, order, 1)
+    before = Decimal(position(fleet, "SPY")["commission"])
+    for amount in ("0.35", "0.20"):
+        charge = {"execution_id": fill["execution_id"], "commission": amount}
+        fleet.venue.control("POST", "commission", charge)
+
+        def follows(paid: Decimal = Decimal(amount)) -> bool:
+            now = Decimal(position(fleet, "SPY")["commission"])
+            return now == before - Decimal(fill["commission"]) + paid
+
+        wait_until(follows, what=f"a commission of {amount}")
+    told = fleet.query(
+        """SELECT payload ->> 'commission' AS paid FROM events
+        WHERE order_id = %s AND type = 'COMMISSION' ORDER BY event_no""",
+        order["order_id"],
+    )
+    assert [row["paid"] for row in told][-2:] == ["0.35", "0.2"]
+
+
+def position(fleet: Fleet, symbol: str) -> dict[str, Any]:
+    """What the books say of a symbol."""
+    (row,) = fleet.query(
+        "SELECT * FROM positions WHERE broker = 'IBKR' AND account = 'main' AND symbol = %s", symbol
+    )
+    return row
+
+
 def test_a_bracket(fleet: Fleet) -> None:
     """The children are orders of ours in one group at the venue; one fills, the other goes."""
     name = new_id("bracket")

@@ -61,6 +61,7 @@ class BinanceHarness(ControlledHarness):
     )
     broker: ClassVar[BrokerName] = BrokerName.BINANCE
     account: ClassVar[str] = str(_OPTIONS.account_id)
+    instrument_key: ClassVar[str] = "BTCUSDT"
     instrument: ClassVar[Instrument] = Instrument(
         "BTC-USDT", AssetClass.CRYPTO, "USDT", base_currency="BTC"
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from execution.domain.ports import Broker
 from execution.domain.reports import ReportKind
-from execution.domain.vocabulary import OrderState
+from execution.domain.vocabulary import BrokerName, OrderState
 from simulators.faults import FaultKind
 
 from .harness import (
@@ -200,3 +200,17 @@ async def test_c513_fill_before_status(harness: VenueHarness, broker: Broker) ->
     assert settled is not None
     assert settled.state is OrderState.FILLED
     assert settled.executions == lagging.executions
+
+
+async def test_c514_known_by_the_venues_own_names(harness: VenueHarness, broker: Broker) -> None:
+    """C514: however an execution is told, its id, account and instrument are the venue's own."""
+    attempt = new_attempt(harness)
+    answer = await broker.submit(attempt)
+    found = await broker.find(attempt)
+    assert found is not None
+    told = [*answer.executions, *found.executions, *await broker.executions(_an_hour_ago())]
+    assert len(told) >= 2
+    assert len({one.execution_id for one in told}) == 1
+    assert {one.instrument_key for one in told} == {getattr(harness, "instrument_key", None)}
+    paper = harness.broker is BrokerName.PAPER
+    assert {one.account for one in told} == {None if paper else harness.account}

@@ -175,7 +175,8 @@ def test_what_traded_at_once() -> None:
         "commissionAsset": "BNB",
         "tradeId": 99,
     }
-    taken = wire.accepted({**ORDER, "transactTime": 1_700_000_000_123, "fills": [fill]}, "BTC-USDT")
+    answer = {**ORDER, "transactTime": 1_700_000_000_123, "fills": [fill]}
+    taken = wire.accepted(answer, "BTC-USDT", "7")
     (execution,) = taken.executions
     assert execution.execution_id == "99"
     assert (execution.price, execution.quantity) == (D("64000.10"), D(4))

@@ -23,6 +23,7 @@ def told(execution_id: str, shares: float = 10.0, price: float = 99.1, **changes
         "time": AT,
         "orderRef": "ref",
         "permId": 77,
+        "acctNumber": "DU1",
     }
     return SimpleNamespace(**(values | changes))
 
@@ -80,13 +81,29 @@ def test_the_cost_that_comes_first_waits() -> None:
     assert fill.reports()[0].commission == 2
 
 
-def test_a_credit_costs_nothing() -> None:
+def test_a_credit_is_a_negative_cost() -> None:
     """And the same cost again is no news."""
     fills = Fills()
     (fill,) = hear(fills, told("a.b.01.01"))
     assert fills.cost("a.b.01.01", Decimal("-0.2"), "USD") is fill
-    assert fill.reports()[0].commission == 0
+    assert fill.reports()[0].commission == Decimal("-0.2")
     assert fills.cost("a.b.01.01", Decimal("-0.2"), "USD") is None
+
+
+def test_a_revised_cost_follows_by_itself() -> None:
+    """The trade is told as it was told first, and what it costs now beside it."""
+    fills = Fills()
+    (fill,) = hear(fills, told("a.b.01.01"))
+    fills.cost("a.b.01.01", Decimal("1.05"), "USD")
+    first = fill.reports()
+    for revised_cost in (Decimal("0.80"), Decimal("1.05"), Decimal("0.75")):
+        assert fills.cost("a.b.01.01", revised_cost, "USD") is fill
+        reports = fill.reports()
+        assert reports[:1] == first
+        assert [one.commission for one in reports[1:]] == (
+            [] if revised_cost == Decimal("1.05") else [revised_cost]
+        )
+        assert {one.kind for one in reports[1:]} <= {ReportKind.COMMISSION}
 
 
 def test_what_was_there_before_the_connection_tells_its_cost_by_itself() -> None:

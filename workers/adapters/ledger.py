@@ -26,6 +26,7 @@ from execution.domain.errors import (
     RejectionScope,
     TooLate,
 )
+from execution.domain.identity import instrument_key
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Capabilities, Modification, Part
 from execution.domain.reports import (
@@ -154,7 +155,7 @@ class LedgerAdapter:
         answer = await self._ask("orders", attempt.venue_order_id, or_refusal="unknown_order")
         if answer is None:
             return None
-        orders = read(lambda answer: [_order(item) for item in answer["orders"]], answer)
+        orders = read(lambda answer: [self._order(item) for item in answer["orders"]], answer)
         return next(
             (order for order in orders if order.broker_order_id == attempt.broker_order_id),
             next(iter(orders), None),
@@ -162,11 +163,11 @@ class LedgerAdapter:
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         answer = await self._ask("orders")
-        return read(lambda answer: [_order(item) for item in answer["orders"]], answer)
+        return read(lambda answer: [self._order(item) for item in answer["orders"]], answer)
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         answer = await self._ask("executions", since=since.isoformat())
-        return read(lambda answer: [_execution(item) for item in answer["executions"]], answer)
+        return read(lambda answer: [self._execution(item) for item in answer["executions"]], answer)
 
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]
@@ -255,7 +256,7 @@ class LedgerAdapter:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise OutcomeUnknown(f"the answer did not come: {error!r}") from error
         if status < HTTPStatus.MULTIPLE_CHOICES:
-            return outcome(_order, answer)
+            return outcome(self._order, answer)
         code = answer.get("code")
         if status == HTTPStatus.SERVICE_UNAVAILABLE and answer.get("taken") is False:
             raise BrokerUnavailable(f"the venue took nothing: {answer.get('reason')}")
@@ -284,6 +285,41 @@ class LedgerAdapter:
         if or_refusal is not None and answer.get("code") == or_refusal:
             return None
         raise BrokerUnavailable(f"the venue answered {reply.status}: {answer.get('reason')}")
+
+    def _order(self, item: Json) -> VenueOrder:
+        return VenueOrder(
+            broker_order_id=item["broker_order_id"],
+            state=OrderState(item["state"]),
+            symbol=item["symbol"],
+            side=Side(item["side"]),
+            quantity=decimal(item["quantity"]),
+            filled_quantity=decimal(item["filled_quantity"]),
+            venue_order_id=item["venue_order_id"],
+            reason=item["reason"],
+            limit_price=_price(item["limit_price"]),
+            stop_price=_price(item["stop_price"]),
+            executions=tuple(self._execution(report) for report in item["executions"]),
+        )
+
+    def _execution(self, item: Json) -> Execution:
+        commission = item["commission"]
+        return Execution(
+            execution_id=item["execution_id"],
+            symbol=item["symbol"],
+            side=Side(item["side"]),
+            quantity=decimal(item["quantity"]),
+            price=decimal(item["price"]),
+            executed_at=moment(item["executed_at"]),
+            kind=ReportKind(item["kind"]),
+            venue_order_id=item["venue_order_id"],
+            broker_order_id=item["broker_order_id"],
+            commission=None if commission is None else decimal(commission),
+            commission_currency=item["commission_currency"],
+            corrects=item["corrects"],
+            # It stands in for a broker, and names instruments as that one does.
+            instrument_key=instrument_key(self.name, item["symbol"]),
+            account=self._account,
+        )
 
 
 def _json(text: str) -> Json:
@@ -330,39 +366,5 @@ def _plain(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
 
 
-def _order(item: Json) -> VenueOrder:
-    return VenueOrder(
-        broker_order_id=item["broker_order_id"],
-        state=OrderState(item["state"]),
-        symbol=item["symbol"],
-        side=Side(item["side"]),
-        quantity=decimal(item["quantity"]),
-        filled_quantity=decimal(item["filled_quantity"]),
-        venue_order_id=item["venue_order_id"],
-        reason=item["reason"],
-        limit_price=_price(item["limit_price"]),
-        stop_price=_price(item["stop_price"]),
-        executions=tuple(_execution(report) for report in item["executions"]),
-    )
-
-
 def _price(text: str | None) -> Decimal | None:
     return None if text is None else decimal(text)
-
-
-def _execution(item: Json) -> Execution:
-    commission = item["commission"]
-    return Execution(
-        execution_id=item["execution_id"],
-        symbol=item["symbol"],
-        side=Side(item["side"]),
-        quantity=decimal(item["quantity"]),
-        price=decimal(item["price"]),
-        executed_at=moment(item["executed_at"]),
-        kind=ReportKind(item["kind"]),
-        venue_order_id=item["venue_order_id"],
-        broker_order_id=item["broker_order_id"],
-        commission=None if commission is None else decimal(commission),
-        commission_currency=item["commission_currency"],
-        corrects=item["corrects"],
-    )

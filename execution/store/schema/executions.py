@@ -6,6 +6,11 @@ import sqlalchemy as sa
 
 from execution.store.schema.columns import NOW, NUMBER, TIME, UUID_, metadata
 
+IDENTITY = ("broker", "environment", "account", "instrument_key", "side", "execution_id")
+"""What an execution is known by. Our symbol is no part of it: a venue may spell its own anew."""
+
+_KEY = "the venue's own instrument, where its execution ids are unique per instrument; else empty"
+
 
 def _position_table(name: str) -> sa.Table:
     return sa.Table(
@@ -34,10 +39,18 @@ execution_reports = sa.Table(
     sa.Column("broker", sa.Text, nullable=False),
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("account", sa.Text, nullable=False),
+    sa.Column("instrument_key", sa.Text, nullable=False, server_default="", comment=_KEY),
     sa.Column("symbol", sa.Text, nullable=False),
     sa.Column("side", sa.Text, nullable=False),
     sa.Column("execution_id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
+    sa.Column(
+        "revision",
+        sa.SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="of a commission or correction that came again with other values",
+    ),
     sa.Column("execution_mode", sa.Text, nullable=False),
     sa.Column("quantity", NUMBER, nullable=False),
     sa.Column("price", NUMBER, nullable=False),
@@ -53,13 +66,9 @@ execution_reports = sa.Table(
     sa.Column("applied_at", TIME),
     # A late commission carries the id of its execution, so the kind is part of what is unique.
     sa.UniqueConstraint(
-        "broker",
-        "environment",
-        "account",
-        "symbol",
-        "side",
-        "execution_id",
+        *IDENTITY,
         "kind",
+        "revision",
         name="execution_reports_identity_key",
     ),
     sa.CheckConstraint("quantity >= 0 AND quantity < 1e16", name="quantity_range"),
@@ -97,6 +106,7 @@ fills = sa.Table(
     sa.Column("broker", sa.Text, nullable=False),
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("account", sa.Text, nullable=False),
+    sa.Column("instrument_key", sa.Text, nullable=False, server_default="", comment=_KEY),
     sa.Column("symbol", sa.Text, nullable=False),
     sa.Column("side", sa.Text, nullable=False),
     sa.Column("execution_id", sa.Text, nullable=False),
@@ -128,15 +138,7 @@ fills = sa.Table(
             "position_commission",
         )
     ),
-    sa.UniqueConstraint(
-        "broker",
-        "environment",
-        "account",
-        "symbol",
-        "side",
-        "execution_id",
-        name="fills_identity_key",
-    ),
+    sa.UniqueConstraint(*IDENTITY, name="fills_identity_key"),
     sa.CheckConstraint("status IN ('GOOD', 'CORRECTED', 'BUSTED')", name="status"),
     sa.CheckConstraint("(broker = 'PAPER') = (execution_mode = 'PAPER')", name="mode"),
 )

@@ -223,15 +223,16 @@ class BinanceAdapter:
 
     async def account(self) -> Account:
         """Named by its uid; balances with what is locked in orders."""
-        answer = await self._venue().account()
+        venue = self._venue()
+        answer = await venue.account()
         try:
             balances = {
                 str(item["asset"]): Decimal(item["free"]) + Decimal(item["locked"])
                 for item in answer["balances"]
             }
-            name = str(answer["uid"])
         except (LookupError, TypeError, ArithmeticError) as error:
             raise BrokerUnavailable(f"Binance's account makes no sense: {error!r}") from error
+        name = str(venue.uid)
         return Account(name, self._is_real, balances, identity=name)
 
     async def quote(self, instrument: Instrument) -> Quote:

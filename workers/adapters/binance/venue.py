@@ -49,6 +49,7 @@ class Venue:
 
     `clock` is the one that `send_by` is reckoned by (the database's, in a worker), as aware UTC.
     `names` remembers what orders are called by whoever placed them, since trades do not say it.
+    `uid` is Binance's name of the account, known once it was asked for.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Venue:
         self.client = client
         self.offset = timedelta(0)
         self._clock = clock
+        self.uid: str | None = None
         self._source = source
         self._markets: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
@@ -133,6 +135,7 @@ class Venue:
     async def account(self) -> Json:
         """The account: uid, permissions, balances, updateTime."""
         answer: Json = await self._question(self.client.private_get_account({}))
+        self.uid = read(_uid, answer)
         return answer
 
     async def place(self, attempt: Attempt, window: timedelta) -> VenueOrder:
@@ -143,7 +146,7 @@ class Venue:
         with urgent():
             self.client.budget.take_order()
             answer = await self._change(self.client.private_post_order(dict(parameters)))
-        taken = outcome(wire.accepted, answer, attempt.instrument.symbol)
+        taken = outcome(wire.accepted, answer, attempt.instrument.symbol, self.uid)
         self._remember(attempt.instrument.symbol, taken)
         return taken
 
@@ -229,7 +232,7 @@ class Venue:
 
     def _executions(self, symbol: str, items: Sequence[Json]) -> list[Execution]:
         return [
-            wire.trade(item, symbol, self._names.get((symbol, str(item["orderId"]))))
+            wire.trade(item, symbol, self._names.get((symbol, str(item["orderId"]))), self.uid)
             for item in sorted(items, key=lambda item: int(item["id"]))
         ]
 
@@ -349,6 +352,10 @@ def _list(answer: Any) -> list[Any]:
 
 def _server_time(answer: Json) -> datetime:
     return wire.moment(answer["serverTime"])
+
+
+def _uid(answer: Json) -> str:
+    return str(answer["uid"])
 
 
 def _last_id(page: Sequence[Json]) -> int:

@@ -128,7 +128,7 @@ def order(item: Json, symbol: str, trades: Iterable[Execution] = ()) -> VenueOrd
     )
 
 
-def accepted(item: Json, symbol: str) -> VenueOrder:
+def accepted(item: Json, symbol: str, account: str | None) -> VenueOrder:
     """The answer to a new order, with what it traded at once (`newOrderRespType=FULL`)."""
     at = moment(item["transactTime"])
     side = Side(item["side"])
@@ -144,14 +144,20 @@ def accepted(item: Json, symbol: str) -> VenueOrder:
             broker_order_id=str(int(item["orderId"])),
             commission=decimal(fill["commission"]),
             commission_currency=str(fill["commissionAsset"]),
+            instrument_key=str(item["symbol"]),
+            account=account,
         )
         for fill in item.get("fills", ())
     )
     return order(item, symbol, fills)
 
 
-def trade(item: Json, symbol: str, venue_order_id: str | None) -> Execution:
-    """A trade of GET myTrades; `venue_order_id` is what its order was called by who placed it."""
+def trade(item: Json, symbol: str, venue_order_id: str | None, account: str | None) -> Execution:
+    """A trade of GET myTrades; `venue_order_id` is what its order was called by who placed it.
+
+    Ids of trades are unique per symbol (https://developers.binance.com/docs/binance-spot-api-docs,
+    "Account trade list", read 2026-11): Binance's own symbol is part of an execution's identity.
+    """
     return Execution(
         execution_id=str(int(item["id"])),
         symbol=symbol,
@@ -163,6 +169,8 @@ def trade(item: Json, symbol: str, venue_order_id: str | None) -> Execution:
         broker_order_id=str(int(item["orderId"])),
         commission=decimal(item["commission"]),
         commission_currency=str(item["commissionAsset"]),
+        instrument_key=str(item["symbol"]),
+        account=account,
     )
 
 

@@ -30,6 +30,7 @@ class Fill:
     """An execution as it was heard. `bare`: it was told before its cost was known.
 
     `before` says that it was heard when the connection began, so somebody may have told it bare.
+    `told_with` is the cost that was told with it: another one that comes later follows by itself.
     """
 
     execution: Execution
@@ -38,6 +39,7 @@ class Fill:
     commission: Decimal | None = None
     currency: str | None = None
     bare: bool = False
+    told_with: tuple[Decimal, str | None] | None = None
 
     def reports(self) -> list[Execution]:
         """The execution, and its cost by itself where it was told before that was known."""
@@ -46,24 +48,29 @@ class Fill:
             self.bare = True
         if self.commission is None:
             return [self.execution]
-        if not self.bare:
-            return [self._costing(self.execution.kind)]
-        return [self.execution, self._costing(ReportKind.COMMISSION)]
+        if self.bare:
+            return [self.execution, self._cost()]
+        self.told_with = self.told_with or (self.commission, self.currency)
+        first, currency = self.told_with
+        told = [replace(self.execution, commission=first, commission_currency=currency)]
+        if self.told_with != (self.commission, self.currency):
+            told.append(self._cost())
+        return told
 
     def told_again(self) -> list[Execution]:
         """The same, and its cost by itself where another process may have told it bare."""
         reports = self.reports()
         if self.before and len(reports) == 1 and reports[0].commission is not None:
-            reports.append(self._costing(ReportKind.COMMISSION))
+            reports.append(self._cost())
         return reports
 
-    def _costing(self, kind: ReportKind) -> Execution:
+    def _cost(self) -> Execution:
         return replace(
             self.execution,
-            kind=kind,
+            kind=ReportKind.COMMISSION,
             commission=self.commission,
             commission_currency=self.currency,
-            corrects=None if kind is ReportKind.COMMISSION else self.execution.corrects,
+            corrects=None,
         )
 
 
@@ -89,16 +96,15 @@ class Fills:
     def cost(self, execution_id: str, commission: Decimal, currency: str) -> Fill | None:
         """Take a commissionReport in; the fill it is news of.
 
-        What a credit makes negative is told as zero cost: the port knows costs only.
+        A credit (an exchange's rebate) is a negative cost. It may come again, with another one.
         """
-        cost = max(commission, Decimal(0))
         fill = self._by_id.get(execution_id)
         if fill is None:
-            self._costs[execution_id] = (cost, currency)
+            self._costs[execution_id] = (commission, currency)
             return None
-        if fill.commission == cost:
+        if (fill.commission, fill.currency) == (commission, currency):
             return None
-        fill.commission, fill.currency = cost, currency
+        fill.commission, fill.currency = commission, currency
         return fill
 
     def all(self) -> Iterable[Fill]:
@@ -125,6 +131,7 @@ class Fills:
             venue_order_id=str(execution.orderRef) or None,
             broker_order_id=str(execution.permId),
             corrects=corrects,
+            account=str(execution.acctNumber) or None,
         )
 
     def _corrected(self, execution_id: str) -> str | None:

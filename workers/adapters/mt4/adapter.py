@@ -32,7 +32,7 @@ from execution.domain.vocabulary import BrokerName, OrderType
 from workers.adapters.answers import decimal, moment, outcome, read
 from workers.adapters.mt4 import wire
 from workers.adapters.mt4.bridge import Bridge
-from workers.adapters.mt4.wire import Json, Market
+from workers.adapters.mt4.wire import Json, Login, Market
 
 FEW = 5
 """Up to so many waiting orders are asked for one by one; of more, those that still rest are not."""
@@ -71,7 +71,7 @@ class MT4Adapter:
         self._open: Bridge | None = None
         self._by_symbol: dict[str, Market] = {}
         self._by_name: dict[str, Market] = {}
-        self._currency = ""
+        self._login = Login("", "")
 
     async def connect(self) -> None:
         """Reach the bridge, and through it a terminal; read the symbols and the account."""
@@ -80,7 +80,7 @@ class MT4Adapter:
             self._open = Bridge(self._url, self._token, self._timeout)
         try:
             await self.health_check()
-            self._currency = str((await self._ask("account"))["currency"])
+            self._login = read(wire.login, await self._ask("account"))
             await self._learn_symbols()
         except BaseException:
             if opened:
@@ -179,7 +179,7 @@ class MT4Adapter:
         for item in read(lambda: list(answer["executions"])):
             at = self._by_name.get(str(item["symbol"]))
             if at is not None:
-                found.append(read(wire.execution, item, at.symbol, at, self._currency))
+                found.append(read(wire.execution, item, at.symbol, at, self._login))
         return found
 
     async def watch(
@@ -254,7 +254,7 @@ class MT4Adapter:
         raise outcome(wire.refusal, command)
 
     def _order(self, command: Json, at: Market) -> VenueOrder:
-        return outcome(wire.order, command, at.symbol, at, self._currency)
+        return outcome(wire.order, command, at.symbol, at, self._login)
 
     async def _learn_symbols(self) -> None:
         answer = await self._ask("symbols")

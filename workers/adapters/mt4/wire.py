@@ -36,6 +36,14 @@ _TERMS = frozenset({"131", "147", "4106"})
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """The terminal's account, and the currency that it is kept in."""
+
+    account: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
     """A symbol as the terminal has it: `name` with its suffix, `lot` in units of the base."""
 
@@ -51,6 +59,11 @@ class Market:
     def lots(self, units: Decimal) -> str:
         """Units as lots; exact, since the quantity was fitted to the lot step."""
         return plain(units / self.lot)
+
+
+def login(answer: Json) -> Login:
+    """Of GET /account."""
+    return Login(str(answer["account"]), str(answer["currency"]))
 
 
 def market(item: Json, suffix: str) -> Market | None:
@@ -143,7 +156,7 @@ def refusal(command: Json) -> BrokerError:
     return BrokerRejected(f"{said} ({code})", code=code, scope=scope)
 
 
-def order(command: Json, symbol: str, at: Market, currency: str) -> VenueOrder:
+def order(command: Json, symbol: str, at: Market, login: Login) -> VenueOrder:
     """A command of ours as the order that it is, however it ended.
 
     Raises OutcomeUnknown while the terminal is still finding out.
@@ -152,7 +165,7 @@ def order(command: Json, symbol: str, at: Market, currency: str) -> VenueOrder:
         raise OutcomeUnknown("the terminal is finding out what became of it")
     request, placed = command["request"], command["order"] or {}
     filled = at.units(command["filled_lots"])
-    executions = tuple(execution(item, symbol, at, currency) for item in command["executions"])
+    executions = tuple(execution(item, symbol, at, login) for item in command["executions"])
     state = _state(command)
     side = request.get("side") or (executions[0].side if executions else Side.BUY)
     ticket = command["ticket"] or request.get("ticket")
@@ -180,7 +193,7 @@ def _state(command: Json) -> OrderState:
     return OrderState.SUBMITTED if state is OrderState.PENDING else state
 
 
-def execution(item: Json, symbol: str, at: Market, currency: str) -> Execution:
+def execution(item: Json, symbol: str, at: Market, login: Login) -> Execution:
     """An execution; its commission holds the swap, which is part of what it cost."""
     return Execution(
         execution_id=str(item["execution_id"]),
@@ -192,7 +205,8 @@ def execution(item: Json, symbol: str, at: Market, currency: str) -> Execution:
         venue_order_id=item["order_id"],
         broker_order_id=str(item["ticket"]),
         commission=decimal(item["commission"]) - decimal(item["swap"]),
-        commission_currency=currency,
+        commission_currency=login.currency,
+        account=login.account,
     )
 
 
