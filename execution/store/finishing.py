@@ -107,7 +107,7 @@ _REPORTED = f"""
         {_INSERT_APPLIED}
         RETURNING report_id, order_id, attempt_id, broker, environment, account, symbol, side,
             execution_id, quantity, price, commission, commission_currency, execution_mode,
-            executed_at, applied_at
+            executed_at, applied_at, instrument_key
     )
 """
 

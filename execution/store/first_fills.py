@@ -52,12 +52,13 @@ def insert_sql(source: str, columns: str = "", values: str = "") -> str:
         INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
             symbol, side, execution_id, quantity, price, commission, commission_currency,
             execution_mode, executed_at, currency, base_asset, multiplier,
-            cumulative_quantity, leaves_quantity, average_price, order_state {columns})
+            cumulative_quantity, leaves_quantity, average_price, order_state,
+            instrument_key {columns})
         SELECT r.report_id, r.order_id, r.attempt_id, r.broker, r.environment, r.account,
             r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
             r.commission_currency, r.execution_mode, r.executed_at, CAST(:currency AS text),
             CAST(:base_asset AS text), CAST(:multiplier AS numeric), t.cumulative_quantity,
-            t.leaves_quantity, t.average_price, t.order_state {values}
+            t.leaves_quantity, t.average_price, t.order_state, r.instrument_key {values}
         FROM {source} r JOIN jsonb_to_recordset(CAST(:running AS jsonb)) AS t(execution_id text,
             position integer, cumulative_quantity numeric, leaves_quantity numeric,
             average_price numeric, order_state text, position_quantity numeric,
@@ -73,8 +74,8 @@ NOTHING_ELSE_HEARD = """
             WHERE r.order_id = o.order_id AND r.applied_at IS NULL) = :heard
         AND NOT EXISTS (SELECT FROM fills f WHERE f.order_id = o.order_id)
         AND NOT EXISTS (SELECT FROM execution_reports r
-            WHERE (r.broker, r.environment, r.account, r.symbol, r.side)
-                = (o.broker, o.environment, o.account, o.symbol, o.side)
+            WHERE (r.broker, r.environment, r.account, r.side)
+                = (o.broker, o.environment, o.account, o.side)
             AND r.execution_id = ANY(CAST(:ids AS text[])) AND r.kind <> 'TRADE')
         AND NOT EXISTS (SELECT FROM execution_reports r
             WHERE r.corrects = ANY(CAST(:ids AS text[])) AND r.broker = o.broker)
@@ -85,7 +86,8 @@ APPLIED = """
             FROM changed WHERE r.order_id = changed.order_id AND r.applied_at IS NULL
             RETURNING r.report_id, r.order_id, r.attempt_id, r.broker, r.environment, r.account,
                 r.symbol, r.side, r.execution_id, r.quantity, r.price, r.commission,
-                r.commission_currency, r.execution_mode, r.executed_at, r.applied_at
+                r.commission_currency, r.execution_mode, r.executed_at, r.applied_at,
+                r.instrument_key
         )
 """
 PLAIN = transitions.Also(
