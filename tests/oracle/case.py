@@ -7,10 +7,14 @@ from decimal import Context
 
 from tests.oracle.facts import Facts, Row, Venue, Verdict
 from tests.oracle.ledger import Booked, book
-from tests.oracle.words import grouped, when
+from tests.oracle.words import grouped, letters, when
 
 EXACT = Context(prec=200)
 """Wide enough that every sum and product of money here is exact; only quotients are rounded."""
+
+
+Place = tuple[str, str, str]
+"""An account at a broker in a symbol: where positions are kept."""
 
 
 class Case:
@@ -46,6 +50,36 @@ class Case:
                 self.problem(text, kind=kind)
         for item in self.booked:
             self.booked_as[item.venue_order_id].append(item)
+
+    def account_at_venue(self, attempt: Row) -> str:
+        """The venue's own account that an attempt is in; ours where the venue names none."""
+        for _, held in self.at_venue[attempt["venue_order_id"]]:
+            if held.get("account"):
+                return str(held["account"])
+        return str(attempt["account"])
+
+    def place_of(self, item: Booked) -> Place:
+        """Where an execution moves a position; one of no order of ours is looked up by symbol."""
+        attempt = self.attempt_called.get(item.venue_order_id)
+        order = None if attempt is None else self.orders.get(attempt["order_id"])
+        if attempt is not None and order is not None:
+            return self.account_at_venue(attempt), attempt["broker"], order["symbol"]
+        alike = (
+            (fill["account"], fill["broker"], fill["symbol"])
+            for fill in self.facts.fills
+            if fill["broker"] in item.brokers and letters(fill["symbol"]) == letters(item.symbol)
+        )
+        account, broker, symbol = next(alike, ("", min(item.brokers), item.symbol))
+        return item.account or account, broker, symbol
+
+    def base_of(self, item: Booked) -> str | None:
+        """The base asset of a crypto pair; nothing else can be held less by a commission."""
+        attempt = self.attempt_called.get(item.venue_order_id)
+        order = None if attempt is None else self.orders.get(attempt["order_id"])
+        if order is not None and order["asset_class"] != "CRYPTO":
+            return None
+        base, dash, _ = item.symbol.partition("-")
+        return base if dash else None
 
     def problem(self, text: str, *, kind: str | None = None) -> None:
         """Add a problem; `kind` is the figure of the verdict that counts it."""

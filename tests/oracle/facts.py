@@ -87,7 +87,9 @@ class Verdict:
     """What was found: one line for each problem, and how many of each thing there are.
 
     `requests` are the accepted ones. `duplicates` are venue orders and executions too many, `lost`
-    what was accepted or executed and is not accounted for, `stuck` orders that stand still.
+    what was accepted or executed and is not accounted for, `stuck` orders that stand still,
+    `unprotected` stops and targets that are missing without an alert, `reversed` positions that
+    reduce-only orders turned around without one.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -104,6 +106,8 @@ class Verdict:
     duplicates: int = 0
     lost: int = 0
     stuck: int = 0
+    unprotected: int = 0
+    reversed: int = 0
 
     def counts(self) -> dict[str, int]:
         """The figures alone, ready for JSON."""

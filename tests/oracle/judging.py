@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from decimal import localcontext
 
-from tests.oracle import orders, positions, streams, venues
+from tests.oracle import orders, positions, protection, reducing, streams, venues
 from tests.oracle.case import EXACT, Case
 from tests.oracle.facts import Facts, Verdict
 from tests.oracle.sources import UNPUBLISHED, load, query
@@ -59,6 +59,9 @@ def judge_facts(facts: Facts, *, allow_open: bool = False) -> Verdict:
         venues.check_executions(case)
         venues.check_reports(case)
         positions.check_positions(case)
+        protection.check_protection(case)
+        protection.check_reducers(case)
+        reducing.check_reversals(case)
         streams.check_streams(case)
         streams.check_request_events(case)
         streams.check_fill_events(case)

@@ -24,6 +24,7 @@ class Booked:
     venue_order_id: str | None
     commission: Decimal | None
     commission_currency: str | None
+    account: str | None = None
     status: str = "GOOD"
 
 
@@ -67,6 +68,7 @@ def _booked(venue: Venue, row: Row) -> Booked:
         venue_order_id=row.get("venue_order_id"),
         commission=row.get("commission"),
         commission_currency=row.get("commission_currency"),
+        account=row.get("account"),
     )
 
 

@@ -16,6 +16,11 @@ import psycopg2.extras
 
 from tests.oracle.facts import Facts, Row, Venue
 
+_NUMBERS = (
+    *("quantity", "filled_quantity", "reduced_by", "limit_price", "stop_price"),
+    *("price", "commission"),
+)
+
 # JSON comes as text: the driver would read its numbers as floats.
 QUERIES = {
     "requests": "SELECT request_id, client_order_id, payload::text AS payload, outcome, reason, "
@@ -101,7 +106,7 @@ def _ledger(url: str, brokers: Iterable[str]) -> Venue:
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
     """A ledger's JSON with its numbers as Decimal and its times aware."""
     typed = dict(row)
-    for name in ("quantity", "filled_quantity", "price", "commission"):
+    for name in _NUMBERS:
         if typed.get(name) is not None:
             typed[name] = Decimal(str(typed[name]))
     if typed.get("executed_at") is not None:

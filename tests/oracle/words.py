@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -83,3 +84,14 @@ def sequence_of(text: str) -> int | None:
 def as_message(row: Row) -> str:
     """An event's row as the text that Redis carries."""
     return json.dumps({**row["payload"], "sequence": row["sequence"]})
+
+
+def names(text: str, quantity: Decimal) -> bool:
+    """True if a text names a quantity, as a number of its own."""
+    number = re.escape(str(plain(quantity)))
+    return re.search(rf"(?<![\d.]){number}(?:\.0+)?(?!\d|\.\d)", text) is not None
+
+
+def concerns(alert: Row, *order_ids: str) -> bool:
+    """True if an alert is about one of some orders."""
+    return alert["order_id"] in order_ids or any(one in alert["key"] for one in order_ids)

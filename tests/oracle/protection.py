@@ -1,0 +1,190 @@
+"""Protection: what brackets hold open, what stands at the venue against it, and who was told.
+
+Everything here goes by the venue's ledger. At rest a bracket's stop and its target each stand for
+what the bracket holds open, and all working orders that reduce a position, those that exclude each
+other counted once, are no more than the position.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tests.oracle.case import Case, Place
+from tests.oracle.facts import WORKING, Row
+from tests.oracle.words import concerns, names
+
+# Which column of a parent asks for which child.
+ROLES = {"TAKE_PROFIT": "take_profit_price", "STOP_LOSS": "stop_loss_price"}
+# What may say that a reducing order is larger than it should be, and could not be made smaller.
+_EXCESS_KINDS = frozenset({"UNPROTECTED", "CHANGE_REFUSED", "REDUCE_ONLY_REVERSED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A bracket: the parent, the child of each role that was asked for (None: not made yet)."""
+
+    parent: Row
+    children: dict[str, Row | None]
+
+    @property
+    def name(self) -> str:
+        """How problems name it."""
+        return f"bracket {self.parent['client_order_id']}"
+
+
+def check_protection(case: Case) -> None:
+    """Each bracket is protected for what it holds open, or an open alert names what is not."""
+    held, reducing = positions(case), working_reducers(case)
+    for family in families(case):
+        direction = 1 if family.parent["side"] == "BUY" else -1
+        place = _place(case, family.parent)
+        standing = {
+            role: Decimal(0) if child is None else working_quantity(case, child)
+            for role, child in family.children.items()
+        }
+        open_now = max(open_quantity(case, family), Decimal(0))
+        # Nothing may stand against more than the position, whatever the bracket once bought.
+        others = reducing[place, -direction] - max(standing.values())
+        wanted = min(open_now, max(held[place] * direction - others, Decimal(0)))
+        for role, quantity in standing.items():
+            text = f"{family.name}: {role} of {quantity} for {open_now} open"
+            if quantity > open_now:
+                case.expect(_excused(case, family.children[role]), text)
+            elif quantity < wanted and not _named(case, family, open_now - quantity):
+                case.problem(f"{text}, and no alert names the rest", kind="unprotected")
+
+
+def check_reducers(case: Case) -> None:
+    """No more stands to reduce a position than there is of it."""
+    held = positions(case)
+    for (place, direction), quantity in working_reducers(case).items():
+        position = max(held[place] * -direction, Decimal(0))
+        if quantity <= position:
+            continue
+        working = [
+            order
+            for order in case.facts.orders
+            if order["reduce_only"]
+            and _place(case, order) == place
+            and working_quantity(case, order)
+        ]
+        if not any(_excused(case, order) for order in working):
+            name = "/".join(place)
+            case.problem(f"{name}: {quantity} working to reduce a position of {position}")
+
+
+def families(case: Case) -> Iterator[Family]:
+    """Every bracket of which anything was filled."""
+    by_parent: dict[str, dict[str, Row]] = defaultdict(dict)
+    for order in case.facts.orders:
+        if order["parent_order_id"] is not None:
+            by_parent[order["parent_order_id"]][order["role"]] = order
+    for order in case.facts.orders:
+        asked = [role for role, price in ROLES.items() if order[price] is not None]
+        if asked and order["parent_order_id"] is None and executed_quantity(case, order):
+            children = by_parent[order["order_id"]]
+            yield Family(order, {role: children.get(role) for role in asked})
+
+
+def open_quantity(case: Case, family: Family) -> Decimal:
+    """What a bracket bought (or sold short) and its children have not closed yet."""
+    closed = sum(
+        (executed_quantity(case, child) for child in family.children.values() if child is not None),
+        Decimal(0),
+    )
+    return executed_quantity(case, family.parent) - closed
+
+
+def executed_quantity(case: Case, order: Row) -> Decimal:
+    """What an order's attempts have executed by the venue's ledger."""
+    return sum(
+        (
+            item.quantity
+            for attempt in case.attempts_of[order["order_id"]]
+            for item in case.booked_as[attempt["venue_order_id"]]
+        ),
+        Decimal(0),
+    )
+
+
+def working_quantity(case: Case, order: Row) -> Decimal:
+    """What of an order works at its venue and is not executed yet, over all its attempts."""
+    return sum(
+        (
+            leaves(held)
+            for attempt in case.attempts_of[order["order_id"]]
+            for _, held in case.at_venue[attempt["venue_order_id"]]
+            if held["state"] in WORKING
+        ),
+        Decimal(0),
+    )
+
+
+def leaves(held: Row) -> Decimal:
+    """What is left of an order at a venue; `reduced_by` is what its group took off it."""
+    taken_off = held.get("reduced_by") or Decimal(0)
+    left: Decimal = held["quantity"] - taken_off - held["filled_quantity"]
+    return max(left, Decimal(0))
+
+
+def positions(case: Case) -> defaultdict[Place, Decimal]:
+    """Each position by the ledgers' executions; a fee in the base asset takes units away."""
+    held: defaultdict[Place, Decimal] = defaultdict(Decimal)
+    for item in case.booked:
+        place = case.place_of(item)
+        held[place] += item.quantity if item.side == "BUY" else -item.quantity
+        base = case.base_of(item)
+        if item.commission and base is not None and item.commission_currency == base:
+            held[place] -= item.commission
+    return held
+
+
+def working_reducers(case: Case) -> defaultdict[tuple[Place, int], Decimal]:
+    """What works to reduce each position, by the sign of its side (1 buys, -1 sells).
+
+    A bracket's children exclude each other, so of those the larger counts.
+    """
+    found: defaultdict[tuple[Place, int], Decimal] = defaultdict(Decimal)
+    pairs: defaultdict[tuple[Place, int, str], list[Decimal]] = defaultdict(list)
+    for order in case.facts.orders:
+        quantity = working_quantity(case, order) if order["reduce_only"] else Decimal(0)
+        if not quantity:
+            continue
+        place, direction = _place(case, order), 1 if order["side"] == "BUY" else -1
+        pair = order["parent_order_id"] or order["order_id"]
+        pairs[place, direction, pair].append(quantity)
+    for (place, direction, _), quantities in pairs.items():
+        found[place, direction] += max(quantities)
+    return found
+
+
+def _place(case: Case, order: Row) -> Place:
+    last = case.attempts_of[order["order_id"]][-1:]
+    account = case.account_at_venue(last[0]) if last else order["account"]
+    return account, order["broker"], order["symbol"]
+
+
+def _named(case: Case, family: Family, quantity: Decimal) -> bool:
+    """True if an open alert of a bracket, or of a part of it, names what is not protected."""
+    children = (child for child in family.children.values() if child is not None)
+    ids = [order["order_id"] for order in (family.parent, *children)]
+    return any(
+        alert["kind"] == "UNPROTECTED"
+        and alert["resolved_at"] is None
+        and concerns(alert, *ids)
+        and names(alert["message"], quantity)
+        for alert in case.facts.alerts
+    )
+
+
+def _excused(case: Case, order: Row | None) -> bool:
+    """True if an open alert says of an order that it could not be brought to its size."""
+    return order is not None and any(
+        alert["kind"] in _EXCESS_KINDS
+        and alert["resolved_at"] is None
+        and concerns(alert, order["order_id"], *filter(None, [order["parent_order_id"]]))
+        for alert in case.facts.alerts
+    )
