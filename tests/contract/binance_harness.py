@@ -50,6 +50,7 @@ class BinanceHarness(ControlledHarness):
             Ability.EXECUTIONS,
             Ability.ENDS,
             Ability.BALANCES,
+            Ability.REFUSES_EVERYBODY,
             Ability.RESENDS,
         }
     )
@@ -115,8 +116,8 @@ class BinanceHarness(ControlledHarness):
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         words = {
-            RejectionScope.ORDER: ("-2010", "Stop price would trigger immediately."),
-            RejectionScope.VENUE: ("-2010", "Market is closed."),
+            RejectionScope.ORDER: ("-2010", "Market is closed."),
+            RejectionScope.VENUE: ("-2010", "This account may not place or cancel orders."),
             RejectionScope.TERMS: ("-1013", "Filter failure: NOTIONAL"),
         }
         code, reason = words[scope]

@@ -69,6 +69,8 @@ class Ability(StrEnum):
     """The venue tells why it has ended an order."""
     BALANCES = "balances"
     """The harness can set what the account holds."""
+    REFUSES_EVERYBODY = "refuses_everybody"
+    """A refusal can be about every order of the account, whatever it asks."""
     RESENDS = "resends"
     """The same attempt can be submitted a second time (in process, that is a caller's bug)."""
 

@@ -147,8 +147,7 @@ class IbkrHarness(ControlledHarness):
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         words = {
-            RejectionScope.ORDER: ("201", "YOUR ORDER IS NOT ACCEPTED. MINIMUM OF 2000 REQUIRED"),
-            RejectionScope.VENUE: ("201", "The exchange is closed."),
+            RejectionScope.ORDER: ("201", "The exchange is closed."),
             RejectionScope.TERMS: ("387", "Unsupported order type for this exchange"),
         }
         code, reason = words[scope]

@@ -213,6 +213,7 @@ class Mt4Harness(ControlledHarness):
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {
             Ability.RESTART,
+            Ability.REFUSES_EVERYBODY,
             Ability.FENCE,
             Ability.FENCE_IN_TRANSIT,
             Ability.QUERY_FAULTS,
@@ -280,7 +281,7 @@ class Mt4Harness(ControlledHarness):
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         codes = {
-            RejectionScope.ORDER: "134",
+            RejectionScope.ORDER: "132",
             RejectionScope.VENUE: "133",
             RejectionScope.TERMS: "131",
         }

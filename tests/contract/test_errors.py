@@ -30,10 +30,20 @@ from .harness import (
 )
 
 
-@pytest.mark.parametrize("scope", [RejectionScope.ORDER, RejectionScope.VENUE])
 @needs(FaultKind.REJECT)
-async def test_c201_rejected(harness: VenueHarness, broker: Broker, scope: RejectionScope) -> None:
-    """C201: a refusal is BrokerRejected with reason, code and scope, and nothing is held."""
+async def test_c201_rejected(harness: VenueHarness, broker: Broker) -> None:
+    """C201: a refusal (a closed market) is about that order: it says nothing of the venue."""
+    await _is_refused(harness, broker, RejectionScope.ORDER)
+
+
+@needs(FaultKind.REJECT, Ability.REFUSES_EVERYBODY)
+async def test_c213_everybody_is_rejected(harness: VenueHarness, broker: Broker) -> None:
+    """C213: a refusal of whatever the account sends is the venue's."""
+    await _is_refused(harness, broker, RejectionScope.VENUE)
+
+
+async def _is_refused(harness: VenueHarness, broker: Broker, scope: RejectionScope) -> None:
+    """BrokerRejected with reason, code and scope, and nothing is held."""
     refusal = harness.refusal(scope)
     await harness.arm(FaultKind.REJECT, **refusal)
     attempt = new_attempt(harness)

@@ -15,7 +15,7 @@ from execution.domain.errors import (
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.outcomes import CODES, MESSAGES, REFUSALS, Outcome
 
-_ORDER, _VENUE, _TERMS = RejectionScope.ORDER, RejectionScope.VENUE, RejectionScope.TERMS
+_ORDER, _TERMS = RejectionScope.ORDER, RejectionScope.TERMS
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -28,8 +28,6 @@ def test_every_row(code: int) -> None:
             expected: tuple[type[BrokerError], RejectionScope | None] = (BrokerRejected, _ORDER)
         case Outcome.IMPOSSIBLE:
             expected = (BrokerRejected, _TERMS)
-        case Outcome.CLOSED:
-            expected = (BrokerRejected, _VENUE)
         case Outcome.UNAVAILABLE:
             expected = (BrokerUnavailable, None)
         case Outcome.LIMITED:
@@ -106,9 +104,4 @@ def test_reasons_without_what_stands_before_each() -> None:
 
 def test_refusals_are_what_has_a_scope() -> None:
     """Nothing else refuses an order that was accepted."""
-    assert {
-        Outcome.REFUSED,
-        Outcome.ABSENT,
-        Outcome.IMPOSSIBLE,
-        Outcome.CLOSED,
-    } == REFUSALS
+    assert {Outcome.REFUSED, Outcome.ABSENT, Outcome.IMPOSSIBLE} == REFUSALS

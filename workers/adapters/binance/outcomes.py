@@ -30,7 +30,7 @@ class Outcome(Enum):
 
     REFUSED = "refused as it is just now"
     IMPOSSIBLE = "refused for what it asks"
-    CLOSED = "refused, as anybody's would be"
+    CLOSED = "refused, as every order of this account would be"
     ABSENT = "there is no such order"
     UNAVAILABLE = "nothing was taken"
     LATE = "nothing was taken: it came outside its receive window"
@@ -77,7 +77,7 @@ CODES: dict[int, Outcome] = {
     -1119: Outcome.IMPOSSIBLE,  # the original client order id is empty
     -1120: Outcome.IMPOSSIBLE,  # invalid interval
     -1121: Outcome.IMPOSSIBLE,  # invalid symbol
-    -1122: Outcome.CLOSED,  # invalid symbol status
+    -1122: Outcome.REFUSED,  # invalid symbol status
     -1127: Outcome.IMPOSSIBLE,  # the time range is too long
     -1128: Outcome.IMPOSSIBLE,  # combination of optional parameters
     -1130: Outcome.IMPOSSIBLE,  # invalid data for a parameter
@@ -101,9 +101,9 @@ CODES: dict[int, Outcome] = {
 
 MESSAGES: dict[str, Outcome] = {
     "Duplicate order sent.": Outcome.UNKNOWN,  # so it is there
-    "Market is closed.": Outcome.CLOSED,
-    "This action is disabled on this account.": Outcome.KEY,
-    "This account may not place or cancel orders.": Outcome.KEY,
+    "Market is closed.": Outcome.REFUSED,  # of that symbol
+    "This action is disabled on this account.": Outcome.CLOSED,
+    "This account may not place or cancel orders.": Outcome.CLOSED,
     "Rest API trading is not enabled.": Outcome.CLOSED,
     "This symbol is not permitted for this account.": Outcome.IMPOSSIBLE,
     "This symbol is restricted for this account.": Outcome.IMPOSSIBLE,

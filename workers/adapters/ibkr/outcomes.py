@@ -1,7 +1,8 @@
 """What each of TWS's message codes says of the request that it is about.
 
-One table for all: refused (the order, anybody's, or what it asks), nothing taken, unknown, or no
-more than a remark. A code that is not listed proves nothing and is UNKNOWN: then TWS is asked.
+One table for all: refused (the order, or what it asks), nothing taken, unknown, or no more than a
+remark. A closed exchange or a halted instrument refuses an order, and says nothing of TWS's health.
+A code that is not listed proves nothing and is UNKNOWN: then TWS is asked.
 What became of an order is never read from a code alone: `book` holds it together with orderStatus
 and execDetails. What ib_insync makes of a code is not looked at: it calls an order Cancelled on
 nearly all of them.
@@ -28,7 +29,6 @@ class Outcome(Enum):
 
     REFUSED = "refused as it is just now"
     IMPOSSIBLE = "refused for what it asks"
-    CLOSED = "refused, as anybody's would be"
     ABSENT = "there is no such order, or it is over"
     UNAVAILABLE = "nothing was taken"
     LIMITED = "nothing was taken: too many messages"
@@ -140,9 +140,6 @@ CODES: dict[int, Outcome] = {
 }
 
 MESSAGES: dict[str, Outcome] = {
-    "the exchange is closed": Outcome.CLOSED,
-    "market is closed": Outcome.CLOSED,
-    "trading is halted": Outcome.CLOSED,
     "no trading permissions": Outcome.IMPOSSIBLE,
     "not available for trading": Outcome.IMPOSSIBLE,
     "does not support": Outcome.IMPOSSIBLE,
@@ -157,7 +154,6 @@ _SCOPES = {
     Outcome.REFUSED: RejectionScope.ORDER,
     Outcome.ABSENT: RejectionScope.ORDER,
     Outcome.IMPOSSIBLE: RejectionScope.TERMS,
-    Outcome.CLOSED: RejectionScope.VENUE,
 }
 REFUSALS = frozenset(_SCOPES)
 """A definite no to what was asked."""

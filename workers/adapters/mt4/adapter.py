@@ -152,11 +152,15 @@ class MT4Adapter:
     async def find(self, attempt: Attempt) -> VenueOrder | None:
         """By our id. BrokerUnavailable, too, while the terminal itself is finding out.
 
-        What never left the terminal is not there. What was sent and not found after a long look is
-        refused: nobody may send it again on the word of a search.
+        What never left the terminal, or found a server that took nothing, is not there. What was
+        sent and not found after a long look is refused: nobody may send it again on the word of a
+        search.
         """
         answer = await self._bridge().ask(f"order/{attempt.venue_order_id}", absent="unknown_order")
-        if answer is None or (answer.get("outcome"), answer.get("sent")) == ("FAILED", "NO"):
+        if answer is None or (
+            answer.get("outcome") == "FAILED"
+            and isinstance(read(wire.refusal, answer), BrokerUnavailable)
+        ):
             return None
         try:
             return self._order(answer, self._market(attempt.instrument.symbol))

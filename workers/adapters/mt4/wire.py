@@ -16,6 +16,7 @@ from execution.domain.errors import (
     BrokerRejected,
     BrokerUnavailable,
     OutcomeUnknown,
+    RateLimited,
     RejectionScope,
     TooLate,
 )
@@ -27,12 +28,21 @@ from workers.adapters.answers import decimal, moment
 
 Json = Mapping[str, Any]
 
-_VENUE_WIDE = frozenset({"5", "8", "64", "65", "132", "133", "137"})
-"""Account disabled, old version, too frequent, market closed, trade disabled, broker busy."""
-_WIDEST = 10_000
-"""Points of slippage that the bridge takes."""
+_VENUE_WIDE = frozenset({"5", "7", "64", "65", "133"})
+"""Old version of the terminal, not enough rights, account disabled or invalid, trade disabled."""
 _TERMS = frozenset({"131", "147", "4106"})
 """Invalid volume, expirations not taken, unknown symbol."""
+_BUSY = frozenset({"4", "6", "137", "146"})
+"""Server busy, no connection to it, broker busy, trade context busy: it served nobody just then."""
+_TOO_MANY = frozenset({"8", "141"})
+"""Too frequent requests, too many requests."""
+_REFUSED_UNSENT = frozenset({"4051", "4106", "4107", "4108", "4110", "4111"})
+"""The terminal's own no to what was asked: a parameter, symbol, price, ticket or side.
+
+What else it does not send (trading switched off there) is no fault of the order.
+"""
+_WIDEST = 10_000
+"""Points of slippage that the bridge takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,11 @@ def refusal(command: Json) -> BrokerError:
     said = f"the terminal says: {command['reason'] or code}"
     if outcome != "FAILED":
         return OutcomeUnknown(said)
-    if sent == "NO":
+    if code in _BUSY:
+        return BrokerUnavailable(f"{said} ({code})")
+    if code in _TOO_MANY:
+        return RateLimited(f"{said} ({code})")
+    if sent == "NO" and code not in _REFUSED_UNSENT:
         # Too late, or what it is about is gone meanwhile: it may be tried otherwise.
         passes = code == "expired" or command["kind"] != "PLACE"
         return TooLate(said) if passes else BrokerUnavailable(said)

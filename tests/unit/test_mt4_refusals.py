@@ -1,0 +1,103 @@
+"""What a command of MT4 that is not DONE means: the order's fault, the server's, or doubt."""
+
+from __future__ import annotations
+
+import pytest
+
+from execution.domain.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    RateLimited,
+    RejectionScope,
+    TooLate,
+)
+from workers.adapters.mt4 import wire
+
+SERVER = ("2", "3", "129", "130", "132", "134", "135", "136", "138", "140", "148", "149", "150")
+EVERYBODY = ("5", "7", "64", "65", "133")
+TERMS = ("131", "147")
+BUSY = ("4", "6", "137", "146")
+TERMINAL = {
+    "4051": RejectionScope.ORDER,
+    "4106": RejectionScope.TERMS,
+    "4107": RejectionScope.ORDER,
+    "4108": RejectionScope.ORDER,
+    "4110": RejectionScope.ORDER,
+    "4111": RejectionScope.ORDER,
+}
+
+
+def command(code: str, *, sent: str = "YES", kind: str = "PLACE") -> dict[str, str]:
+    """A command that failed with a code."""
+    return {"outcome": "FAILED", "sent": sent, "code": code, "kind": kind, "reason": "words"}
+
+
+@pytest.mark.parametrize(
+    ("code", "scope"),
+    [
+        *((code, RejectionScope.ORDER) for code in SERVER),
+        *((code, RejectionScope.VENUE) for code in EVERYBODY),
+        *((code, RejectionScope.TERMS) for code in TERMS),
+    ],
+)
+def test_the_server_s_no(code: str, scope: RejectionScope) -> None:
+    """A definite no to the order, a closed market (132) among them; the code stands with it."""
+    error = wire.refusal(command(code))
+    assert isinstance(error, BrokerRejected)
+    assert (error.code, error.scope) == (code, scope)
+
+
+@pytest.mark.parametrize("code", BUSY)
+@pytest.mark.parametrize("sent", ["YES", "NO"])
+def test_a_busy_server_refuses_no_order(code: str, sent: str) -> None:
+    """It took nothing from anybody just then: that is the broker failing."""
+    error = wire.refusal(command(code, sent=sent))
+    assert type(error) is BrokerUnavailable
+    assert code in str(error)
+
+
+@pytest.mark.parametrize("code", ["8", "141"])
+def test_too_many_requests(code: str) -> None:
+    """We have to hold ourselves back; the venue is well."""
+    assert type(wire.refusal(command(code))) is RateLimited
+
+
+@pytest.mark.parametrize(("code", "scope"), TERMINAL.items())
+def test_the_terminal_s_own_no(code: str, scope: RejectionScope) -> None:
+    """It never left, and would not another time: refused, not tried again for ever."""
+    error = wire.refusal(command(code, sent="NO"))
+    assert isinstance(error, BrokerRejected)
+    assert (error.code, error.scope) == (code, scope)
+
+
+@pytest.mark.parametrize("code", ["4109", "4112"])
+def test_a_terminal_that_may_not_trade(code: str) -> None:
+    """Trading is switched off there: nobody's order goes out."""
+    assert type(wire.refusal(command(code, sent="NO"))) is BrokerUnavailable
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "expected"),
+    [
+        ("expired", "PLACE", TooLate),
+        ("closed", "CLOSE", TooLate),
+        ("not_in_journal", "PLACE", BrokerUnavailable),
+    ],
+)
+def test_what_never_left(code: str, kind: str, expected: type[BrokerError]) -> None:
+    """Too late, or what it was about is gone: it may be tried otherwise."""
+    assert type(wire.refusal(command(code, sent="NO", kind=kind))) is expected
+
+
+def test_what_is_not_there_after_a_long_look() -> None:
+    """Nobody sends it again on the word of a search."""
+    error = wire.refusal(command("absent"))
+    assert isinstance(error, BrokerRejected)
+    assert error.scope is RejectionScope.ORDER
+
+
+def test_doubt() -> None:
+    """The terminal is finding out."""
+    assert type(wire.refusal(command("128") | {"outcome": "UNKNOWN"})) is OutcomeUnknown
