@@ -49,6 +49,20 @@ class FaultKind(StrEnum):
     """The commission comes `seconds` after its execution, or when the fault is cleared."""
     LOCATE = "locate"
     """A sale waits for shares to borrow, for `seconds` or until the fault is cleared."""
+    REMARK = "remark"
+    """The venue accepts, and says `code` and `reason` of it all the same; the rest `seconds` later.
+    """
+    INACTIVE = "inactive"
+    """The venue accepts, says `code` and `reason`, and shows the order as inactive: it can be
+    cancelled, and is taken up again when the fault is cleared."""
+    CANCELLED_WITH_CODE = "cancelled_with_code"
+    """The venue accepts, says `code` and `reason`, and ends the order as cancelled."""
+    PENDING_CANCEL = "pending_cancel"
+    """A cancel stays pending, for `seconds` or until the fault is cleared; another is refused."""
+    DUPLICATE_STATUS = "duplicate_status"
+    """The last status of an order is told twice."""
+    FILLED_FIRST = "filled_first"
+    """An order is shown as filled, and its execution is told `seconds` later."""
     REFUSAL_ENDS = "refusal_ends"
     """A change that the venue never makes is refused, and its order ends with the refusal."""
     AMBIGUOUS = "ambiguous"
@@ -69,6 +83,9 @@ _OF_SUBMITS = frozenset(
         FaultKind.SWALLOW,
         FaultKind.LATE_REJECT,
         FaultKind.LOCATE,
+        FaultKind.REMARK,
+        FaultKind.INACTIVE,
+        FaultKind.CANCELLED_WITH_CODE,
     }
 )
 # What a fault answers with over HTTP when it was not told; a refusal is never a server's error.

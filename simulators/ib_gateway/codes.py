@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulators.faults import Fault
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -36,6 +38,11 @@ class Refusal(Exception):
     def kept(self) -> bool:
         """True when TWS shows the refused order as Inactive."""
         return self.code == REJECTED.number
+
+
+def code_of(fault: Fault, default: int) -> int:
+    """The number of the message that a fault says; `default` where it names none."""
+    return int(fault.code) if fault.code.lstrip("-").isdigit() else default
 
 
 MAX_RATE = Code(100, "Max rate of messages per second has been exceeded: max={} rec={} ({})")

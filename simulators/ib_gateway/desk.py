@@ -23,6 +23,7 @@ from simulators.ib_gateway.contracts import Contract
 from simulators.ib_gateway.hours import day_ends, is_open, next_open
 from simulators.ib_gateway.linking import Links
 from simulators.ib_gateway.matching import Matcher, waiting_type
+from simulators.ib_gateway.pending import PendingCancels
 from simulators.ib_gateway.records import (
     API_CANCELLED,
     CANCELLED_BY_TRADER,
@@ -45,7 +46,8 @@ class Desk:
         self.risk = Risk(register, matcher)
         self._links = Links(register, matcher, self._end_linked)
         self._reserved: set[tuple[int, int]] = set()
-        self._suspended = Suspended(register, matcher, self.risk, self._resume, self._reject)
+        self._suspended = Suspended(register, matcher, self.risk, self._resume, self._end_told)
+        self._pending = PendingCancels(register, self._cancel)
         matcher.filled = self._links.after_fill
         matcher.end = self.end_quietly
 
@@ -153,11 +155,17 @@ class Desk:
         self.register.tell_status(order)
         self.register.commit()
 
+    def ask_cancel(self, order: Order) -> None:
+        """Cancel an order as its client asks, or later. Refusal 10148 when it is over by now."""
+        if not (order.is_working and self._pending.take(order)):
+            self.cancel(order)
+        self.register.commit()
+
     def cancel(self, order: Order) -> None:
-        """Cancel an order as its client or a person asks. Refusal 10148 when it is over by now."""
+        """Cancel an order at once, as a person asks. Refusal 10148 when it is over by now."""
         if not (order.is_working or order.state == UNTRANSMITTED):
             raise CANCEL_ENDED.refusal(order.order_id, order.status)
-        self._end(order, "CANCELLED", "cancelled on request", completed=CANCELLED_BY_TRADER)
+        self._cancel(order)
         self.register.commit()
 
     def cancel_all(self) -> None:
@@ -200,10 +208,12 @@ class Desk:
     def remember(self) -> None:
         """Take up what the journal has left in the air; the caller commits."""
         self._suspended.remember()
+        self._pending.remember()
 
     def release(self, faults: Sequence[Fault]) -> None:
-        """Let sales go on that one of those faults keeps waiting."""
+        """Let orders go on, and cancels be done, that one of those faults keeps waiting."""
         self._suspended.release(faults)
+        self._pending.release(faults)
         self.register.commit()
 
     def pass_time(self) -> None:
@@ -218,6 +228,7 @@ class Desk:
                 self.register.touch(order)
                 self._go(order)
         self._suspended.pass_time(now)
+        self._pending.pass_time()
         self.register.commit()
 
     # Within.
@@ -323,9 +334,12 @@ class Desk:
         self.matcher.match(order)
         self.matcher.work(order)
 
-    def _reject(self, order: Order, reason: str, code: int | None) -> None:
-        """Refuse an order that was accepted."""
-        self._end(order, "REJECTED", reason, told=reason, code=code)
+    def _end_told(self, order: Order, state: str, reason: str, code: int | None) -> None:
+        """End an order that was accepted, for a reason that its client is told."""
+        self._end(order, state, reason, told=reason, code=code)
+
+    def _cancel(self, order: Order) -> None:
+        self._end(order, "CANCELLED", "cancelled on request", completed=CANCELLED_BY_TRADER)
 
     def _say_when(self, order: Order) -> None:
         contract = self.register.contract_of(order)

@@ -51,6 +51,12 @@ SUPPORTED = frozenset(
         FaultKind.LATE_REJECT,
         FaultKind.LATE_COMMISSION,
         FaultKind.LOCATE,
+        FaultKind.REMARK,
+        FaultKind.INACTIVE,
+        FaultKind.CANCELLED_WITH_CODE,
+        FaultKind.PENDING_CANCEL,
+        FaultKind.DUPLICATE_STATUS,
+        FaultKind.FILLED_FIRST,
         FaultKind.REFUSAL_ENDS,
         FaultKind.AMBIGUOUS,
     }
@@ -130,9 +136,9 @@ class IbGateway(ServedVenue):
         self.register.note({"balances": spelled})
 
     def on_cleared(self, faults: Sequence[Fault]) -> None:
-        """Let go of held fills, late commissions and sales that wait for shares."""
+        """Let go of what those faults held: fills, commissions, sales, inactive orders, cancels."""
         self.matcher.release(faults)
-        self.desk.release([fault for fault in faults if fault.kind is FaultKind.LOCATE])
+        self.desk.release(faults)
 
     # What the interventions do.
 

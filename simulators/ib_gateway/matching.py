@@ -158,6 +158,12 @@ class Matcher:
             FaultKind.FILL_BEFORE_STATUS, symbol=order.symbol, venue_order_id=order.venue_order_id
         ):
             register.strike(order, fault.seconds)
+        if not order.leaves and (
+            fault := self._faults.take(
+                FaultKind.FILLED_FIRST, symbol=order.symbol, venue_order_id=order.venue_order_id
+            )
+        ):
+            register.show_first(order, fault.seconds)
         register.tell_execution(trade)
         if order.is_working and order.leaves:
             order.told = "Submitted"

@@ -36,6 +36,9 @@ class News:
 
 Publish = Callable[[Sequence[News]], None]
 
+OPEN_ORDER = 5
+"""The message id of openOrder."""
+
 
 def executions_first(news: Sequence[News], struck: Mapping[int, float]) -> list[News]:
     """Bring the executions of some orders before all else that is said of those orders.
@@ -49,3 +52,26 @@ def executions_first(news: Sequence[News], struck: Mapping[int, float]) -> list[
         if item.topic is not Topic.EXECUTION or item.perm_id not in struck
     ]
     return first + rest
+
+
+def orders_first(news: Sequence[News], shown: Mapping[int, float]) -> list[News]:
+    """Bring the openOrder that follows an execution of some orders before that execution.
+
+    `shown` gives, by permId, how many seconds later the execution and what comes after it follow.
+    """
+    told: list[News] = []
+    executed: set[int] = set()
+    ahead: set[int] = set()
+    for item in news:
+        perm_id = item.perm_id
+        if perm_id in shown and item.topic is Topic.EXECUTION:
+            executed.add(perm_id)
+        overtakes = item.message[0] == OPEN_ORDER and perm_id not in ahead
+        if perm_id not in executed:
+            told.append(item)
+        elif overtakes:
+            ahead.add(perm_id)
+            told.append(item)
+        else:
+            told.append(replace(item, delay=shown[perm_id]))
+    return told

@@ -72,6 +72,7 @@ class Order(ledger.Order):
     last_price: Decimal = Decimal(0)
     reduced_by: Decimal = Decimal(0)
     cancelling: bool = False
+    cancel_shown: bool = True
     ended_at: datetime | None = None
     completed: str = ""
 
@@ -88,7 +89,7 @@ class Order(ledger.Order):
     @property
     def status(self) -> str:
         """What TWS calls its state."""
-        if self.cancelling and self.is_working:
+        if self.cancelling and self.cancel_shown and self.is_working:
             return "PendingCancel"
         return _TWS_STATES.get(self.state, self.told)
 

@@ -15,7 +15,7 @@ from simulators.ib_gateway import messages, order_messages
 from simulators.ib_gateway.catalogue import Catalogue
 from simulators.ib_gateway.codes import CANCELLED, REJECTED
 from simulators.ib_gateway.contracts import Contract
-from simulators.ib_gateway.news import News, Publish, Topic, executions_first
+from simulators.ib_gateway.news import News, Publish, Topic, executions_first, orders_first
 from simulators.ib_gateway.options import GatewayOptions
 from simulators.ib_gateway.portfolio import Portfolio
 from simulators.ib_gateway.records import TIMED, UNTRANSMITTED, Order, Trade
@@ -73,6 +73,7 @@ class Register:
         self._ids: dict[int, int] = {}
         self._news: list[News] = []
         self._struck: dict[int, float] = {}
+        self._shown_first: dict[int, float] = {}
 
     # Looking up.
 
@@ -215,8 +216,12 @@ class Register:
         self._tell(Topic.ORDER, order, message)
 
     def tell_status(self, order: Order) -> None:
-        """An orderStatus message."""
-        self._tell(Topic.ORDER, order, order_messages.order_status(order))
+        """An orderStatus message; the last one twice when a fault wants it."""
+        twice = not order.is_working and self.faults.take(
+            FaultKind.DUPLICATE_STATUS, symbol=order.symbol, venue_order_id=order.venue_order_id
+        )
+        for _ in range(2 if twice else 1):
+            self._tell(Topic.ORDER, order, order_messages.order_status(order))
 
     def tell_both(self, order: Order) -> None:
         """Both messages, openOrder first: how TWS tells of a change."""
@@ -257,6 +262,10 @@ class Register:
         """Let the executions of this commit overtake all else about the order."""
         self._struck[order.perm_id] = seconds
 
+    def show_first(self, order: Order, seconds: float) -> None:
+        """Let the openOrder that follows an execution of this commit overtake the rest of it."""
+        self._shown_first[order.perm_id] = seconds
+
     def commit(self) -> None:
         """One line for the whole change, so that a kill never leaves half of it; then tell."""
         now = self.clock()
@@ -272,8 +281,13 @@ class Register:
             )
         self._changed, self._booked, self._ids = {}, {}, {}
         news, struck, self._news, self._struck = self._news, self._struck, [], {}
+        shown, self._shown_first = self._shown_first, {}
+        if struck:
+            news = executions_first(news, struck)
+        if shown:
+            news = orders_first(news, shown)
         if news:
-            self.publish(executions_first(news, struck) if struck else news)
+            self.publish(news)
 
     def note(self, entry: Mapping[str, Any]) -> None:
         """Journal something that is neither order nor execution."""

@@ -19,9 +19,11 @@ from simulators.ib_gateway.codes import (
     HISTORY_OK,
     MAX_RATE,
     NOT_CONNECTED,
+    ORDER_MESSAGE,
     SERVER_ERROR,
     UNKNOWN_MESSAGE,
     Refusal,
+    code_of,
 )
 from simulators.ib_gateway.messages import Message
 from simulators.ib_gateway.news import News, Topic
@@ -219,8 +221,7 @@ class Session:
             request.rejected(fault)
             return
         if request.rejected is None and (fault := self._fault(FaultKind.REJECT, request)):
-            code = int(fault.code) if fault.code.lstrip("-").isdigit() else SERVER_ERROR.number
-            self.error(request.request_id, code, fault.reason)
+            self.error(request.request_id, code_of(fault, SERVER_ERROR.number), fault.reason)
             return
         accepted = False
         with self.out.capture() as said:
@@ -241,8 +242,13 @@ class Session:
             self.abort()
         elif fault := self._fault(FaultKind.ERROR_REPLY, request):
             self._silence(request)
-            text = SERVER_ERROR.text.format("b", fault.reason)
-            self.error(request.request_id, SERVER_ERROR.number, text)
+            number, text = code_of(fault, SERVER_ERROR.number), fault.reason
+            if number == SERVER_ERROR.number:
+                text = SERVER_ERROR.text.format("b", text)
+            self.error(request.request_id, number, text)
+        elif fault := self._fault(FaultKind.REMARK, request):
+            self.error(request.request_id, code_of(fault, ORDER_MESSAGE.number), fault.reason)
+            self._deliver_later(request, said, fault.seconds)
         elif self._fault(FaultKind.SWALLOW, request):
             self._silence(request)
         else:

@@ -1,4 +1,4 @@
-"""Orders that were accepted and yet cannot trade: sales without shares, orders refused later."""
+"""Orders that were accepted and yet cannot trade: without shares, inactive, or refused later."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from simulators.faults import Fault, FaultKind
-from simulators.ib_gateway.codes import LOCATING
+from simulators.ib_gateway.codes import LOCATING, REJECTED, code_of
 from simulators.ib_gateway.matching import Matcher
 from simulators.ib_gateway.records import Order
 from simulators.ib_gateway.register import Register
 from simulators.ib_gateway.risk import Risk
 
-LOCATE, REJECT = "locate", "reject"
+LOCATE, REJECT, INACTIVE = "locate", "reject", "inactive"
 
 
 class Suspended:
     """Keeps such orders until their time has come.
 
-    `resume(order)` lets one trade, `reject(order, reason, code)` ends one. The caller commits.
+    `resume(order)` lets one trade, `end(order, state, reason, code)` ends one. The caller commits.
     """
 
     def __init__(
@@ -27,23 +27,30 @@ class Suspended:
         matcher: Matcher,
         risk: Risk,
         resume: Callable[[Order], None],
-        reject: Callable[[Order, str, int | None], None],
+        end: Callable[[Order, str, str, int | None], None],
     ) -> None:
         self._register = register
         self._matcher = matcher
         self._risk = risk
         self._resume = resume
-        self._reject = reject
+        self._end = end
         self._doomed: list[tuple[datetime, Order, Fault]] = []
         self._locating: dict[int, tuple[Fault | None, datetime]] = {}
+        self._inactive: dict[int, Fault] = {}
 
     def take(self, order: Order) -> bool:
         """Suspend an order if it must be; True when that was so."""
-        return self._is_doomed(order) or self._lacks_shares(order)
+        return (
+            self._is_doomed(order)
+            or self._is_ended(order)
+            or self._is_inactive(order)
+            or self._lacks_shares(order)
+        )
 
     def forget(self, order: Order) -> None:
         """An order is over."""
         self._locating.pop(order.perm_id, None)
+        self._inactive.pop(order.perm_id, None)
 
     def located(self, ticker: str) -> None:
         """Let sales go on for which there are shares by now."""
@@ -52,10 +59,13 @@ class Suspended:
                 self._go_on(order)
 
     def release(self, faults: Sequence[Fault]) -> None:
-        """Let sales go on that one of those faults keeps waiting."""
+        """Let orders go on that one of those faults keeps waiting."""
         for order in self._waiting():
             if self._locating[order.perm_id][0] in faults:
                 self._go_on(order)
+        for perm_id, fault in list(self._inactive.items()):
+            if fault in faults:
+                self._take_up(self._register.orders[perm_id])
 
     def pass_time(self, now: datetime) -> None:
         """Refuse what was to be refused by now, and let go of what a fault held so long."""
@@ -100,8 +110,31 @@ class Suspended:
 
     def _refuse(self, order: Order, fault: Fault) -> None:
         if order.is_working:
-            code = int(fault.code) if fault.code.lstrip("-").isdigit() else None
-            self._reject(order, fault.reason, code)
+            self._end(order, "REJECTED", fault.reason, code_of(fault, REJECTED.number))
+
+    def _is_ended(self, order: Order) -> bool:
+        """End an order as cancelled, with the code that a fault says."""
+        fault = self._fault(FaultKind.CANCELLED_WITH_CODE, order)
+        if fault is not None:
+            self._end(order, "CANCELLED", fault.reason, code_of(fault, REJECTED.number))
+        return fault is not None
+
+    def _is_inactive(self, order: Order) -> bool:
+        """Show an order as inactive, with the code that a fault says."""
+        fault = self._fault(FaultKind.INACTIVE, order)
+        if fault is None:
+            return False
+        order.waits_for, order.told = INACTIVE, "Inactive"
+        self._inactive[order.perm_id] = fault
+        self._register.touch(order)
+        self._register.tell_error(order, code_of(fault, REJECTED.number), fault.reason)
+        self._register.tell_both(order)
+        return True
+
+    def _take_up(self, order: Order) -> None:
+        self.forget(order)
+        order.told = "PreSubmitted"
+        self._resume(order)
 
     def _lacks_shares(self, order: Order) -> bool:
         """Let a sale wait for shares to borrow, with a warning."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from simulators.faults import Fault, FaultKind
 from simulators.ib_gateway import order_messages
-from simulators.ib_gateway.codes import AMBIGUOUS, NOT_CANCELLABLE, REJECTED, Refusal
+from simulators.ib_gateway.codes import AMBIGUOUS, NOT_CANCELLABLE, REJECTED, Refusal, code_of
 from simulators.ib_gateway.contracts import Contract, Description
 from simulators.ib_gateway.records import Order
 from simulators.ib_gateway.requests import PlaceOrder, read_place_order
@@ -32,7 +32,7 @@ def cancel(session: Session, fields: Fields) -> Request:
     begun: list[Order] = []
 
     def act() -> bool:
-        desk.cancel(begun[0] if begun else desk.cancellable(client_id, order_id))
+        desk.ask_cancel(begun[0] if begun else desk.cancellable(client_id, order_id))
         return True
 
     def delayed() -> None:
@@ -41,7 +41,7 @@ def cancel(session: Session, fields: Fields) -> Request:
             begun.append(order)
 
     def rejected(fault: Fault) -> None:
-        session.error(order_id, _code(fault, NOT_CANCELLABLE.number), fault.reason)
+        session.error(order_id, code_of(fault, NOT_CANCELLABLE.number), fault.reason)
 
     return Request(
         act,
@@ -120,7 +120,7 @@ class _Placing:
 
     def _rejected(self, fault: Fault) -> None:
         """Refuse as a fault wants it: after 201 TWS shows the order as Inactive."""
-        code = _code(fault, REJECTED.number)
+        code = code_of(fault, REJECTED.number)
         text = REJECTED.text.format(fault.reason) if code == REJECTED.number else fault.reason
         refusal = Refusal(code, text)
         self._let_go()
@@ -182,7 +182,3 @@ def ticker_of(session: Session, described: Description) -> str | None:
         return session.gateway.catalogue.one(described).ticker
     except Refusal:
         return described.symbol or None
-
-
-def _code(fault: Fault, default: int) -> int:
-    return int(fault.code) if fault.code.lstrip("-").isdigit() else default
