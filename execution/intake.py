@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -35,26 +34,6 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """A valid request and the instrument its symbol names."""
-
-    request: OrderRequest
-    instrument: Instrument
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A receipt with the payload as it was recorded.
-
-    `understood` is None for what was refused, or had been recorded before.
-    """
-
-    receipt: Receipt
-    payload: Mapping[str, Any]
-    understood: Understood | None
-
-
 class Intake:
     """Records requests. The same id with the same payload is the same request, however often.
 
@@ -76,12 +55,7 @@ class Intake:
 
         When this returns an ACCEPTED receipt, the request is committed. Raises StoreUnavailable.
         """
-        return self.take(payload).receipt
-
-    def take(self, payload: Mapping[str, Any]) -> Taken:
-        """`receive`, with what step 1 would otherwise have to find out again."""
         body: dict[str, Any]
-        understood: Understood | None = None
         try:
             request, instrument = self.understand(payload)
         except RequestRefused as refusal:
@@ -90,27 +64,26 @@ class Intake:
         else:
             reason = None
             body = _meaning(request, instrument)
-            understood = Understood(request, instrument)
         client_order_id = readable_id(payload.get("client_order_id"))
         digest = fingerprint(body)
         receipt = self._record(client_order_id, body, digest, reason)
         if receipt is not None:
-            return Taken(receipt, body, understood)
+            return receipt
         with self._store.transaction() as connection:
             known = requests.find(connection, client_order_id, digest)
             accepted = None if known else requests.payload_under(connection, client_order_id)
         if known is None and accepted is not None and self._means(accepted[1], digest):
             known = accepted[0]
         if known is not None:
-            return Taken(known, body, None)
+            return known
         taken = (
             f"client_order_id: {shown(client_order_id)} stands for an order with another payload; "
             "the same id again must come with the same payload"
         )
         refused = self._record(client_order_id, body, digest, taken)
         if refused is not None:
-            return Taken(refused, body, None)
-        return self.take(payload)
+            return refused
+        return self.receive(payload)
 
     def record_within(self, link: Link, payload: Mapping[str, Any]) -> Receipt:
         """Record a request in the caller's transaction, so that it is committed with the rest.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,13 +10,10 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
-from execution.store import alerts, finishing, following, orders
-from execution.store.finishing import Rested, Taken
-from execution.store.first_fills import Heard
+from execution.store import alerts, following, orders
 from execution.store.transitions import load
 from tasks.failure import give_up, send_reroute
 from tasks.step import StepTask
-from tasks.unwritten import write_taken
 from workers.app import app
 from workers.chains import send_from
 from workers.context import context
@@ -28,17 +24,22 @@ _AGAIN = timedelta(seconds=1)
 
 @app.task(bind=True, base=StepTask, name=Step.AWAIT_FILL.task)
 def await_fill(self: StepTask, order_id: str) -> None:
-    """Go on when an execution is there; end what the venue has ended; else leave it to wait."""
-    if _goes_on_with_what_was_handed(self):
+    """Go on when an execution is there; end what the venue has ended; else leave it to wait.
+
+    While steps 6 and 7 are under way nothing is done: step 8 comes back here.
+    """
+    handed, shared = self.handed, context()
+    if handed is not None and _goes_on(self, handed):
         return
-    shared = context()
     # Before it waits, the order is read anew: nothing may be missed.
     with shared.store.transaction() as connection:
         # Locked: where news comes in between, the step would be missing from the order's history.
         order = load(connection, UUID(order_id), lock=True)
-        if order is not None and (order.unapplied or order.unfinished):
+        if order is None or not order.awaits_fill:
+            order = None
+        elif order.unapplied or order.unfinished:
             orders.fill_heard(connection, order, shared.timing)
-        elif order is not None and order.state.is_final and order.due_at is not None:
+        elif order.state.is_final and order.due_at is not None:
             orders.postpone(connection, order, None)
     if order is None or not (order.state.is_working or order.unapplied or order.unfinished):
         self.end_chain()
@@ -53,27 +54,19 @@ def await_fill(self: StepTask, order_id: str) -> None:
     self.end_chain()
 
 
-def _goes_on_with_what_was_handed(task: StepTask) -> bool:
-    """False where nothing was handed over, or there is more to it: then the order is read."""
-    heard, taken, timing = task.handed(Heard), task.handed(Taken), context().timing
-    if taken is not None:
-        if task.goes_on_here(Step.PERSIST_FILL, taken.order.broker):
-            task.hand_over(Step.PERSIST_FILL, taken.order, taken.after())
-            return True
-        heard = write_taken(taken)
-    if heard is None or not heard.executions or heard.order.unapplied != len(heard.executions):
+def _goes_on(task: StepTask, order: Order) -> bool:
+    """Go on to step 6 with an order as it was handed over; False if it has changed since.
+
+    False, too, while step 5 is not due, or has nothing to go on with.
+    """
+    shared = context()
+    if not (order.unapplied and order.awaits_fill):
         return False
-    order = heard.order
-    if finishing.first_heard(heard) and task.goes_on_here(Step.PERSIST_FILL, order.broker):
-        rested = Rested(order, heard.executions, (time.monotonic(),))
-        task.hand_over(Step.PERSIST_FILL, order, rested)
-        return True
-    with context().store.direct() as link:
-        going = orders.fill_heard(link, order, timing)
+    with shared.store.direct() as link:
+        going = orders.fill_heard(link, order, shared.timing)
     if going is None:
         return False
-    going_on = Heard(going, heard.executions)
-    task.go_on(going.order_id, Step.PERSIST_FILL, going.broker, going_on)
+    task.go_on(going.order_id, Step.PERSIST_FILL, going.broker)
     return True
 
 

@@ -15,10 +15,8 @@ from execution.domain.ports import Part
 from execution.domain.trading_rules import fit, needs_price
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, giving_up, orders
-from execution.store.in_one import Draft
 from tasks.failure import give_up, not_allowed, send_reroute
 from tasks.step import StepTask
-from tasks.unwritten import write_draft
 from workers.app import app
 from workers.context import context
 from workers.registry import session_of
@@ -29,21 +27,7 @@ _AGAIN = timedelta(seconds=1)
 @app.task(bind=True, base=StepTask, name=Step.CONNECT_GATEWAY.task)
 def connect_gateway(self: StepTask, order_id: str) -> None:
     """Go on when the venue answers; wait within the grace; give up after it."""
-    draft = self.handed(Draft)
-    if draft is not None and _connect_draft(self, draft):
-        return
     self.on_latest(order_id, lambda order: _connect(self, order))
-
-
-def _connect_draft(task: StepTask, draft: Draft) -> bool:
-    """Leave an order whose way is clear to step 4, unwritten; False, and written, if it is not."""
-    order = draft.order
-    if task.goes_on_here(Step.SUBMIT_ORDER, order.broker) and _is_clear(order):
-        connected = replace(order, version=2, step=int(Step.CONNECT_GATEWAY))
-        task.hand_over(Step.SUBMIT_ORDER, connected, draft.after(connected))
-        return True
-    write_draft(draft)
-    return False
 
 
 def _connect(task: StepTask, order: Order) -> bool:
@@ -94,14 +78,6 @@ def _connected(
             alerts.resolve(connection, alerts.WAITING, order.order_id)
     task.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker, connected)
     return True
-
-
-def _is_clear(order: Order) -> bool:
-    """Whether nothing stands in the way, and the venue takes the order's terms as they are."""
-    try:
-        return _examine(order)[0] is None and _fit(order) == ({}, None)
-    except (BrokerError, RequestRefused):
-        return False
 
 
 def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from execution.domain.creation import make_order
+from execution.domain.creation import as_order, make_order
 from execution.domain.errors import RequestRefused
 from execution.domain.events import OrderEventType, order_event
 from execution.domain.lifecycle import Step
 from execution.domain.routing import decide
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
-from execution.intake import Understood, new_id
+from execution.intake import new_id
 from execution.store import requests, sessions
-from execution.store.in_one import Draft, drafted
-from execution.store.requests import AcceptedRequest
-from tasks.place_order import Begun
+from execution.store.requests import AcceptedRequest, Spec
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
@@ -24,37 +22,24 @@ from workers.context import context
 @app.task(bind=True, base=StepTask, name=Step.CREATE_ORDER.task)
 def create_order(self: StepTask, order_id: str) -> None:
     """Decide what the order is and where it goes; keep that for step 2."""
-    begun = self.handed(Begun)
-    if begun is None:
-        with context().store.direct() as link:
-            found = requests.accepted(link, UUID(order_id))
-    else:
-        found = begun.request
-    draft = None
-    if found is not None and found.step == 0:
-        draft = _make(found, None if begun is None else begun.understood)
-    if draft is None:
-        self.end_chain()
-    elif draft.order.state is OrderState.PENDING and self.goes_on_here(
-        Step.PERSIST_ORDER, draft.order.broker
-    ):
-        self.hand_over(Step.PERSIST_ORDER, draft.order, draft)
-    else:
-        shared = context()
+    shared, key = context(), UUID(order_id)
+    with shared.store.direct() as link:
+        found = requests.accepted(link, key)
+    spec = _make(found) if found is not None and found.step == 0 else None
+    if found is not None and spec is not None:
         with shared.store.direct() as link:
-            kept = requests.prepare(link, draft.request, draft.spec, shared.timing.step)
+            kept = requests.prepare(link, found, spec, shared.timing.step)
         if kept:
-            self.go_on(UUID(order_id), Step.PERSIST_ORDER, BrokerName.PAPER, draft.spec)
-        else:
-            self.end_chain()
+            self.go_on(key, Step.PERSIST_ORDER, BrokerName.PAPER)
+            return
+    self.end_chain()
 
 
-def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None:
+def _make(found: AcceptedRequest) -> Spec | None:
     """Turn a request into an order for step 2; None when it is refused."""
     shared, now = context(), datetime.now(UTC)
     try:
-        if understood is None:
-            understood = Understood(*shared.intake.understand(found.payload))
+        request, instrument = shared.intake.understand(found.payload)
     except RequestRefused as refusal:
         event = order_event(
             OrderEventType.REFUSED,
@@ -68,7 +53,6 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None
         with shared.store.direct() as link:
             requests.refuse(link, found, str(refusal), event)
         return None
-    request, instrument = understood.request, understood.instrument
     settings = shared.settings
     with shared.store.direct() as link:
         route = decide(
@@ -92,11 +76,8 @@ def _make(found: AcceptedRequest, understood: Understood | None) -> Draft | None
         now=now,
         rules=rules,
     )
-    draft = drafted(found, requests.spec_of(made, instrument), made, instrument)
-    if draft.order.state is not OrderState.PENDING:
-        return draft
-    not_allowed = shared.gate.at_creation(draft.order, found.received_at)
-    if not_allowed is None:
-        return draft
-    made["order"] |= {"state": OrderState.REJECTED, "reason": not_allowed}
-    return drafted(found, requests.spec_of(made, instrument), made, instrument)
+    if made["order"]["state"] is OrderState.PENDING:
+        not_allowed = shared.gate.at_creation(as_order(made, instrument), found.received_at)
+        if not_allowed is not None:
+            made["order"] |= {"state": OrderState.REJECTED, "reason": not_allowed}
+    return requests.spec_of(made, instrument)

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
-from execution.intake import Understood
 from execution.store import requests
-from execution.store.requests import ACCEPTED, AcceptedRequest
+from execution.store.requests import ACCEPTED, Receipt
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What step 1 would read and understand once more."""
-
-    request: AcceptedRequest
-    understood: Understood | None
 
 
 @app.task(
@@ -40,18 +31,19 @@ def place_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
     if arguments:
         payload = {"positional arguments": list(arguments), **payload}
     payload.setdefault("client_order_id", self.request.id)
-    shared = context()
-    taken = shared.intake.take(payload)
-    receipt, request = taken.receipt, None
-    if receipt.outcome == ACCEPTED and receipt.order_id is not None:
-        if receipt.fresh:
-            request = requests.just_accepted(receipt, receipt.order_id, taken.payload)
-        else:
-            with shared.store.direct() as link:
-                request = requests.accepted(link, receipt.order_id)
-    if request is not None and request.step == 0:
+    receipt = context().intake.receive(payload)
+    order_id = receipt.order_id
+    if order_id is not None and _is_new(receipt, order_id):
         # Steps 1 and 2 run here whatever the broker; step 2 turns the rest to its queue.
-        begun = Begun(request, taken.understood)
-        self.go_on(request.order_id, Step.CREATE_ORDER, BrokerName.PAPER, begun)
+        self.go_on(order_id, Step.CREATE_ORDER, BrokerName.PAPER)
     else:
         self.end_chain()
+
+
+def _is_new(receipt: Receipt, order_id: UUID) -> bool:
+    """Whether step 1 is due: the request was accepted, by this message or one like it before."""
+    if receipt.outcome != ACCEPTED or receipt.fresh:
+        return receipt.outcome == ACCEPTED
+    with context().store.direct() as link:
+        request = requests.accepted(link, order_id)
+    return request is not None and request.step == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from execution.domain.lifecycle import Step
-from execution.domain.orders import Order
 from execution.store import orders
 from execution.store.transitions import load
 from tasks.step import StepTask
@@ -15,15 +14,18 @@ from workers.context import context
 
 @app.task(bind=True, base=StepTask, name=Step.PUBLISH_FILL_EVENT.task)
 def publish_fill_event(self: StepTask, order_id: str) -> None:
-    """Publish what is committed, this order's messages among it; then the order is done."""
-    shared = context()
-    handed = self.handed(Order)
-    if handed is None:
+    """Publish what is committed, this order's messages among it; step 5 again if there is news."""
+    shared, order = context(), self.handed
+    if order is None:
         shared.publisher.flush()
-    elif shared.publisher.finish(handed):
-        return  # the last link, and what it changed is told already
-    with shared.store.transaction() as connection:
-        order = load(connection, UUID(order_id), lock=True)
-        if order is not None and order.step == Step.UPDATE_POSITIONS:
-            orders.published(connection, order, shared.timing.step)
-    self.end_chain()
+    if order is None or not shared.publisher.finish(order):
+        with shared.store.transaction() as connection:
+            order = load(connection, UUID(order_id), lock=True)
+            if order is not None and order.step == Step.UPDATE_POSITIONS:
+                orders.published(connection, order, shared.timing.step)
+            else:
+                order = None
+    if order is not None and order.has_news:
+        self.go_on(order.order_id, Step.AWAIT_FILL, order.broker)
+    else:
+        self.end_chain()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,8 +18,6 @@ from execution.store.transitions import load
 from workers import in_place
 from workers.chains import links_from
 from workers.context import context
-
-T = TypeVar("T")
 
 
 class StepTask(Task):  # type: ignore[type-arg]
@@ -49,10 +47,11 @@ class StepTask(Task):  # type: ignore[type-arg]
             reach(f"{short}:end", key)
         return result
 
-    def handed(self, kind: type[T]) -> T | None:
-        """What the step before handed over in this very process, if it did."""
-        found = getattr(self.request, "handed", None)
-        return found if isinstance(found, kind) else None
+    @property
+    def handed(self) -> Order | None:
+        """The order as the step before left it, if that ran in this very process."""
+        found: Order | None = getattr(self.request, "handed", None)
+        return found
 
     def on_latest(self, order_id: str, act: Callable[[Order], bool]) -> None:
         """Let `act` do the step with the order as the step before left it, else as it is read now.
@@ -60,7 +59,7 @@ class StepTask(Task):  # type: ignore[type-arg]
         `act` returns False, having done nothing, when somebody has changed the order meanwhile or
         the step is not due: then the chain ends, and what is due is found by recovery.
         """
-        handed = self.handed(Order)
+        handed = self.handed
         if handed is not None and act(handed):
             return
         with context().store.direct() as link:
@@ -74,11 +73,11 @@ class StepTask(Task):  # type: ignore[type-arg]
         context().publisher.soon()
 
     def go_on(
-        self, order_id: UUID, following: Step, broker: BrokerName, handed: object = None
+        self, order_id: UUID, following: Step, broker: BrokerName, handed: Order | None = None
     ) -> None:
         """Let the next step run, on the queue of the broker that the order has now.
 
-        `handed` is what it would read from the database, for the case that it runs right here.
+        `handed` is the order as this step has written it, for the case that the next runs here.
         """
         links = self._links(order_id, following, broker)
         if in_place.possible(self.app, self.request.id, links[-1]["options"]["queue"]):
@@ -87,20 +86,6 @@ class StepTask(Task):  # type: ignore[type-arg]
         else:
             self.request.chain = links  # type: ignore[assignment]  # a list, despite the stubs
             context().publisher.soon()
-
-    def goes_on_here(self, following: Step, broker: BrokerName) -> bool:
-        """Whether the next step may run in this very place."""
-        links: list[Any] = list(self.request.chain or [])
-        queue = links[-1]["options"].get("queue") if links else None
-        fits = _is_of(queue, following, broker)
-        here = queue if fits and queue is not None else following.queue(broker)
-        return in_place.possible(self.app, self.request.id, here)
-
-    def hand_over(self, following: Step, order: Order, handed: object) -> None:
-        """Let the next step run here (see `goes_on_here`) with what only this process knows yet."""
-        links = self._links(order.order_id, following, order.broker)
-        self.request.chain = None
-        in_place.leave(links, handed)
 
     def _links(self, order_id: UUID, following: Step, broker: BrokerName) -> list[Any]:
         """The rest of the chain; made anew where it was meant for another broker's queue."""

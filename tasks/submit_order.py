@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -24,15 +23,10 @@ from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
-from execution.store import alerts, breakers, finishing, following, giving_up, in_one, orders
-from execution.store.finishing import Taken
-from execution.store.first_fills import Heard
-from execution.store.in_one import Draft
+from execution.store import alerts, breakers, following, giving_up, orders
 from tasks.failure import give_up, not_allowed, send_reroute
 from tasks.step import StepTask
-from tasks.unwritten import write_draft
 from workers.app import app
-from workers.chains import send_from
 from workers.context import context
 from workers.registry import session_of
 from workers.session import BrokerSession
@@ -46,31 +40,7 @@ _MOST_PATIENCE = timedelta(seconds=30)
 @app.task(bind=True, base=StepTask, name=Step.SUBMIT_ORDER.task)
 def submit_order(self: StepTask, order_id: str) -> None:
     """Send an order that was not sent; find out about one that may have been."""
-    draft = self.handed(Draft)
-    if draft is None:
-        self.on_latest(order_id, lambda order: _submit(self, order))
-        return
-    shared, session = context(), session_of(draft.order.broker)
-    refusal: NotAllowed | None = None
-    try:
-        intended = shared.gate.intend(
-            draft.order,
-            session.price_of,
-            lambda link, controls: in_one.begin(
-                link, draft, session.session_id, shared.timing, controls
-            ),
-        )
-    except NotAllowed as error:
-        intended, refusal = None, error
-    if intended is not None:
-        _send_intended(self, intended, session, doubted=False)
-        return
-    order = write_draft(draft)
-    if order is not None and refusal is not None:
-        not_allowed(order, refusal, step=Step.SUBMIT_ORDER)
-    elif order is not None:
-        send_from(self.app, order.order_id, Step.CONNECT_GATEWAY, order.broker)
-    self.end_chain()
+    self.on_latest(order_id, lambda order: _submit(self, order))
 
 
 def _submit(task: StepTask, order: Order) -> bool:
@@ -127,7 +97,7 @@ def _send_intended(
         shared.publisher.soon()  # a venue may take its time, and what it is asked is known now
     attempt = intended.for_venue()
     try:
-        taken = session.submit(attempt)
+        accepted = session.submit(attempt)
     except BrokerRejected as refusal:
         _refused(task, intended, refusal)
     except BrokerUnavailable as error:
@@ -136,7 +106,7 @@ def _send_intended(
         _in_doubt(intended, str(error), _AGAIN, counts=True)
     else:
         reach("submit_order:after_send", intended.order_id)
-        _taken(task, intended, taken, session, doubted=doubted)
+        _accepted(task, intended, accepted, session, doubted=doubted)
         return
     task.end_chain()
 
@@ -162,7 +132,7 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
         task.end_chain()
         return True
     if found is not None:
-        _taken(task, held, found, session, doubted=True)
+        _accepted(task, held, found, session, doubted=True)
         return True
     send_by = held.attempt.send_by
     proof_at = (
@@ -198,20 +168,11 @@ def _patience(order: Order) -> timedelta:
     return min(max(in_doubt_for / 2, _AGAIN), _MOST_PATIENCE)
 
 
-def _taken(
+def _accepted(
     task: StepTask, order: Order, said: VenueOrder, session: BrokerSession, *, doubted: bool
 ) -> None:
     """Record that the venue has the order, and go on unless somebody else has done so."""
     shared = context()
-    if (
-        not doubted
-        and not session.capabilities.late_executions  # it can be asked for all of this again
-        and finishing.filled_at_once(order, said)
-        and task.goes_on_here(Step.AWAIT_FILL, order.broker)
-    ):
-        taken = Taken(order, said, session.session_id, (time.monotonic(),))
-        task.hand_over(Step.AWAIT_FILL, order, taken)
-        return
     with shared.store.direct() as link:
         recorded = orders.acknowledged(link, order, said, session.session_id, shared.timing)
     if recorded is None:
@@ -224,8 +185,7 @@ def _taken(
     if not said.state.is_final:
         # From here on, not from step 5 on: what fills in parts is heard of to its end.
         session.watch(order.for_venue())
-    heard = Heard(recorded, said.executions)
-    task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, heard)
+    task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, recorded)
 
 
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:

@@ -11,10 +11,10 @@ from celery import bootsteps
 
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName
 from execution.intake import new_id
 from execution.store import stamp
-from execution.store.first_fills import Heard
 from workers import brokers, in_place, registry
 from workers.chains import declared, links_from, send_from
 from workers.client_ids import Adopting, Alone, Shared
@@ -109,11 +109,11 @@ class Queues:
 
 def _waker(
     worker: Any, broker: BrokerName, channel: Callable[[], int | None]
-) -> Callable[[Heard], None]:
-    def wake(heard: Heard) -> None:
-        order_id, served = heard.order.order_id, channel()
+) -> Callable[[Order], None]:
+    def wake(order: Order) -> None:
+        order_id, served = order.order_id, channel()
         links = links_from(order_id, Step.AWAIT_FILL, broker, served)
-        if not in_place.start(worker, links, heard):
+        if not in_place.start(worker, links, order):
             send_from(worker.app, order_id, Step.AWAIT_FILL, broker, served)
 
     return wake

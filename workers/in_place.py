@@ -29,6 +29,7 @@ from celery.worker.request import Request
 from celery.worker.state import task_reserved
 from kombu.exceptions import OperationalError
 
+from execution.domain.orders import Order
 from execution.faultpoints import reach
 from execution.settings import current
 
@@ -107,7 +108,9 @@ class _Before:
 class _InPlace(Request):
     """A step that is run where the one before it ran."""
 
-    def __init__(self, before: _Before, links: Sequence[dict[str, Any]], handed: object) -> None:
+    def __init__(
+        self, before: _Before, links: Sequence[dict[str, Any]], handed: Order | None
+    ) -> None:
         link, key = links[-1], uuid()
         args, kwargs = tuple(link["args"]), dict(link["kwargs"])
         payload = (args, kwargs, {"chain": list(links[:-1])})
@@ -136,7 +139,7 @@ class _InPlace(Request):
             decoded=True,
         )
 
-    def run(self) -> tuple[Sequence[dict[str, Any]], object] | None:
+    def run(self) -> tuple[Sequence[dict[str, Any]], Order | None] | None:
         """Run it as the pool would; returns what it leaves for this place in its turn."""
         task_reserved(self)
         self.send_event(
@@ -175,8 +178,8 @@ def _run(step: _InPlace) -> None:
         left = step.run()
 
 
-def _take() -> tuple[Sequence[dict[str, Any]], object] | None:
-    left: tuple[Sequence[dict[str, Any]], object] | None = getattr(_thread, "left", None)
+def _take() -> tuple[Sequence[dict[str, Any]], Order | None] | None:
+    left: tuple[Sequence[dict[str, Any]], Order | None] | None = getattr(_thread, "left", None)
     _thread.request = _thread.left = None
     return left
 
@@ -196,16 +199,16 @@ def _serves(app: Celery, queue: str) -> bool:
     )
 
 
-def leave(links: Sequence[dict[str, Any]], handed: object) -> None:
+def leave(links: Sequence[dict[str, Any]], handed: Order | None) -> None:
     """Leave the rest of a chain, the next link last, for after the task that runs now.
 
-    `handed` is what the next step would otherwise read from the database; it finds it in
-    `request.handed`. It may be stale by then, as what is read always may.
+    `handed` is the order as the step wrote it, which the next would otherwise read; it finds it in
+    `request.handed`. It may be stale by then, as anything read may.
     """
     _thread.left = (links, handed)
 
 
-def start(worker: Any, links: Sequence[dict[str, Any]], handed: object) -> bool:
+def start(worker: Any, links: Sequence[dict[str, Any]], handed: Order | None) -> bool:
     """Run the rest of a chain in a thread of the worker's pool, as if its message had come.
 
     False where it has to be a message; so it becomes if the pool ends before it has begun.

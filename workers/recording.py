@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from execution.domain.orders import Order
 from execution.domain.ports import Attempt
 from execution.domain.reports import Account, Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName
 from execution.faultpoints import within
 from execution.store import balances, orders, reports, sessions, trading_rules, transitions
-from execution.store.first_fills import Heard
 from execution.store.statements import Link
 from workers.context import Context
 
@@ -27,7 +27,7 @@ class Recorder:
         broker: BrokerName,
         context: Context,
         session_id: UUID,
-        wake: Callable[[Heard], None],
+        wake: Callable[[Order], None],
     ) -> None:
         self._broker = broker
         self._context = context
@@ -60,7 +60,7 @@ class Recorder:
             now = orders.news(link, order, said, self._context.timing.step)
             if now is None:
                 return
-        self._wake(Heard(now, said.executions))
+        self._wake(now)
 
     def executions(self, heard: Sequence[Execution]) -> None:
         """Executions of the account, whosever they are."""

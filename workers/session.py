@@ -24,6 +24,7 @@ from execution.domain.errors import (
     StoreUnavailable,
 )
 from execution.domain.instruments import Instrument
+from execution.domain.orders import Order
 from execution.domain.ports import Attempt, Broker, Capabilities, Part
 from execution.domain.reports import VenueOrder
 from execution.domain.trading_rules import TradingRules
@@ -31,7 +32,6 @@ from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import sessions
-from execution.store.first_fills import Heard
 from workers import quoting, reconciling
 from workers.context import Context
 from workers.heart import Heart
@@ -69,8 +69,7 @@ class BrokerSession:
 
     It heartbeats a row in `broker_sessions`, connects and connects again, adopts waiting orders
     that nobody watches, and records what the venue says of them. `wake` is called with an order
-    that has news for step 5, and with all that the venue has told of it. `adapter` is a text where
-    credentials are missing.
+    that has news for step 5. `adapter` is a text where credentials are missing.
 
     A session `beside` another uses that one's loop, and leaves quotes to it. What is to be done
     while there is a connection runs as `meanwhile`.
@@ -81,7 +80,7 @@ class BrokerSession:
         broker: BrokerName,
         adapter: Broker | str,
         context: Context,
-        wake: Callable[[Heard], None],
+        wake: Callable[[Order], None],
         *,
         session_id: UUID | None = None,
         beside: BrokerSession | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from execution.domain.capabilities import CAPABILITIES, shortfall
 from execution.domain.errors import RequestRefused
 from execution.domain.identity import venue_order_id
 from execution.domain.instruments import Instrument
+from execution.domain.lifecycle import Step
+from execution.domain.orders import AttemptState, Order
 from execution.domain.ports import Attempt
 from execution.domain.requests import OrderRequest
 from execution.domain.routing import Route, Verdict
@@ -82,6 +85,48 @@ def make_order(
     }
     attempt = {"attempt_id": attempt_id, "venue_order_id": venue_order_id(order_id, 1)}
     return {"order": order, "attempt": attempt}
+
+
+def as_order(made: dict[str, dict[str, Any]], instrument: Instrument) -> Order:
+    """The order that step 2 will insert for what `make_order` returned."""
+    columns, attempt = made["order"], made["attempt"]
+    created_at = columns["created_at"]
+    return Order(
+        **{name: columns[name] for name in Order.__slots__ if name in columns},
+        instrument=instrument,
+        filled_quantity=Decimal(0),
+        average_price=None,
+        parent_order_id=None,
+        role=None,
+        version=1,
+        step=int(Step.PERSIST_ORDER),
+        due_at=None,
+        resends=0,
+        updated_at=created_at,
+        read_at=created_at,
+        unapplied=0,
+        unfinished=0,
+        attempt=AttemptState(
+            attempt_id=attempt["attempt_id"],
+            attempt_no=1,
+            venue_order_id=attempt["venue_order_id"],
+            broker_order_id=None,
+            quantity=columns["quantity"],
+            filled_quantity=Decimal(0),
+            state=OrderState.PENDING,
+            intent_at=None,
+            send_by=None,
+            lease_owner=None,
+            lease_until=None,
+            watcher=None,
+            reported_state=None,
+            reported_quantity=None,
+            reported_reason=None,
+            replacement=None,
+            closes=None,
+            created_at=created_at,
+        ),
+    )
 
 
 def terms_of(order: OrderRequest | Attempt) -> Terms:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from execution.domain.instruments import Instrument
+from execution.domain.lifecycle import Step
 from execution.domain.ports import Attempt
 from execution.domain.vocabulary import (
     BrokerName,
@@ -112,6 +113,23 @@ class Order:
     def remaining(self) -> timedelta | None:
         """How long until what is due now is due; None when nothing is."""
         return None if self.due_at is None else max(self.due_at - self.read_at, timedelta(0))
+
+    @property
+    def awaits_fill(self) -> bool:
+        """True if it is step 5's turn; False while steps 6 and 7 are under way.
+
+        What is reported between steps 7 and 8 need not wait for the messages to be out.
+        """
+        if self.step == Step.UPDATE_POSITIONS:
+            return self.unapplied > 0
+        return not Step.AWAIT_FILL <= self.step < Step.UPDATE_POSITIONS
+
+    @property
+    def has_news(self) -> bool:
+        """True if step 5 is due: something is not applied, or its venue's last word not settled."""
+        reported = self.attempt.reported_state
+        ended = reported is not None and reported.is_final and not self.state.is_final
+        return ended or self.unapplied > 0 or self.unfinished > 0
 
     @property
     def reduces_risk(self) -> bool:

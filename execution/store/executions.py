@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from execution.domain.instruments import Instrument
+from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import AssetClass
@@ -24,13 +25,14 @@ _UNAPPLIED = """
 
 
 def apply_to_order(connection: Connection, order_id: UUID, due: timedelta) -> Order | None:
-    """Apply every report of an order that waits; None when there is no such order.
+    """Step 6: apply every report of an order that is not applied yet.
 
-    The order's row is locked, so two workers cannot both add the same execution up.
+    Returns the order as it is then; None, and nothing done, when it is not this step's turn. The
+    order's row is locked, so two workers cannot both add the same execution up.
     """
     brackets.lock_family(connection, order_id)
     order = transitions.load(connection, order_id, lock=True)
-    if order is None:
+    if order is None or not _in_turn(order):
         return None
     reports = connection.execute(
         text(_UNAPPLIED.format(which="order_id = :order_id")), {"order_id": order_id}
@@ -39,7 +41,19 @@ def apply_to_order(connection: Connection, order_id: UUID, due: timedelta) -> Or
         _apply(connection, report, order.instrument)
     if reports:
         progress.advance(connection, order, reports, due)
+        order = transitions.load(connection, order_id)
+    if order is not None and order.step == Step.AWAIT_FILL:
+        # Nothing of the current attempt: step 5 is over all the same.
+        applied = transitions.Change(
+            order.state, Step.PERSIST_FILL, completes=True, due=due, reason=order.reason
+        )
+        return transitions.apply(connection, order, applied)
     return order
+
+
+def _in_turn(order: Order) -> bool:
+    """Whether step 5 came before, or is not to come: the order is not known to be at its venue."""
+    return order.step == Step.AWAIT_FILL or order.step < Step.SUBMIT_ORDER
 
 
 def apply_orphan(
@@ -126,7 +140,7 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
         | {
             "report_id": report.report_id,
             "currency": instrument.currency if instrument else None,
-            "base_asset": base_asset(instrument),
+            "base_asset": _base_asset(instrument),
             "multiplier": instrument.multiplier if instrument else Decimal(1),
         },
     ).scalar_one_or_none()
@@ -182,7 +196,7 @@ def _correct(connection: Connection, where: dict[str, Any]) -> None:
     connection.execute(_CORRECTION, where | values)
 
 
-def base_asset(instrument: Instrument | None) -> str | None:
+def _base_asset(instrument: Instrument | None) -> str | None:
     """What a crypto pair's commission may be taken from; currencies are not held as positions."""
     crypto = instrument is not None and instrument.asset_class is AssetClass.CRYPTO
     return instrument.base_currency if instrument is not None and crypto else None

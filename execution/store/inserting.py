@@ -15,7 +15,7 @@ from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
 from execution.store.transitions import COLUMNS
 
-ORDER_COLUMNS = (
+_ORDER_COLUMNS = (
     "order_id, client_order_id, symbol, asset_class, side, order_type, quantity, "
     "requested_quantity, limit_price, stop_price, trail_amount, trail_percent, "
     "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, post_only, "
@@ -34,8 +34,8 @@ _INSERT = Prepared(
         SELECT c.command_id FROM order_commands c JOIN request ON c.client_order_id = asked_as
         WHERE c.kind = 'CANCEL' AND c.outcome = 'PENDING'
     ), made AS (
-        INSERT INTO orders ({ORDER_COLUMNS}, step, due_at)
-        SELECT {ORDER_COLUMNS}, 2,
+        INSERT INTO orders ({_ORDER_COLUMNS}, step, due_at)
+        SELECT {_ORDER_COLUMNS}, 2,
             -- Recovery must not send on what a waiting cancel is about to end.
             CASE WHEN state = 'PENDING' AND NOT EXISTS (SELECT FROM cancels)
                 THEN clock_timestamp() + CAST(:due AS interval) END
@@ -72,13 +72,13 @@ def insert(link: Link, order_id: UUID, due: timedelta, spec: Spec) -> tuple[Orde
 
     The second value is whether a cancel of it is waiting: then nothing is due but that.
     """
-    events = outbox.as_json(events_of_insert(spec, order_id))
+    events = outbox.as_json(_events_of(spec, order_id))
     values = {"order_id": order_id, "due": due, "events": events}
     row = _INSERT.one(link, values)
     return None if row is None else (order_from_row(row._asdict()), row.cancelled)
 
 
-def events_of_insert(spec: Spec, order_id: UUID) -> list[Event]:
+def _events_of(spec: Spec, order_id: UUID) -> list[Event]:
     """What is told of a new order."""
     order = spec.order
     kinds = [OrderState.PENDING]

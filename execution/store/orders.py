@@ -101,7 +101,7 @@ def back_to_gateway(link: Link, order: Order, reason: str, due: timedelta) -> bo
 _ONE_MORE_INTENT = Also(attempt="intents = intents + 1", guard=controls.UNCHANGED)
 
 
-def intent(owner: UUID, timing: Timing) -> Change:
+def _intent(owner: UUID, timing: Timing) -> Change:
     """What `commit_intent` makes of an order."""
     return Change(
         OrderState.SUBMITTING,
@@ -127,7 +127,7 @@ def commit_intent(
     """
     controls.hold(link)
     parameters = {"controls": controls_version}
-    return apply(link, order, intent(owner, timing), _ONE_MORE_INTENT, parameters)
+    return apply(link, order, _intent(owner, timing), _ONE_MORE_INTENT, parameters)
 
 
 def extend_lease(link: Link, order: Order, owner: UUID, timing: Timing) -> Order | None:
@@ -159,13 +159,13 @@ _ACKNOWLEDGED = Also(attempt=_REPORTED)
 _ACKNOWLEDGED_WITH_EXECUTIONS = Also(
     attempt=_REPORTED,
     parts=f"""unapplied AS (
-        {reports.insert_sql()} WHERE EXISTS (SELECT FROM changed) {reports.ON_CONFLICT}
+        {reports.INSERT_SQL} WHERE EXISTS (SELECT FROM changed) {reports.ON_CONFLICT}
         RETURNING report_id
     )""",
 )
 
 
-def reported_by(said: VenueOrder) -> dict[str, Any]:
+def _reported_by(said: VenueOrder) -> dict[str, Any]:
     """The attempt's columns for the venue's word."""
     return {
         "reported_state": said.state,
@@ -174,8 +174,8 @@ def reported_by(said: VenueOrder) -> dict[str, Any]:
     }
 
 
-def acknowledgement(order: Order, news: VenueOrder, watcher: UUID, timing: Timing) -> Change:
-    """What `acknowledged` makes of an order, but for the venue's word (`reported_by`)."""
+def _acknowledgement(order: Order, news: VenueOrder, watcher: UUID, timing: Timing) -> Change:
+    """What `acknowledged` makes of an order, but for the venue's word (`_reported_by`)."""
     return Change(
         # What an earlier attempt filled stays filled.
         OrderState.PARTIALLY_FILLED if order.filled_quantity else OrderState.SUBMITTED,
@@ -197,7 +197,7 @@ def acknowledged(
 ) -> Order | None:
     """Step 4, after: the venue holds the order. Its executions so far are recorded with it."""
     first_word = order.attempt.reported_state is None or news.state.is_final
-    change, reported = acknowledgement(order, news, watcher, timing), reported_by(news)
+    change, reported = _acknowledgement(order, news, watcher, timing), _reported_by(news)
     parameters = {**reported, "final": news.state.is_final}
     if not news.executions:
         now = apply(link, order, change, _ACKNOWLEDGED, parameters)
@@ -269,7 +269,7 @@ def news(link: Link, order: Order, said: VenueOrder, due: timedelta) -> Order | 
     )
     if row is None:
         return None
-    attempt = replace(order.attempt, **reported_by(said)) if row.reported else order.attempt
+    attempt = replace(order.attempt, **_reported_by(said)) if row.reported else order.attempt
     return replace(
         order,
         # Not what it is now: where somebody has changed the order since it was read, whoever goes
@@ -295,17 +295,21 @@ def watched(link: Link, order: Order, watcher: UUID) -> bool:
 
 def fill_heard(link: Link, order: Order, timing: Timing) -> Order | None:
     """Step 5: an execution has come; steps 6 to 8 are due."""
-    return apply(link, order, hearing(order, timing))
+    return apply(link, order, _hearing(order, timing))
 
 
-def hearing(order: Order, timing: Timing) -> Change:
-    """What `fill_heard` makes of an order."""
+def _hearing(order: Order, timing: Timing) -> Change:
+    """What `fill_heard` makes of an order.
+
+    An execution may also come for one that is not at its venue, as far as we know, or on its way to
+    another: what is next for that stays next.
+    """
+    at_venue = order.step >= Step.SUBMIT_ORDER
     return Change(
         order.state,
         Step.AWAIT_FILL,
-        # An execution may also come for an order that is over, or is on its way elsewhere.
-        completes=order.state.is_working,
-        due=timing.step if order.state.is_working else order.remaining,
+        completes=at_venue,
+        due=timing.step if at_venue else order.remaining,
         reason=order.reason,
     )
 
@@ -342,7 +346,7 @@ _ALL_PUBLISHED = Prepared(
 
 def all_published(link: Link, done: Sequence[Order], due: timedelta) -> set[UUID]:
     """`published` for many orders in one statement; returns for which of them it was done."""
-    changes = [(order, telling(order, due)) for order in done]
+    changes = [(order, _telling(order, due)) for order in done]
     rows = [
         {
             "order_id": str(order.order_id),
@@ -357,21 +361,19 @@ def all_published(link: Link, done: Sequence[Order], due: timedelta) -> set[UUID
 
 def published(link: Link, order: Order, due: timedelta) -> Order | None:
     """Step 8: the messages are out."""
-    return apply(link, order, telling(order, due))
+    return apply(link, order, _telling(order, due))
 
 
-def telling(order: Order, due: timedelta) -> Change:
+def _telling(order: Order, due: timedelta) -> Change:
     """What `published` makes of an order. One that is not final waits for more at step 5 again.
 
-    What came meanwhile, an execution or the venue's last word, is due there at once.
+    What was reported meanwhile is due there at once (`Order.has_news`).
     """
-    ended = order.attempt.reported_state is not None and order.attempt.reported_state.is_final
-    more = order.unapplied or order.unfinished or (ended and not order.state.is_final)
     return Change(
         order.state,
         Step.PUBLISH_FILL_EVENT,
         completes=order.state.is_final,
-        due=due if more else None,
+        due=due if order.has_news else None,
         reason=order.reason,
         order={} if order.state.is_final else {"step": int(Step.SUBMIT_ORDER)},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,23 +17,12 @@ from execution.domain.events import Event, FillFacts, fill_event
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.positions import FillEntry, Position
-from execution.domain.reports import Execution, ReportKind
+from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import BrokerName, Side
 from execution.store import outbox, transitions
-from execution.store.statements import Link, Prepared
+from execution.store.statements import Prepared
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a fill's message says of what was asked; all None for an order nobody knows."""
-
-    client_order_id: str | None
-    asset_class: str | None
-    requested_broker: str | None
-    strategy: str | None
-
-
-FILL = "FILL"
+_FILL = "FILL"
 
 _SELECT = """
     SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy
@@ -41,73 +30,31 @@ _SELECT = """
 """
 
 
-def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> int:
-    """Bring every fill of an order that waits into its position; returns how many."""
+def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> Order | None:
+    """Bring every fill of an order that is in no position yet into its position.
+
+    Returns the order as it is then; None when there is no such order.
+    """
     order = transitions.load(connection, order_id, lock=True)
     if order is None:
-        return 0
+        return None
     count = _apply(connection, "f.order_id = :order_id", {"order_id": order_id})
     # A late fill of an earlier attempt moves the position, and not the current attempt's steps.
     next_in_turn = order.step == Step.PERSIST_FILL
-    if count or next_in_turn:
-        change = transitions.Change(
-            order.state,
-            Step.UPDATE_POSITIONS,
-            completes=next_in_turn,
-            due=due if next_in_turn else order.remaining,
-            reason=order.reason,
-        )
-        transitions.apply(connection, order, change)
-    return count
-
-
-_LOCKED = {
-    table: Prepared(
-        f"""
-        SELECT f.fill_id, f.order_id, f.symbol, f.side, f.broker, f.environment, f.account,
-            f.execution_mode, f.execution_id, f.quantity, f.price, f.cumulative_quantity,
-            f.leaves_quantity, f.average_price, f.currency, f.multiplier, f.base_asset,
-            f.commission, f.commission_currency, f.order_state, f.executed_at, f.announced_at,
-            f.revised, f.revisions, p.quantity AS held, p.average_price AS held_at,
-            p.realised_pnl, p.commission AS paid, p.last_executed_at, p.last_fill_id,
-            p.multiplier AS held_multiplier
-        FROM fills f
-        JOIN {table} p ON (p.account, p.broker, p.symbol) = (f.account, f.broker, f.symbol)
-        WHERE f.order_id = CAST(:order_id AS uuid) AND f.positioned_at IS NULL
-        ORDER BY f.executed_at, f.fill_id FOR UPDATE OF f, p
-        """
+    if not count and not next_in_turn:
+        return order
+    change = transitions.Change(
+        order.state,
+        Step.UPDATE_POSITIONS,
+        completes=next_in_turn,
+        due=due if next_in_turn else order.remaining,
+        reason=order.reason,
     )
-    for table in ("positions", "paper_positions")
-}
+    moved = transitions.apply(connection, order, change)
+    return None if moved is None else replace(moved, unfinished=0)
 
 
-def move_sql(table: str, last_fill: str) -> str:
-    """The part of a statement that moves a position; `last_fill` is SQL for its last fill's id."""
-    return f"""
-        UPDATE {table} p SET quantity = :p_quantity, average_price = :p_average_price,
-            realised_pnl = :p_realised_pnl, commission = :p_commission,
-            last_executed_at = :p_executed_at, last_fill_id = {last_fill},
-            updated_at = changed.updated_at
-        FROM changed WHERE (p.account, p.broker, p.symbol)
-            = (CAST(:p_account AS text), CAST(:p_broker AS text), CAST(:p_symbol AS text))
-    """
-
-
-def move_parameters(order: Order, position: Position, executed_at: datetime) -> dict[str, Any]:
-    """What `move_sql` takes."""
-    return {
-        "p_account": order.account,
-        "p_broker": order.broker,
-        "p_symbol": order.symbol,
-        "p_quantity": position.quantity,
-        "p_average_price": position.average_price,
-        "p_realised_pnl": position.realised_pnl,
-        "p_commission": position.commission,
-        "p_executed_at": executed_at,
-    }
-
-
-POSITION_COLUMNS = """position_quantity, position_average_price, position_realised_pnl,
+_POSITION_COLUMNS = """position_quantity, position_average_price, position_realised_pnl,
     position_commission"""
 _AFTER = """jsonb_to_recordset(CAST(:after AS jsonb)) AS s(fill_id bigint,
     position_quantity numeric, position_average_price numeric, position_realised_pnl numeric,
@@ -115,13 +62,13 @@ _AFTER = """jsonb_to_recordset(CAST(:after AS jsonb)) AS s(fill_id bigint,
 _SETTLE = f"""
     UPDATE fills f SET positioned_at = clock_timestamp(),
         announced_at = coalesce(f.announced_at, clock_timestamp()),
-        ({POSITION_COLUMNS}) = (s.position_quantity, s.position_average_price,
+        ({_POSITION_COLUMNS}) = (s.position_quantity, s.position_average_price,
             s.position_realised_pnl, s.position_commission)
     FROM {_AFTER}
 """
 
 
-def after(position: Position) -> dict[str, Any]:
+def _after(position: Position) -> dict[str, Any]:
     """A fill's columns for the position after it, as JSON."""
     columns = {
         "position_quantity": position.quantity,
@@ -133,86 +80,15 @@ def after(position: Position) -> dict[str, Any]:
 
 
 def _after_each(
-    position: Position, fills: Iterable[Any], multiplier: Decimal
+    position: Position, fills: Iterable[Row[Any]], multiplier: Decimal
 ) -> tuple[Position, str]:
     """The position after fills in their order, and `:after` for all of them."""
     rows = []
     for fill in fills:
         if fill.quantity > 0:  # one that was busted is 0
             position = position.apply(_entry(fill), multiplier)
-        rows.append({"fill_id": fill.fill_id, **after(position)})
+        rows.append({"fill_id": fill.fill_id, **_after(position)})
     return position, json.dumps(rows)
-
-
-_MOVED = {
-    table: transitions.Also(
-        parts=f"""
-            moved AS ({move_sql(table, ":p_fill_id")}),
-            settled AS ({_SETTLE}, changed WHERE f.fill_id = s.fill_id)
-        """
-    )
-    for table in ("positions", "paper_positions")
-}
-_HELD = {
-    table: Prepared(
-        f"""
-        SELECT quantity, average_price, realised_pnl, commission, multiplier, last_executed_at
-        FROM {table} WHERE (account, broker, symbol)
-            = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))
-        FOR UPDATE
-        """
-    )
-    for table in ("positions", "paper_positions")
-}
-
-
-def lock(link: Link, order: Order) -> Any:
-    """The row of the position that an order moves, locked; None when there is none yet."""
-    key = {"account": order.account, "broker": order.broker, "symbol": order.symbol}
-    return _HELD[table_of(order.broker)].one(link, key)
-
-
-def move(connection: Connection, order: Order, due: timedelta) -> Order | None:
-    """Step 7 in two statements, for new fills in order at a position that exists.
-
-    `order` is as step 6 left it. None, and nothing done, for anything else: `apply_for_order` looks
-    at everything.
-    """
-    table = table_of(order.broker)
-    transitions.lock_order(connection, order.order_id)
-    fills = _LOCKED[table].run(connection, {"order_id": order.order_id})
-    if not fills or len(fills) != order.unfinished or order.step != Step.PERSIST_FILL:
-        return None
-    first, last = fills[0], fills[-1]
-    newest = (first.last_executed_at, first.last_fill_id)
-    if (
-        any(fill.announced_at is not None for fill in fills)
-        or {(fill.broker, fill.account, fill.symbol) for fill in fills}
-        != {(order.broker, order.account, order.symbol)}
-        or (first.last_fill_id is not None and (first.executed_at, first.fill_id) <= newest)
-    ):
-        return None
-    position, settled = _after_each(
-        Position(first.held, first.held_at, first.realised_pnl, first.paid),
-        fills,
-        first.held_multiplier,
-    )
-    asked = Asked(
-        order.client_order_id, order.instrument.asset_class, order.requested_broker, order.strategy
-    )
-    change = transitions.Change(
-        order.state, Step.UPDATE_POSITIONS, completes=True, due=due, reason=order.reason
-    )
-    now = transitions.apply_all(
-        connection,
-        order,
-        [(change, 0.0)],
-        also=_MOVED[table],
-        parameters=move_parameters(order, position, last.executed_at)
-        | {"p_fill_id": last.fill_id, "after": settled},
-        more_events=[_message(fill, asked) for fill in fills],
-    )
-    return None if now is None else replace(now, unfinished=0)
 
 
 def apply_orphan(connection: Connection, report_id: int) -> int:
@@ -242,7 +118,7 @@ def _apply(connection: Connection, which: str, parameters: dict[str, Any]) -> in
     for key in keys:
         _move(connection, [f for f in fills if (f.broker, f.account, f.symbol) == key])
     if fills:
-        outbox.add(connection, [_message(fill, _asked(fill)) for fill in fills])
+        outbox.add(connection, [_message(fill) for fill in fills])
     return len(fills)
 
 
@@ -272,15 +148,9 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
             "currency": first.currency,
         },
     )
-    row = connection.execute(
-        text(
-            f"""
-            SELECT * FROM {table} WHERE (account, broker, symbol) = (:account, :broker, :symbol)
-            FOR UPDATE
-            """
-        ),
-        key,
-    ).one()
+    row = _lock(connection, key)
+    if row is None:
+        raise LookupError(f"no position of {key}")
     newest = (row.last_executed_at, row.last_fill_id)
     in_order = row.last_fill_id is None or (first.executed_at, first.fill_id) > newest
     if in_order and all(fill.announced_at is None for fill in fills):
@@ -294,6 +164,19 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
         newest = (history[-1].executed_at, history[-1].fill_id)
     _SETTLED.run(connection, {"after": settled, "ids": [fill.fill_id for fill in fills]})
     _write(connection, key, position, newest)
+
+
+def _lock(connection: Connection, key: Mapping[str, Any]) -> Row[Any] | None:
+    """A position's row, locked; None when there is none."""
+    return connection.execute(
+        text(
+            f"""
+            SELECT * FROM {table_of(key["broker"])}
+            WHERE (account, broker, symbol) = (:account, :broker, :symbol) FOR UPDATE
+            """
+        ),
+        key,
+    ).one_or_none()
 
 
 def _write(
@@ -331,9 +214,8 @@ def refold(connection: Connection, broker: str, account: str, symbol: str) -> No
 
     Fills that are on their way into it come later, by their own step 7.
     """
-    table = table_of(broker)
     key = {"account": account, "broker": broker, "symbol": symbol}
-    row = _HELD[table].one(connection, key)
+    row = _lock(connection, key)
     if row is None:
         return
     history = connection.execute(
@@ -369,7 +251,7 @@ def _since(
     earlier = connection.execute(
         text(
             f"""
-            SELECT {POSITION_COLUMNS} FROM fills f WHERE {mine}
+            SELECT {_POSITION_COLUMNS} FROM fills f WHERE {mine}
                 AND f.executed_at <= :at AND (f.executed_at, f.fill_id) < (:at, :id)
                 AND f.positioned_at IS NOT NULL
             ORDER BY f.executed_at DESC, f.fill_id DESC LIMIT 1
@@ -394,14 +276,9 @@ def _since(
     return before, history
 
 
-def _entry(fill: Any) -> FillEntry:
-    return entry(fill, fill.base_asset)
-
-
-def entry(fill: Any, of_asset: str | None) -> FillEntry:
-    """A fill or an execution as a position takes it; `of_asset` is what a crypto pair trades."""
+def _entry(fill: Row[Any]) -> FillEntry:
     commission = fill.commission or Decimal(0)
-    of_base = of_asset is not None and fill.commission_currency == of_asset
+    of_base = fill.base_asset is not None and fill.commission_currency == fill.base_asset
     return FillEntry(
         side=Side(fill.side),
         quantity=fill.quantity,
@@ -411,49 +288,18 @@ def entry(fill: Any, of_asset: str | None) -> FillEntry:
     )
 
 
-def message_of(order: Order, execution: Execution, so_far: Mapping[str, Any]) -> Event:
-    """The FILL of an execution of a known order; `so_far` is what it tells of the order."""
-    facts = FillFacts(
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        asset_class=order.instrument.asset_class,
-        side=order.side,
-        broker=order.broker,
-        requested_broker=order.requested_broker,
-        environment=order.environment,
-        account=order.account,
-        execution_mode=order.execution_mode,
-        execution_id=execution.execution_id,
-        last_quantity=execution.quantity,
-        last_price=execution.price,
-        currency=order.instrument.currency,
-        multiplier=order.instrument.multiplier,
-        commission=execution.commission,
-        commission_currency=execution.commission_currency,
-        executed_at=execution.executed_at,
-        strategy=order.strategy,
-        **so_far,
-    )
-    return fill_event(FILL, facts)
-
-
-def _asked(fill: Row[Any]) -> Asked:
-    return Asked(fill.client_order_id, fill.asset_class, fill.requested_broker, fill.strategy)
-
-
-def _message(fill: Any, asked: Asked) -> Event:
-    kind = FILL
+def _message(fill: Row[Any]) -> Event:
+    kind = _FILL
     if fill.announced_at is not None and fill.revised != ReportKind.TRADE:
         kind = fill.revised
     facts = FillFacts(
         order_id=fill.order_id,
-        client_order_id=asked.client_order_id,
+        client_order_id=fill.client_order_id,
         symbol=fill.symbol,
-        asset_class=asked.asset_class,
+        asset_class=fill.asset_class,
         side=fill.side,
         broker=fill.broker,
-        requested_broker=asked.requested_broker,
+        requested_broker=fill.requested_broker,
         environment=fill.environment,
         account=fill.account,
         execution_mode=fill.execution_mode,
@@ -469,6 +315,6 @@ def _message(fill: Any, asked: Asked) -> Event:
         commission_currency=fill.commission_currency,
         order_state=fill.order_state,
         executed_at=fill.executed_at,
-        strategy=asked.strategy,
+        strategy=fill.strategy,
     )
     return fill_event(kind, facts, fill.revisions)

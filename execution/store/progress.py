@@ -43,7 +43,7 @@ def advance(
     )
     current = order.step >= Step.SUBMIT_ORDER or order.state is not OrderState.PENDING
     if current and any(row.attempt_id == order.attempt.attempt_id for row in reports):
-        change = own_progress(order, filled, own, due)
+        change = _own_progress(order, filled, own, due)
     else:
         change = _foreign_progress(order, filled)
     traded_before = any(
@@ -60,7 +60,7 @@ def advance(
     _tell_running_totals(connection, order, rows, change.state)
 
 
-def own_progress(
+def _own_progress(
     order: Order, filled: Progress, own: Progress, due: timedelta
 ) -> transitions.Change:
     """What fills of the current attempt make of an order: `filled` in all, `own` of the attempt."""
@@ -157,7 +157,7 @@ def _tell_running_totals(
 
 
 @exact
-def told_of_fill(order: Order, so_far: Progress, state: OrderState) -> dict[str, Any]:
+def _told_of_fill(order: Order, so_far: Progress, state: OrderState) -> dict[str, Any]:
     """What a fill's message says of its order: the fill's columns for it."""
     if so_far.filled_quantity >= order.quantity:
         told = OrderState.FILLED
@@ -184,7 +184,7 @@ def _stamp(
                 order_state = :order_state WHERE fill_id = :fill_id
             """
         ),
-        {"fill_id": fill_id, **told_of_fill(order, so_far, state)},
+        {"fill_id": fill_id, **_told_of_fill(order, so_far, state)},
     )
 
 

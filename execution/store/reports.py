@@ -95,23 +95,12 @@ _TOLD = f"""
 """
 
 
-def insert_sql(*, source: str = "", column: str = "", value: str = "") -> str:
-    """SQL that inserts reports as `parameters` gives them, as a part of any statement.
-
-    `column` is one more, with its `value` from `source`, another part of that statement.
-
-    A commission or a correction that comes again with other values is its next revision. So is the
-    commission of a trade that is known with another: it is written as a COMMISSION. What comes
-    again as it was last known meets its own row. Of several in one batch the last counts, since
-    a venue tells all that it has of an execution, oldest first.
-    """
-    more, read, joined = (f", {column}", f", {value}", f"{source}, ") if column else ("", "", "")
-    return f"""
+INSERT_SQL = f"""
         INSERT INTO execution_reports (broker, environment, account, instrument_key, symbol, side,
             execution_id, kind, revision, execution_mode, quantity, price, commission,
             commission_currency, corrects, executed_at, venue_order_id, broker_order_id,
-            order_id, attempt_id{more})
-        SELECT heard.*{read} FROM {joined}(
+            order_id, attempt_id)
+        SELECT heard.* FROM (
             SELECT DISTINCT ON (r.account, r.instrument_key, r.side, r.execution_id, r.kind)
                 CAST(:report_broker AS text), CAST(:report_environment AS text), r.account,
                 r.instrument_key, r.symbol, r.side, r.execution_id, r.kind, r.revision,
@@ -121,7 +110,14 @@ def insert_sql(*, source: str = "", column: str = "", value: str = "") -> str:
             FROM ({_TOLD}) AS r
             ORDER BY r.account, r.instrument_key, r.side, r.execution_id, r.kind, r.place DESC
         ) AS heard
-    """
+"""
+"""Inserts reports as `parameters` gives them; a part of any statement.
+
+A commission or a correction that comes again with other values is its next revision. So is the
+commission of a trade that is known with another: it is written as a COMMISSION. What comes
+again as it was last known meets its own row. Of several in one batch the last counts, since
+a venue tells all that it has of an execution, oldest first.
+"""
 
 
 # One that came without our id before is told apart by it now.
@@ -131,7 +127,7 @@ ON_CONFLICT = """
             venue_order_id = excluded.venue_order_id, symbol = excluded.symbol, applied_at = NULL
         WHERE execution_reports.order_id IS NULL AND excluded.order_id IS NOT NULL
 """
-_INSERT = Prepared(f"{insert_sql()} {ON_CONFLICT} RETURNING report_id")
+_INSERT = Prepared(f"{INSERT_SQL} {ON_CONFLICT} RETURNING report_id")
 
 
 def parameters(
@@ -144,7 +140,7 @@ def parameters(
     order_id: UUID | None,
     attempt_id: UUID | None,
 ) -> dict[str, Any]:
-    """What `insert_sql` takes."""
+    """What `INSERT_SQL` takes."""
     told = tuple(executions)
     costed = {_identity(one) for one in told if one.kind is ReportKind.COMMISSION}
     rows = [

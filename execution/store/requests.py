@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -156,19 +156,7 @@ def latest(connection: Connection, client_order_id: str) -> Receipt | None:
     return None if row is None else _receipt(row)
 
 
-def just_accepted(receipt: Receipt, order_id: UUID, payload: Mapping[str, Any]) -> AcceptedRequest:
-    """What `accepted` would read of a request that was recorded this moment."""
-    return AcceptedRequest(
-        receipt.request_id,
-        order_id,
-        receipt.client_order_id or "",
-        dict(payload),
-        step=0,
-        received_at=datetime.now(UTC),
-    )
-
-
-IS_ACCEPTED = "coalesce(outcome, '') = 'ACCEPTED'"
+_IS_ACCEPTED = "coalesce(outcome, '') = 'ACCEPTED'"
 """For a request found by its key: said plainly, a plan that was made while the table was empty may
 read all of a partial index of accepted ones instead."""
 
@@ -226,7 +214,7 @@ def _step_one(changes: str, told: str = "") -> Prepared:
         f"""
         WITH request AS (
             UPDATE order_requests SET step = 1, reason = :reason, resends = 0, {changes}
-            WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND {IS_ACCEPTED}
+            WHERE request_id = CAST(:request_id AS uuid) AND step = 0 AND {_IS_ACCEPTED}
             RETURNING order_id
         ), history AS (
             INSERT INTO order_events (order_id, step, state, detail)

@@ -136,11 +136,6 @@ def lock_order(link: Link, order_id: UUID) -> None:
     _LOCK_BY_ID.run(link, {"order_id": order_id})
 
 
-def lock_ahead(link: Link, order_id: UUID) -> None:
-    """`lock_order`, in the round trip of the next statement."""
-    _LOCK_BY_ID.ahead(link, {"order_id": order_id})
-
-
 def load_by_venue_id(link: Link, venue_order_id: str) -> Order | None:
     """The order whose current attempt is called so at its venue."""
     return _order(_BY_VENUE_ID.one(link, {"venue_order_id": venue_order_id}))
@@ -203,10 +198,6 @@ def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any
 
 _NOTHING_ELSE = Also()
 
-HISTORY = """json_to_recordset(CAST(:history AS json))
-    AS h(ago interval, step text, state text, detail jsonb)"""
-"""Lines of an order's history; `ago` is how long before the writing each was decided."""
-
 
 def apply(
     link: Link,
@@ -221,73 +212,44 @@ def apply(
     not hold: nothing is done then, and the caller reads it again or stops. A change that gives the
     order another attempt returns the order with the old one: load it anew.
     """
-    return apply_all(link, order, [(change, 0.0)], also=also, parameters=parameters)
-
-
-def apply_all(
-    link: Link,
-    order: Order,
-    changes: Sequence[tuple[Change, float]],
-    *,
-    also: Also = _NOTHING_ELSE,
-    parameters: Mapping[str, Any] | None = None,
-    more_events: Sequence[Event] = (),
-) -> Order | None:
-    """Make several changes at once, each with its own line of history and its own events.
-
-    With each comes how long ago it was decided, in seconds. What `apply` says holds for all of
-    them together.
-    """
-    first, events, history = order, list[Event](), list[dict[str, Any]]()
-    for change, ago in changes:
-        events += events_of(order, change)
-        history.append(
-            {
-                "ago": f"{ago:.6f} seconds",
-                "step": change.label or (change.step.label if change.step else None),
-                "state": change.state,
-                "detail": to_json(_without_none({"reason": change.reason, **change.detail})),
-            }
-        )
-        order = foreseen(order, change)
-    events += more_events
-    order_set: dict[str, Any] = {}
-    attempt_set: dict[str, Any] = {}
-    clock: dict[str, timedelta] = {}
-    for change, _ in changes:
-        order_set |= _order_set(change)
-        attempt_set |= change.attempt
-        clock |= change.clock
+    events, columns = _events_of(order, change), _order_set(change)
     values: dict[str, Any] = {
-        "order_id": first.order_id,
-        "version": first.version,
-        "changes": len(changes),
-        "attempt_id": first.attempt.attempt_id,
-        "due": changes[-1][0].due,
-        "broker": first.broker,
-        "attempt_no": first.attempt.attempt_no,
-        "history": json.dumps(history),
+        "order_id": order.order_id,
+        "version": order.version,
+        "attempt_id": order.attempt.attempt_id,
+        "due": change.due,
+        "broker": order.broker,
+        "attempt_no": order.attempt.attempt_no,
+        "label": _label(change),
+        "state": change.state,
+        "detail": json.dumps(to_json(_without_none({"reason": change.reason, **change.detail}))),
         "events": outbox.as_json(events) if events else None,
-        **{f"o_{name}": value for name, value in order_set.items()},
-        **{f"a_{name}": value for name, value in attempt_set.items()},
-        **{f"c_{name}": value for name, value in clock.items()},
+        **{f"o_{name}": value for name, value in columns.items()},
+        **{f"a_{name}": value for name, value in change.attempt.items()},
+        **{f"c_{name}": value for name, value in change.clock.items()},
         **(parameters or {}),
     }
-    statement = _statement(tuple(order_set), tuple(attempt_set), tuple(clock), bool(events), also)
+    statement = _statement(
+        tuple(columns), tuple(change.attempt), tuple(change.clock), bool(events), also
+    )
     row = statement.one(link, values)
     if row is None:
         return None
-    moved = {name: row.changed_at + distance for name, distance in clock.items()}
+    changed = foreseen(order, change)
+    moved = {name: row.changed_at + distance for name, distance in change.clock.items()}
     return replace(
-        order,
+        changed,
         due_at=row.due_at,
         resends=0,
         updated_at=row.changed_at,
         read_at=row.changed_at,
         unapplied=order.unapplied + row.unapplied,
-        unfinished=order.unfinished + row.unfinished,
-        attempt=replace(order.attempt, **moved),
+        attempt=replace(changed.attempt, **moved),
     )
+
+
+def _label(change: Change) -> str | None:
+    return change.label or (change.step.label if change.step else None)
 
 
 def _order_set(change: Change) -> dict[str, Any]:
@@ -338,33 +300,27 @@ def _statement(
         )
     if also.parts:
         parts.append(also.parts)
-    # What a part called so returns is more that waits for steps 6 and 7.
-    unapplied, unfinished = (
-        f"(SELECT count(*) FROM {name})" if f"{name} AS" in also.parts else "0"
-        for name in ("unapplied", "unfinished")
-    )
+    # What a part called so returns is more for step 6 to apply.
+    unapplied = "(SELECT count(*) FROM unapplied)" if "unapplied AS" in also.parts else "0"
     return Prepared(
         f"""
         WITH changed AS (
-            UPDATE orders o SET version = version + CAST(:changes AS integer),
-                updated_at = clock_timestamp(),
+            UPDATE orders o SET version = version + 1, updated_at = clock_timestamp(),
                 due_at = clock_timestamp() + CAST(:due AS interval), resends = 0 {order_sql}
             WHERE order_id = CAST(:order_id AS uuid) AND version = :version {also.guard}
             RETURNING order_id, updated_at, due_at
         ), history AS (
             INSERT INTO order_events (order_id, at, step, state, broker, attempt_no, detail)
-            SELECT order_id, updated_at - h.ago, h.step, h.state, CAST(:broker AS text),
-                CAST(:attempt_no AS smallint), h.detail
-            FROM changed, {HISTORY}
+            SELECT order_id, updated_at, CAST(:label AS text), CAST(:state AS text),
+                CAST(:broker AS text), CAST(:attempt_no AS smallint), CAST(:detail AS jsonb)
+            FROM changed
         ) {"".join(f", {part}" for part in parts)}
-        SELECT updated_at AS changed_at, due_at, {unapplied} AS unapplied,
-            {unfinished} AS unfinished
-        FROM changed
+        SELECT updated_at AS changed_at, due_at, {unapplied} AS unapplied FROM changed
         """
     )
 
 
-def events_of(order: Order, change: Change) -> list[Event]:
+def _events_of(order: Order, change: Change) -> list[Event]:
     """One message for a new state, and one for each further type the change names."""
     kinds = list(change.events)
     if change.state != order.state:
@@ -381,7 +337,7 @@ def events_of(order: Order, change: Change) -> list[Event]:
             execution_mode=change.order.get("execution_mode", order.execution_mode),
             state=change.state,
             reason=change.reason,
-            step=change.label or (change.step.label if change.step else None),
+            step=_label(change),
         )
         for kind in kinds
     ]

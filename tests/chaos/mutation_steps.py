@@ -40,6 +40,7 @@ _ALSO = {
     "tasks.execute_command": (_COMMANDS, "tests/acceptance/test_modify_faults.py"),
     "tasks.connect_gateway": (f"{_FIRST}::test_a_broker_nobody_serves",),
     "tasks.persist_fill": ("tests/acceptance/test_brackets.py",),
+    "tasks.persist_order": (f"{_COMMANDS}::test_cancel_before_place",),
     "tasks.recover_orders": (
         f"{_FIRST}::test_valkey_loses_everything",
         f"{_FIRST}::test_a_broker_nobody_serves",
@@ -48,10 +49,6 @@ _ALSO = {
         f"{_DUPLICATES}::test_every_message_at_once_on_the_way",
         f"{_FIRST}::test_a_worker_that_hangs_in_a_send",
         f"{_FIRST}::test_kill_on_either_side_of_the_send",
-    ),
-    "tasks.unwritten": (
-        f"{_FIRST}::test_kill_before_what_is_left_to_be_written",
-        f"{_COMMANDS}::test_cancel_before_place",
     ),
 }
 # What only a few tests call is judged by these alone.

@@ -99,8 +99,8 @@ def test_a_step_that_fails_is_taken_up_again(fleet: Fleet, side: str, symbol: st
         assert held(fleet, order) == (symbol != "SPY")
 
 
-def test_kill_before_what_is_left_to_be_written(fleet: Fleet) -> None:
-    """Killed with steps of a paper order unwritten, a worker leaves it for others to take up."""
+def test_kill_between_two_steps_in_place(fleet: Fleet) -> None:
+    """Killed in the middle of a paper order, a worker leaves it for others to take up."""
     points = (
         "connect_gateway:end",
         "submit_order:before_send",
@@ -110,7 +110,7 @@ def test_kill_before_what_is_left_to_be_written(fleet: Fleet) -> None:
     )
     names = []
     for point in points:
-        name = new_id("unwritten")
+        name = new_id("between")
         fleet.arm_point(point, "kill")
         # Accepted before its message is sent: one that a dying worker was just given is gone.
         fleet.client.place("SPY", "BUY", "1", client_order_id=name)

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from execution.domain.creation import make_order
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.orders import Order
@@ -111,11 +113,36 @@ def trade(
 
 
 def apply(store: Store, order: Order, *told: Execution) -> Order:
-    """Report executions and run steps 6 and 7 for them."""
+    """Report executions and run steps 5 to 7 for them."""
     with store.transaction() as connection:
         reports.record(connection, order, told)
+    step5(store, order.order_id)
     with store.transaction() as connection:
         executions.apply_to_order(connection, order.order_id, TIMING.step)
     with store.transaction() as connection:
         positions.apply_for_order(connection, order.order_id, TIMING.step)
     return reload(store, order.order_id)
+
+
+def step5(store: Store, order_id: UUID) -> bool:
+    """Do what step 5 does with an order that has something to apply; False when it has not."""
+    with store.transaction() as connection:
+        order = load(connection, order_id, lock=True)
+        if order is None or not (order.awaits_fill and (order.unapplied or order.unfinished)):
+            return False
+        return orders.fill_heard(connection, order, TIMING) is not None
+
+
+def rows_read_so_far(store: Store) -> int:
+    """Rows that scans of tables and indexes have read so far, by whichever connection."""
+    for way in (store.direct, store.transaction):
+        with way() as link:
+            link.connection.cursor().execute("SELECT pg_stat_force_next_flush()")
+    with store.transaction() as connection:
+        total = connection.execute(
+            text(
+                "SELECT sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0))"
+                " FROM pg_stat_user_tables WHERE relname NOT IN ('streams', 'alembic_version')"
+            )
+        ).scalar_one()
+    return int(total)

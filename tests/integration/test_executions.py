@@ -19,7 +19,7 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import executions, orders, positions, reports, transitions
 from execution.store.engine import Store
 
-from .stored import START, TIMING, apply, persisted, reload, submitted, trade
+from .stored import START, TIMING, apply, persisted, reload, step5, submitted, trade
 
 
 @pytest.fixture
@@ -242,6 +242,7 @@ def test_revised_while_another_folds(store: Store, monkeypatch: pytest.MonkeyPat
             revised.append(True)
             with store.transaction() as connection:
                 reports.record(connection, order, [commission])
+            assert step5(store, order.order_id)
             with store.transaction() as connection:
                 executions.apply_to_order(connection, order.order_id, TIMING.step)
         return fold(*arguments)
@@ -250,7 +251,9 @@ def test_revised_while_another_folds(store: Store, monkeypatch: pytest.MonkeyPat
     apply(store, other, trade(other, "b", "1", "90", second=1))
     assert revised
     with store.transaction() as connection:
-        assert positions.apply_for_order(connection, order.order_id, TIMING.step) == 1
+        moved = positions.apply_for_order(connection, order.order_id, TIMING.step)
+    assert moved is not None
+    assert moved.unfinished == 0
     assert events(store) == ["FILL", "FILL", "COMMISSION"]
     (held,) = rows(store, "SELECT quantity, average_price, commission FROM positions")
     assert (held.quantity, held.average_price, held.commission) == (2, 95, Decimal("0.5"))

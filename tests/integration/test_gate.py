@@ -27,7 +27,7 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.events.quotes import QuoteCache
 from execution.gate import Gate
 from execution.settings import load
-from execution.store import commands, controls, executions, in_one, orders, reports
+from execution.store import commands, controls, executions, orders, reports
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
 from execution.store.statements import Link
@@ -38,10 +38,11 @@ from .stored import (
     apply,
     persisted,
     reload,
+    rows_read_so_far,
+    step5,
     submitted,
     trade,
 )
-from .test_in_one import draft, rows_read_so_far
 
 WHO = {"who": "somebody", "reason": None}
 NOBODY: tuple[None, None, None] = (None, None, None)
@@ -189,44 +190,15 @@ def test_of_many_at_once_exactly_the_permitted_number_passes(
     assert sent == passing
 
 
-def test_drafts_at_once(store: Store) -> None:
-    """What steps 1 to 4 write together is judged in the same way."""
-    made = [draft(store, f"o{number}", "main") for number in range(8)]
-    set_limit(store, LimitKind.MAX_POSITION, "7", symbol="SPY", broker=BrokerName.PAPER)
-    barrier = threading.Barrier(len(made))
-
-    def one(mine: in_one.Draft) -> str | None:
-        gate = gate_of(store)
-        ready = mine.after(mine.order).after(replace(mine.order, version=2, step=3))
-        barrier.wait(20)
-
-        def begin(link: Link, version: int) -> Order | None:
-            return in_one.begin(link, ready, SESSION, TIMING, version)
-
-        try:
-            assert gate.intend(ready.order, no_price, begin) is not None
-        except NotAllowed as refusal:
-            return str(refusal)
-        return None
-
-    with ThreadPoolExecutor(len(made)) as pool:
-        refused = [reason for reason in pool.map(one, made) if reason is not None]
-    assert len(refused) == 6
-    expected = "max_position: 9 SPY long (0 held, 6 in open orders, 3 asked)"
-    assert all(reason.startswith(expected) for reason in refused)
-
-
-def test_a_draft_that_was_judged_by_older_limits_is_not_written(store: Store) -> None:
-    """Nor is the intent of an order that is there; whoever would write them judges again."""
-    mine, order = draft(store, "o", "main"), persisted(store)
-    ready = mine.after(mine.order).after(replace(mine.order, version=2, step=3))
+def test_an_intent_that_was_judged_by_older_limits_is_not_written(store: Store) -> None:
+    """Whoever would write it judges again."""
+    order = persisted(store)
     set_limit(store, LimitKind.MAX_QUANTITY, "3")
     newer = gate_of(store).controls.get().version
     for version, written in ((controls.FIRST_VERSION, False), (newer, True)):
         with store.direct() as link:
-            begun = in_one.begin(link, ready, SESSION, TIMING, version)
             sent = orders.commit_intent(link, order, SESSION, TIMING, version)
-        assert (begun is not None, sent is not None) == (written, written)
+        assert (sent is not None) == written
 
 
 def test_a_halt_that_has_returned_lets_nothing_through(store: Store) -> None:
@@ -266,12 +238,9 @@ def test_a_halt_that_has_returned_lets_nothing_through(store: Store) -> None:
     assert after == 0
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_a_change_waits_for_who_was_judged_before_it(store: Store, together: bool) -> None:  # noqa: FBT001
+def test_a_change_waits_for_who_was_judged_before_it(store: Store) -> None:
     """Until that one's transaction ends; whoever comes meanwhile waits for the change."""
     order, later = persisted(store), persisted(store)
-    mine = draft(store, "o", "main")
-    ready = mine.after(mine.order).after(replace(mine.order, version=2, step=3))
     done, order_of = threading.Event(), list[str]()
 
     def halt() -> None:
@@ -282,10 +251,7 @@ def test_a_change_waits_for_who_was_judged_before_it(store: Store, together: boo
     thread = threading.Thread(target=halt)
     with store.transaction() as connection:
         version = controls.FIRST_VERSION
-        if together:
-            assert in_one.begin(connection, ready, SESSION, TIMING, version)
-        else:
-            assert orders.commit_intent(connection, order, SESSION, TIMING, version)
+        assert orders.commit_intent(connection, order, SESSION, TIMING, version)
         thread.start()
         waiting = _wait_for_lock(store)
         assert not done.is_set()
@@ -385,6 +351,7 @@ def test_what_is_held_counts(store: Store) -> None:
     with store.transaction() as connection:
         reports.record(connection, first, [trade(first, "2", "3", "100")])
     # Applied by step 6, and not in the position yet.
+    assert step5(store, first.order_id)
     with store.transaction() as connection:
         executions.apply_to_order(connection, first.order_id, TIMING.step)
     assert reload(store, first.order_id).state is OrderState.FILLED

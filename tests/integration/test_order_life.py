@@ -21,13 +21,15 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from execution.domain.lifecycle import Step
 from execution.domain.ports import Modification
 from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.store import amendments, executions, orders, outbox, positions, reports
 from execution.store.engine import Store
+from execution.store.transitions import load
 
-from .stored import TIMING, reload, submitted, trade
+from .stored import TIMING, reload, step5, submitted, trade
 
 QUANTITY = Decimal(10)
 
@@ -155,7 +157,10 @@ class OrderLife(RuleBasedStateMachine):
 
     @rule()
     def step6(self) -> None:
-        """Reports become fills."""
+        """Reports become fills, once those before them are in the position."""
+        if not reload(self.store, self.order.order_id).awaits_fill:
+            self.step7()
+        step5(self.store, self.order.order_id)
         with self.store.transaction() as connection:
             executions.apply_to_order(connection, self.order.order_id, TIMING.step)
         self.applied = dict(self.told)
@@ -165,6 +170,17 @@ class OrderLife(RuleBasedStateMachine):
         """Fills move the position."""
         with self.store.transaction() as connection:
             positions.apply_for_order(connection, self.order.order_id, TIMING.step)
+
+    @rule()
+    def step8(self) -> None:
+        """Messages are out; what was reported meanwhile is due."""
+        with self.store.transaction() as connection:
+            current = load(connection, self.order.order_id, lock=True)
+            assert current is not None
+            if current.step == Step.UPDATE_POSITIONS:
+                done = orders.published(connection, current, TIMING.step)
+                assert done is not None
+                assert (done.due_at is not None) == current.has_news
 
     def _sum(self, what: dict[str, Modelled]) -> Decimal:
         return sum(

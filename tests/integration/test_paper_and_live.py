@@ -20,7 +20,7 @@ from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
 from execution.store import executions, orders, positions, reports
 from execution.store.engine import Store
 
-from .stored import SESSION, TIMING, apply, intended, persisted, reload, trade
+from .stored import SESSION, TIMING, apply, intended, persisted, reload, step5, trade
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,8 @@ def test_filled_on_paper_and_then_for_real(store: Store, sql: Sql) -> None:
 
 
 def settle(store: Store, order_id: UUID) -> None:
-    """Steps 6 and 7 for whatever waits."""
+    """Steps 5 to 7 for whatever is reported."""
+    step5(store, order_id)
     with store.transaction() as connection:
         executions.apply_to_order(connection, order_id, TIMING.step)
     with store.transaction() as connection:

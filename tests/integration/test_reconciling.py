@@ -125,7 +125,7 @@ def session(store: Store, venue: Venue, woken: list[UUID]) -> Iterator[BrokerSes
         BrokerName.BINANCE,
         cast("Any", venue),
         context,
-        lambda heard: woken.append(heard.order.order_id),
+        lambda order: woken.append(order.order_id),
     )
     yield session
     venue.may_answer.set()

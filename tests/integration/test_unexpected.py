@@ -127,7 +127,7 @@ def test_nobody_locks_what_is_the_orders_before_the_order(store: Store, what: st
             if what == "news":
                 orders.news(connection, order, said(order, OrderState.FILLED, "3"), TIMING.step)
             else:
-                positions.move(connection, order, TIMING.step)
+                positions.apply_for_order(connection, order.order_id, TIMING.step)
 
     with ThreadPoolExecutor(1) as threads:
         with store.transaction() as connection:

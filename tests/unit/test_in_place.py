@@ -19,9 +19,12 @@ from celery.concurrency.thread import TaskPool
 from kombu import Queue
 
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName
 from workers import in_place
 from workers.chains import links_from
+
+from .an_order import an_order
 
 ORDER = uuid4()
 QUEUE = BrokerName.BINANCE.queue
@@ -71,17 +74,18 @@ def waiting(app: Celery) -> int:
         return int(Queue(QUEUE, channel=channel).purge() or 0)
 
 
-def start(worker: Any, handed: object = "handed") -> bool:
+def start(worker: Any, handed: Order | None = None) -> bool:
     """Start step 5 of the order."""
     links = links_from(ORDER, Step.AWAIT_FILL, BrokerName.BINANCE)
     return in_place.start(worker, links, handed)
 
 
 def test_runs_in_the_pool(worker: Any, ran: Ran) -> None:
-    """With what it was handed, and without a message."""
-    assert start(worker)
+    """With the order that it was handed, and without a message."""
+    order = an_order()
+    assert start(worker, order)
     assert ran.over.wait(10)
-    assert ran.arguments == [(str(ORDER), "handed")]
+    assert ran.arguments == [(str(ORDER), order)]
     assert waiting(worker.app) == 0
 
 
