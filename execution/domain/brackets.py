@@ -17,11 +17,17 @@ class Role(StrEnum):
 
     TAKE_PROFIT = "TAKE_PROFIT"
     STOP_LOSS = "STOP_LOSS"
+    FLATTEN = "FLATTEN"
+    """Closes at the market what has no stop, where the operator asked for that."""
 
     @property
     def other(self) -> Role:
         """The sibling's role: one cancels the other."""
         return Role.STOP_LOSS if self is Role.TAKE_PROFIT else Role.TAKE_PROFIT
+
+
+COVERING = (Role.STOP_LOSS, Role.TAKE_PROFIT)
+"""Those that cover what the parent has filled; protection goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,24 @@ class Child:
 def child_id(parent_id: UUID, role: Role) -> UUID:
     """The id of a parent's child."""
     return uuid5(parent_id, role)
+
+
+def is_bracket(order: Order) -> bool:
+    """Whether an order asks for children."""
+    return order.take_profit_price is not None or order.stop_loss_price is not None
+
+
+def flattening(parent: Order) -> Child:
+    """The order that closes at the market what has no stop."""
+    return Child(
+        order_id=child_id(parent.order_id, Role.FLATTEN),
+        client_order_id=f"{venue_order_id(parent.order_id, 0)}-fl",
+        role=Role.FLATTEN,
+        side=Side.SELL if parent.side is Side.BUY else Side.BUY,
+        order_type=OrderType.MARKET,
+        limit_price=None,
+        stop_price=None,
+    )
 
 
 def children(parent: Order) -> list[Child]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from execution.domain.brackets import Role, child_id
+from execution.domain.brackets import COVERING, Role, child_id
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
@@ -45,7 +45,7 @@ def test_children_cover_what_is_filled(store: Store) -> None:
     order = apply(store, parent(store), *[])
     assert order.filled_quantity == 0
     order = apply(store, order, trade(order, "a", "1", "100"))
-    children = [reload(store, child_id(order.order_id, role)) for role in Role]
+    children = [reload(store, child_id(order.order_id, role)) for role in COVERING]
     assert [child.quantity for child in children] == [1, 1]
     assert [child.attempt.quantity for child in children] == [1, 1]
     assert {child.parent_order_id for child in children} == {order.order_id}
