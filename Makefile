@@ -86,6 +86,9 @@ mutation: $(MUTMUT) ## change the domain and the steps, and count the changes no
 fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS times
 	$(BIN)/python -m tests.chaos.fencing --rounds $(ROUNDS)
 
+stateful: $(STAMP) ## random lives of brackets and reduce-only orders at each venue (OPTIONS="--venue ibkr --lives 50 --seed 7")
+	$(BIN)/python -m tests.chaos.stateful $(OPTIONS)
+
 soak: $(STAMP) ## kill -9, cut and lose replies under load, then compare all records (ORDERS=, MINUTES=, SEED=, OPTIONS="--venue mt4")
 	$(BIN)/python -m tests.chaos.soak --orders $(ORDERS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
@@ -102,4 +105,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-operations test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs soak audit format
+.PHONY: help install up down lint test test-brokers test-operations test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit format

@@ -24,37 +24,70 @@ _EXCESS_KINDS = frozenset({"UNPROTECTED", "CHANGE_REFUSED", "REDUCE_ONLY_REVERSE
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A bracket: the parent, the child of each role that was asked for (None: not made yet)."""
+    """A bracket: the parent, and its children by their roles."""
 
     parent: Row
-    children: dict[str, Row | None]
+    children: dict[str, Row]
 
     @property
     def name(self) -> str:
         """How problems name it."""
         return f"bracket {self.parent['client_order_id']}"
 
+    @property
+    def direction(self) -> int:
+        """The sign of its position: 1 for what was bought."""
+        return 1 if self.parent["side"] == "BUY" else -1
+
+    @property
+    def roles(self) -> list[str]:
+        """What was asked for."""
+        return [role for role, price in ROLES.items() if self.parent[price] is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A stop or target as it stands at the venue, and what it should stand for.
+
+    `open` is what the bracket holds open; `wanted` is that, or what is left of the position beside
+    the other orders that reduce it.
+    """
+
+    family: Family
+    role: str
+    standing: Decimal
+    wanted: Decimal
+    open: Decimal
+
 
 def check_protection(case: Case) -> None:
     """Each bracket is protected for what it holds open, or an open alert names what is not."""
+    for cover in covers(case):
+        family, child = cover.family, cover.family.children.get(cover.role)
+        text = f"{family.name}: {cover.role} of {cover.standing} for {cover.open} open"
+        if cover.standing > cover.open:
+            case.expect(_excused(case, child), text)
+        elif cover.standing < cover.wanted and not _named(case, cover):
+            case.problem(f"{text}, and no alert names the rest", kind="unprotected")
+
+
+def covers(case: Case) -> Iterator[Cover]:
+    """Every stop and target that a bracket asked for, as it stands."""
     held, reducing = positions(case), working_reducers(case)
     for family in families(case):
-        direction = 1 if family.parent["side"] == "BUY" else -1
         place = _place(case, family.parent)
         standing = {
-            role: Decimal(0) if child is None else working_quantity(case, child)
-            for role, child in family.children.items()
+            role: working_quantity(case, family.children[role])
+            if role in family.children
+            else Decimal(0)
+            for role in family.roles
         }
         open_now = max(open_quantity(case, family), Decimal(0))
         # Nothing may stand against more than the position, whatever the bracket once bought.
-        others = reducing[place, -direction] - max(standing.values())
-        wanted = min(open_now, max(held[place] * direction - others, Decimal(0)))
+        others = reducing[place, -family.direction] - max(standing.values())
+        room = max(held[place] * family.direction - others, Decimal(0))
         for role, quantity in standing.items():
-            text = f"{family.name}: {role} of {quantity} for {open_now} open"
-            if quantity > open_now:
-                case.expect(_excused(case, family.children[role]), text)
-            elif quantity < wanted and not _named(case, family, open_now - quantity):
-                case.problem(f"{text}, and no alert names the rest", kind="unprotected")
+            yield Cover(family, role, quantity, min(open_now, room), open_now)
 
 
 def check_reducers(case: Case) -> None:
@@ -78,24 +111,20 @@ def check_reducers(case: Case) -> None:
 
 def families(case: Case) -> Iterator[Family]:
     """Every bracket of which anything was filled."""
-    by_parent: dict[str, dict[str, Row]] = defaultdict(dict)
+    children: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for order in case.facts.orders:
         if order["parent_order_id"] is not None:
-            by_parent[order["parent_order_id"]][order["role"]] = order
+            children[order["parent_order_id"]][order["role"]] = order
     for order in case.facts.orders:
-        asked = [role for role, price in ROLES.items() if order[price] is not None]
-        if asked and order["parent_order_id"] is None and executed_quantity(case, order):
-            children = by_parent[order["order_id"]]
-            yield Family(order, {role: children.get(role) for role in asked})
+        family = Family(order, children[order["order_id"]])
+        if order["parent_order_id"] is None and family.roles and executed_quantity(case, order):
+            yield family
 
 
 def open_quantity(case: Case, family: Family) -> Decimal:
     """What a bracket bought (or sold short) and its children have not closed yet."""
-    closed = sum(
-        (executed_quantity(case, child) for child in family.children.values() if child is not None),
-        Decimal(0),
-    )
-    return executed_quantity(case, family.parent) - closed
+    closed = (executed_quantity(case, child) for child in family.children.values())
+    return executed_quantity(case, family.parent) - sum(closed, Decimal(0))
 
 
 def executed_quantity(case: Case, order: Row) -> Decimal:
@@ -167,15 +196,15 @@ def _place(case: Case, order: Row) -> Place:
     return account, order["broker"], order["symbol"]
 
 
-def _named(case: Case, family: Family, quantity: Decimal) -> bool:
+def _named(case: Case, cover: Cover) -> bool:
     """True if an open alert of a bracket, or of a part of it, names what is not protected."""
-    children = (child for child in family.children.values() if child is not None)
-    ids = [order["order_id"] for order in (family.parent, *children)]
+    family = cover.family
+    ids = [order["order_id"] for order in (family.parent, *family.children.values())]
     return any(
         alert["kind"] == "UNPROTECTED"
         and alert["resolved_at"] is None
         and concerns(alert, *ids)
-        and names(alert["message"], quantity)
+        and names(alert["message"], cover.open - cover.standing)
         for alert in case.facts.alerts
     )
 

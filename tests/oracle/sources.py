@@ -21,6 +21,11 @@ _NUMBERS = (
     *("price", "commission"),
 )
 
+_PAPER = {
+    "paper_orders": "SELECT *, venue_order_id AS broker_order_id FROM paper_orders",
+    "paper_executions": "SELECT e.*, o.symbol, o.side FROM paper_executions e "
+    "JOIN paper_orders o USING (venue_order_id) ORDER BY e.executed_at, e.execution_id",
+}
 # JSON comes as text: the driver would read its numbers as floats.
 QUERIES = {
     "requests": "SELECT request_id, client_order_id, payload::text AS payload, outcome, reason, "
@@ -37,9 +42,7 @@ QUERIES = {
     "streams": "SELECT * FROM streams",
     "alerts": "SELECT * FROM alerts",
     "commands": "SELECT kind, client_order_id, external_id, outcome, reason FROM order_commands",
-    "paper_orders": "SELECT *, venue_order_id AS broker_order_id FROM paper_orders",
-    "paper_executions": "SELECT e.*, o.symbol, o.side FROM paper_executions e "
-    "JOIN paper_orders o USING (venue_order_id) ORDER BY e.executed_at, e.execution_id",
+    **_PAPER,
 }
 
 UNPUBLISHED = {
@@ -51,15 +54,24 @@ UNPUBLISHED = {
 def load(database_url: str, ledgers: Mapping[str, str]) -> Facts:
     """The facts of one snapshot of the database, and of the ledgers just after it."""
     tables = query(database_url, QUERIES)
-    paper = Venue(frozenset({"PAPER"}), tables.pop("paper_orders"), tables.pop("paper_executions"))
+    paper = _paper(tables)
     brokers_at: dict[str, set[str]] = defaultdict(set)
     for broker, url in ledgers.items():
         brokers_at[url.rstrip("/")].add(broker)
-    venues = [_ledger(url, brokers) for url, brokers in brokers_at.items()]
+    venues = [ledger(url, brokers) for url, brokers in brokers_at.items()]
     facts = Facts(venues=[paper, *venues])
     for name, rows in tables.items():
         setattr(facts, name, rows)
     return facts
+
+
+def paper_book(database_url: str) -> Venue:
+    """What the paper book holds, which is in our own database."""
+    return _paper(query(database_url, _PAPER))
+
+
+def _paper(tables: dict[str, list[Row]]) -> Venue:
+    return Venue(frozenset({"PAPER"}), tables.pop("paper_orders"), tables.pop("paper_executions"))
 
 
 def query(database_url: str, queries: Mapping[str, str]) -> dict[str, list[Row]]:
@@ -83,7 +95,7 @@ def query(database_url: str, queries: Mapping[str, str]) -> dict[str, list[Row]]
     return tables
 
 
-def _ledger(url: str, brokers: Iterable[str]) -> Venue:
+def ledger(url: str, brokers: Iterable[str]) -> Venue:
     """What a simulator's control port says it holds."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)

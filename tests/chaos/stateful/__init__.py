@@ -1,0 +1,1 @@
+"""Random lives of brackets and reduce-only orders, with real workers, at simulated venues."""

@@ -1,0 +1,60 @@
+"""Runs random lives at a place, and says what they did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.chaos.stateful.machine import Life, Tally
+from tests.chaos.stateful.places import Place
+
+
+def live(
+    place: Place, *, faulty: bool, lives: int, steps: int, seeded: int, shrink: bool = False
+) -> Tally:
+    """Let some lives of `steps` steps pass at a place whose fleet runs; the same for one seed.
+
+    Raises AssertionError for the first that ends with something wrong. With `shrink` hypothesis
+    then looks for a shorter one, which takes many more lives.
+    """
+    tally = Tally()
+    own: dict[str, Any] = {"place": place, "faulty": faulty, "tally": tally}
+    kind = seed(seeded)(type("Life", (Life,), own))
+    phases = [Phase.generate, *([Phase.shrink] if shrink else [])]
+    run_state_machine_as_test(
+        kind,
+        settings=settings(
+            max_examples=lives + 1,  # the first is always the simplest: it only begins
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+        ),
+        _min_steps=steps,
+    )
+    return tally
+
+
+def lines(place: str, tally: Tally, *, faulty: bool) -> list[str]:
+    """For people: what was done, what came of it."""
+    kind = "with faults" if faulty else "without faults"
+    return [
+        (
+            f"{place}, {kind}: {tally.lives} lives, slowest protection {tally.slowest:.2f} s "
+            f"at a load of {tally.load:.1f}"
+        ),
+        *(
+            f"  {what}: {', '.join(f'{name} {count}' for name, count in sorted(counted.items()))}"
+            for what, counted in (
+                ("steps", tally.steps),
+                ("faults", tally.faults),
+                ("events", tally.events),
+                ("alerts", tally.alerts),
+            )
+            if counted
+        ),
+    ]
