@@ -159,6 +159,7 @@ def show(
         history = reading.history(connection, order_id) if order_id else []
         attempts = reading.attempts(connection, order_id) if order_id else []
         fills = reading.fills_of(connection, order_id) if order_id else []
+        commands = reading.commands_of(connection, order["client_order_id"])
     steps = _steps(history)
     if as_json:
         print_json(
@@ -167,6 +168,7 @@ def show(
                 "steps": steps,
                 "attempts": attempts,
                 "fills": fills,
+                "commands": commands,
                 "history": history,
             }
         )
@@ -194,6 +196,9 @@ def show(
     print_table("attempts", names, [[row[name] for name in names] for row in attempts])
     names = ("execution_id", "quantity", "price", "commission", "executed_at")
     print_table("fills", names, [[row[name] for name in names] for row in fills])
+    if commands:
+        names = ("kind", "external_id", "outcome", "reason", "sends", "last_send_at")
+        print_table("commands", names, [[row[name] for name in names] for row in commands])
     print_table(
         "history",
         ("at", "step", "state", "broker", "detail"),

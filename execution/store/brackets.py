@@ -93,6 +93,7 @@ def _size(connection: Connection, child: Order, covers: Decimal) -> None:
         payload_hash=fingerprint(body),
         reason=None,
         due=timedelta(0),
+        ours=True,
     )
     if recorded is not None and kind is CommandKind.MODIFY:
         # Nobody decided on the version it has by chance: it must be sized whatever it is.

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from execution.domain.commands import CommandKind
+from execution.domain.commands import CommandKind, parse_modify
+from execution.domain.decimals import plain
 from execution.domain.events import Event
+from execution.domain.ports import Modification
 from execution.domain.vocabulary import BrokerName
 from execution.store import outbox
 from execution.store.transitions import CHANNEL
@@ -21,14 +23,20 @@ PENDING = "PENDING"
 DONE = "DONE"
 REFUSED = "REFUSED"
 
-_COLUMNS = (
-    "command_id, kind, client_order_id, external_id, payload, outcome, reason, sent_at, resends"
-)
+_COLUMNS = """command_id, kind, client_order_id, external_id, payload, fitted, outcome, reason,
+    ours, resends, sends, sent_at, clock_timestamp() - sent_at AS since_sent,
+    clock_timestamp() - last_send_at AS since_last_send"""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A cancel or modify as recorded; PENDING, DONE or REFUSED with the reason."""
+    """A cancel or modify as recorded; PENDING, DONE or REFUSED with the reason.
+
+    `sent`: its intent is committed. `sends` counts how often it has set out for the venue, each
+    counted before it does; `since_sent` and `since_last_send` are how long ago that was, by the
+    database's clock. `fitted` are the terms of a modify as the venue takes them. `ours`: the
+    service itself asked for it, no producer.
+    """
 
     command_id: UUID
     kind: CommandKind
@@ -39,6 +47,17 @@ class Command:
     reason: str | None
     sent: bool
     resends: int
+    sends: int = 0
+    since_sent: timedelta = timedelta(0)
+    since_last_send: timedelta = timedelta(0)
+    fitted: dict[str, Any] | None = None
+    ours: bool = False
+
+    @property
+    def modification(self) -> Modification:
+        """A modify's change, fitted to its venue once it has set out."""
+        request = parse_modify(self.payload | (self.fitted or {}))
+        return request.modification()
 
 
 def record(
@@ -52,15 +71,16 @@ def record(
     payload_hash: str,
     reason: str | None,
     due: timedelta,
+    ours: bool = False,
 ) -> Command | None:
     """Record a command, REFUSED when there is a `reason`; None when its id is taken (`find`)."""
     row = connection.execute(
         text(
             f"""
             INSERT INTO order_commands (command_id, kind, client_order_id, external_id, payload,
-                payload_hash, outcome, reason, due_at)
+                payload_hash, outcome, reason, due_at, ours)
             VALUES (:command_id, :kind, :client_order_id, :external_id, CAST(:payload AS jsonb),
-                :payload_hash, :outcome, :reason, clock_timestamp() + :due)
+                :payload_hash, :outcome, :reason, clock_timestamp() + :due, :ours)
             ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
             """
         ),
@@ -74,6 +94,7 @@ def record(
             "outcome": REFUSED if reason else PENDING,
             "reason": reason,
             "due": due,
+            "ours": ours,
         },
     ).one_or_none()
     return None if row is None else _command(row)
@@ -174,28 +195,61 @@ def another_under_way(connection: Connection, command: Command) -> bool:
     return row is not None
 
 
-def mark_sent(connection: Connection, command_id: UUID) -> None:
+def mark_sent(connection: Connection, command_id: UUID, fitted: Modification | None = None) -> None:
     """A modify sets out for its venue; from now on its version counts as checked."""
+    terms = {} if fitted is None else {n: plain(getattr(fitted, n)) for n in fitted.names()}
     connection.execute(
         text(
             """
-            UPDATE order_commands SET sent_at = clock_timestamp() WHERE command_id = :command_id
+            UPDATE order_commands SET sent_at = clock_timestamp(), fitted = CAST(:fitted AS jsonb)
+            WHERE command_id = :command_id
             """
         ),
-        {"command_id": command_id},
+        {"command_id": command_id, "fitted": json.dumps(terms) if terms else None},
     )
 
 
-def postpone(connection: Connection, command_id: UUID, due: timedelta) -> None:
-    """Look at a pending command again when due."""
+def sending(connection: Connection, command: Command) -> bool:
+    """Count a send before it leaves. False: another worker has sent it, or it is settled."""
+    row = connection.execute(
+        text(
+            """
+            UPDATE order_commands SET sends = sends + 1, last_send_at = clock_timestamp(),
+                sent_at = coalesce(sent_at, clock_timestamp())
+            WHERE command_id = :command_id AND outcome = 'PENDING' AND sends = :sends
+            RETURNING command_id
+            """
+        ),
+        {"command_id": command.command_id, "sends": command.sends},
+    ).one_or_none()
+    return row is not None
+
+
+def never_left(connection: Connection, command: Command) -> None:
+    """Take back what `sending` counted: the venue provably did not receive it."""
     connection.execute(
         text(
             """
-            UPDATE order_commands SET due_at = clock_timestamp() + :due
+            UPDATE order_commands SET sends = sends - 1
+            WHERE command_id = :command_id AND sends = :sends + 1
+            """
+        ),
+        {"command_id": command.command_id, "sends": command.sends},
+    )
+
+
+def postpone(
+    connection: Connection, command_id: UUID, due: timedelta, note: str | None = None
+) -> None:
+    """Look at a pending command again when due; `note` says what it is waiting for."""
+    connection.execute(
+        text(
+            """
+            UPDATE order_commands SET due_at = clock_timestamp() + :due, reason = :note
             WHERE command_id = :command_id AND outcome = 'PENDING'
             """
         ),
-        {"command_id": command_id, "due": due},
+        {"command_id": command_id, "due": due, "note": note},
     )
 
 
@@ -246,4 +300,9 @@ def _command(row: Row[Any]) -> Command:
         reason=row.reason,
         sent=row.sent_at is not None,
         resends=row.resends,
+        sends=row.sends,
+        since_sent=row.since_sent or timedelta(0),
+        since_last_send=row.since_last_send or timedelta(0),
+        fitted=row.fitted,
+        ours=row.ours,
     )

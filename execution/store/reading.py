@@ -103,6 +103,22 @@ def fills_of(connection: Connection, order_id: object) -> Rows:
     )
 
 
+def commands_of(connection: Connection, client_order_id: object) -> Rows:
+    """Every cancel and modify of an order, oldest first; a pending one's reason is what it awaits.
+
+    `ours` are those that the service itself wanted.
+    """
+    return _all(
+        connection,
+        """
+        SELECT received_at, kind, external_id, ours, outcome, reason, sends, last_send_at,
+            settled_at FROM order_commands
+        WHERE client_order_id = :client_order_id ORDER BY received_at
+        """,
+        {"client_order_id": client_order_id},
+    )
+
+
 def positions(connection: Connection) -> Rows:
     """Live and paper positions; `execution_mode` tells which."""
     return _all(

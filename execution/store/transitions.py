@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from execution.domain.events import Event, order_event
+from execution.domain.decimals import plain
+from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.lifecycle import Step
 from execution.domain.orders import AttemptState, Order
 from execution.domain.vocabulary import OrderState
@@ -336,11 +337,17 @@ def _events_of(order: Order, change: Change) -> list[Event]:
             broker=change.order.get("broker", order.broker),
             execution_mode=change.order.get("execution_mode", order.execution_mode),
             state=change.state,
-            reason=change.reason,
+            reason=_terms(change) if kind == OrderEventType.MODIFIED else change.reason,
             step=_label(change),
         )
         for kind in kinds
     ]
+
+
+def _terms(change: Change) -> str:
+    """What a change made of an order's terms, as MODIFIED says it: `limit_price 590.25`."""
+    names = ("quantity", "limit_price", "stop_price")
+    return ", ".join(f"{n} {plain(change.order[n])}" for n in names if n in change.order)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

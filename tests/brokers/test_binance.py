@@ -234,6 +234,34 @@ def test_a_change_is_a_cancel_and_a_new_attempt_for_what_is_left(fleet: Fleet) -
     ]
 
 
+def test_a_change_is_fitted_or_refused_before_anything_is_cancelled(fleet: Fleet) -> None:
+    """To the venue's steps; what it would not take leaves the order that works alone."""
+    name = new_id("fitted-change")
+    place(fleet, name, order_type="LIMIT", limit_price="60000")
+    order = fleet.await_state(name, "SUBMITTED")
+    command = fleet.client.modify(
+        name, expected_version=order["version"], quantity="0.00001", limit_price="60000"
+    )
+    wait_until(lambda: fleet.client.command(command).outcome != "PENDING", what="the refusal")
+    settled = fleet.client.command(command)
+    assert settled.outcome == "REFUSED"
+    assert "below BINANCE's minimum" in (settled.reason or "")
+    (only,) = held(fleet, order)
+    assert only["state"] == "SUBMITTED"
+    command = fleet.client.modify(
+        name, expected_version=order["version"], quantity="0.1234567", limit_price="60500.119"
+    )
+    wait_until(lambda: fleet.client.command(command).outcome == "DONE", what="the change")
+    after = fleet.await_state(name, "SUBMITTED")
+    assert (after["quantity"], after["limit_price"]) == (Decimal("0.12345"), Decimal("60500.11"))
+    (event,) = fleet.query(
+        "SELECT payload FROM events WHERE order_id = %s AND type = 'MODIFIED'", order["order_id"]
+    )
+    assert event["payload"]["reason"] == "quantity 0.12345, limit_price 60500.11"
+    fleet.client.cancel(name)
+    fleet.await_state(name, "CANCELLED")
+
+
 def test_a_cancel_during_a_change_wins(fleet: Fleet) -> None:
     """The order ends CANCELLED, with nothing left working at the venue."""
     name = new_id("both")

@@ -293,6 +293,48 @@ def test_cancel_and_modify(fleet: Fleet) -> None:
     assert order["quantity"] == 20
 
 
+def test_a_change_of_price_that_is_refused(fleet: Fleet) -> None:
+    """Refused by TWS with a code of its own: the order keeps its price here as it does there."""
+    name = new_id("refused-price")
+    place(fleet, name, order_type="LIMIT", limit_price="590")
+    order = fleet.await_state(name, "SUBMITTED")
+    fleet.venue.arm("reject", on="modify", code="109", reason="price out of range")
+    command = fleet.client.modify(
+        name, expected_version=order["version"], quantity="10", limit_price="500"
+    )
+    wait_until(lambda: fleet.client.command(command).outcome != "PENDING", what="the change")
+    settled = fleet.client.command(command)
+    assert (settled.outcome, settled.sends) == ("REFUSED", 1)
+    assert "price out of range" in (settled.reason or "")
+    (there,) = held(fleet, order)
+    after = fleet.await_state(name, "SUBMITTED")
+    assert Decimal(there["limit_price"]) == after["limit_price"] == 590
+    cancel = fleet.client.cancel(name)
+    wait_until(lambda: fleet.client.command(cancel).outcome == "DONE", what="the cancel")
+
+
+def test_a_change_is_fitted_to_the_step(fleet: Fleet) -> None:
+    """A BUY's limit rounds down; MODIFIED says what it became, and the venue shows the same."""
+    name = new_id("fitted-change")
+    place(fleet, name, order_type="LIMIT", limit_price="590")
+    order = fleet.await_state(name, "SUBMITTED")
+    command = fleet.client.modify(
+        name, expected_version=order["version"], quantity="8.7", limit_price="589.987"
+    )
+    wait_until(lambda: fleet.client.command(command).outcome == "DONE", what="the change")
+    after = fleet.await_state(name, "SUBMITTED")
+    (there,) = held(fleet, order)
+    expected = (Decimal(8), Decimal("589.98"))
+    assert (after["quantity"], after["limit_price"]) == expected
+    assert (Decimal(there["quantity"]), Decimal(there["limit_price"])) == expected
+    (event,) = fleet.query(
+        "SELECT payload FROM events WHERE order_id = %s AND type = 'MODIFIED'", order["order_id"]
+    )
+    assert event["payload"]["reason"] == "quantity 8, limit_price 589.98"
+    fleet.client.cancel(name)
+    fleet.await_state(name, "CANCELLED")
+
+
 def test_a_late_commission_is_joined(fleet: Fleet) -> None:
     """The fill is told at once; what it cost follows."""
     fleet.venue.arm("late_commission", seconds=1.0)

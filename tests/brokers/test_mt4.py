@@ -180,7 +180,7 @@ def test_a_pending_order_fills_moves_and_ends(fleet: Fleet) -> None:
     place(fleet, cancelled, order_type="STOP", stop_price="1.2")
     order = fleet.await_state(moved, "SUBMITTED")
     fleet.await_state(cancelled, "SUBMITTED")
-    fleet.client.modify(moved, expected_version=order["version"], limit_price="1.07")
+    fleet.client.modify(moved, expected_version=order["version"], limit_price="1.070004")
     wait_until(
         lambda: (fleet.order(moved) or {})["limit_price"] == Decimal("1.07"), what="the new price"
     )
