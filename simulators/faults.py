@@ -49,6 +49,8 @@ class FaultKind(StrEnum):
     """The commission comes `seconds` after its execution, or when the fault is cleared."""
     LOCATE = "locate"
     """A sale waits for shares to borrow, for `seconds` or until the fault is cleared."""
+    LOST = "lost"
+    """The venue never sees the request, and the connection stands."""
     REMARK = "remark"
     """The venue accepts, and says `code` and `reason` of it all the same; the rest `seconds` later.
     """
@@ -83,6 +85,7 @@ _OF_SUBMITS = frozenset(
         FaultKind.SWALLOW,
         FaultKind.LATE_REJECT,
         FaultKind.LOCATE,
+        FaultKind.LOST,
         FaultKind.REMARK,
         FaultKind.INACTIVE,
         FaultKind.CANCELLED_WITH_CODE,

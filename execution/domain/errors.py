@@ -75,6 +75,10 @@ class BrokerUnavailable(BrokerError):
     """The request provably never left, or the venue says that it took nothing."""
 
 
+class NotTaken(BrokerUnavailable):
+    """It was sent, and the venue says that it took nothing: to be sent again at leisure."""
+
+
 class TooLate(BrokerUnavailable):
     """The venue took nothing since it came after `send_by`: no fault of the order or the venue."""
 

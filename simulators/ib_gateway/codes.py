@@ -53,6 +53,7 @@ NOT_THE_ORDER = Code(105, "Order being modified does not match original order.")
 MIN_TICK = Code(110, "The price does not conform to the minimum price variation for this contract.")
 CLOSE_TIF = Code(113, "The Tif option should be set to DAY for MOC and LOC orders.")
 NO_PARENT = Code(135, "Can't find order with id = {}")
+CANNOT_CANCEL = Code(136, "This order cannot be cancelled.")
 NOT_CANCELLABLE = Code(
     161, "Cancel attempted when order is not in a cancellable state.  Order permId = {}"
 )

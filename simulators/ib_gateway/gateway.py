@@ -51,6 +51,7 @@ SUPPORTED = frozenset(
         FaultKind.LATE_REJECT,
         FaultKind.LATE_COMMISSION,
         FaultKind.LOCATE,
+        FaultKind.LOST,
         FaultKind.REMARK,
         FaultKind.INACTIVE,
         FaultKind.CANCELLED_WITH_CODE,

@@ -207,6 +207,8 @@ class Session:
         elif self._fault(FaultKind.DROP_REQUEST, request):
             request.dropped()
             self.abort()
+        elif self._fault(FaultKind.LOST, request):
+            request.dropped()
         elif fault := self._fault(FaultKind.DELAY, request):
             request.delayed()
             self._later(request, fault.seconds)

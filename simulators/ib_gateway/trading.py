@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from simulators.faults import Fault, FaultKind
 from simulators.ib_gateway import order_messages
-from simulators.ib_gateway.codes import AMBIGUOUS, NOT_CANCELLABLE, REJECTED, Refusal, code_of
+from simulators.ib_gateway.codes import (
+    AMBIGUOUS,
+    CANNOT_CANCEL,
+    NOT_CANCELLABLE,
+    REJECTED,
+    Refusal,
+    code_of,
+)
 from simulators.ib_gateway.contracts import Contract, Description
 from simulators.ib_gateway.records import Order
 from simulators.ib_gateway.requests import PlaceOrder, read_place_order
@@ -41,7 +48,7 @@ def cancel(session: Session, fields: Fields) -> Request:
             begun.append(order)
 
     def rejected(fault: Fault) -> None:
-        session.error(order_id, code_of(fault, NOT_CANCELLABLE.number), fault.reason)
+        session.error(order_id, code_of(fault, CANNOT_CANCEL.number), fault.reason)
 
     return Request(
         act,

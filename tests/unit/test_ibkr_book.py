@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from execution.domain.vocabulary import OrderState, Side
-from workers.adapters.ibkr.book import Book, Entry, Operation
+from workers.adapters.ibkr.book import Book
+from workers.adapters.ibkr.entries import Cancel, Entry, Operation
 from workers.adapters.ibkr.outcomes import CODES, OF_CHANGES, refuses_order
 
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
@@ -140,17 +141,47 @@ def test_no_code_ends_an_order_that_works(book: Book, code: int) -> None:
     assert entry.state(NOW) is OrderState.FILLED
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if refuses_order(code, "")])
-@pytest.mark.parametrize("said", ["Inactive", "Cancelled"])
-def test_a_refusal_after_submitted(book: Book, code: int, said: str) -> None:
-    """A refusing code and the status that follows it: REJECTED, with the reason."""
+REFUSING = [code for code in (*CODES, 460) if refuses_order(code, "") or code not in CODES]
+
+
+@pytest.mark.parametrize("code", REFUSING)
+def test_a_refusal_after_submitted(book: Book, code: int) -> None:
+    """A code and the status Cancelled that follows it: REJECTED, with the reason."""
     entry = sent(book)
     opened(book)
     status(book, "Submitted")
     book.error(ORDER_ID, code, "Order rejected - reason:no shares")
-    status(book, said)
+    status(book, "Cancelled")
     order = book.order(entry)
     assert (order.state, order.reason) == (OrderState.REJECTED, "no shares")
+
+
+@pytest.mark.parametrize("code", REFUSING)
+@pytest.mark.parametrize("answer", [202, 10147, 10148, 161])
+def test_inactive_after_submitted(book: Book, code: int, answer: int) -> None:
+    """It is no end: TWS is asked to cancel it, and whatever says that it is over makes it one."""
+    entry = sent(book)
+    opened(book)
+    status(book, "Submitted")
+    book.error(ORDER_ID, code, "Order rejected - reason:no shares")
+    status(book, "Inactive")
+    assert entry.to_be_withdrawn
+    assert entry.state(NOW) is OrderState.SUBMITTED
+    entry.withdrawn = True
+    assert not entry.to_be_withdrawn
+    book.error(ORDER_ID, answer, "words, state: Inactive.")
+    if answer == 202:
+        status(book, "Cancelled")
+    order = book.order(entry)
+    assert (order.state, order.reason) == (OrderState.REJECTED, "no shares")
+
+
+def test_inactive_without_a_code(book: Book) -> None:
+    """TWS may take it up again: nobody cancels it."""
+    entry = sent(book)
+    book.error(ORDER_ID, 399, "a warning")
+    status(book, "Inactive")
+    assert not entry.to_be_withdrawn
 
 
 def test_what_was_filled_before_a_refusal_stays(book: Book) -> None:
@@ -159,6 +190,9 @@ def test_what_was_filled_before_a_refusal_stays(book: Book) -> None:
     executed(book, shares=4.0)
     book.error(ORDER_ID, 201, "Order rejected - reason:no more")
     status(book, "Inactive", 4.0)
+    assert entry.state(NOW) is OrderState.PARTIALLY_FILLED
+    entry.withdrawn = True
+    book.error(ORDER_ID, 10147, "not found")
     assert entry.state(NOW) is OrderState.CANCELLED
     assert entry.filled_quantity == 4
 
@@ -170,13 +204,13 @@ def test_a_refused_change_does_not_taint_the_order(book: Book) -> None:
         operation = Operation(entry, lambda: False)
         book.begin(operation)
         book.error(ORDER_ID, 201, "below what is filled")
-        await operation.future
+        await operation.answered.wait()
         book.end(operation)
         return operation
 
     entry = sent(book)
     status(book, "Submitted")
-    assert asyncio.run(refused()).refused == (201, "below what is filled")
+    assert asyncio.run(refused()).code == (201, "below what is filled")
     assert entry.state(NOW) is OrderState.SUBMITTED
     status(book, "Cancelled")
     assert entry.state(NOW) is OrderState.CANCELLED
@@ -200,7 +234,7 @@ def test_what_works_on_after_a_refusal_was_not_refused(book: Book) -> None:
     status(book, "Cancelled")
     assert entry.state(NOW) is OrderState.CANCELLED
     book.error(ORDER_ID, 201, "no shares")
-    entry.cancel_asked = True
+    entry.cancel = Cancel()
     assert entry.state(NOW) is OrderState.CANCELLED
 
 
@@ -212,7 +246,7 @@ def test_a_warning_does_not_answer_an_operation(book: Book) -> None:
         book.begin(operation)
         for code in (404, 399, 10349, 2109, 202):
             book.error(ORDER_ID, code, "words")
-        return operation.future.done()
+        return operation.future.done() or operation.answered.is_set()
 
     assert asyncio.run(heard()) is False
 
@@ -237,6 +271,36 @@ def test_a_fill_after_the_cancel(book: Book) -> None:
     assert len(order.executions) == 1
     executed(book, "b.01", shares=6.0)
     assert entry.state(NOW) is OrderState.FILLED
+
+
+def test_filled_before_anything_says_how_much(book: Book) -> None:
+    """An openOrder with Filled is no end, neither before the first execution nor between two."""
+    entry = sent(book)
+    opened(book, status="Filled")
+    assert entry.state(NOW) is OrderState.SUBMITTED
+    executed(book, shares=4.0)
+    assert entry.state(NOW) is OrderState.PARTIALLY_FILLED
+    executed(book, "b.01", shares=6.0)
+    assert entry.state(NOW) is OrderState.FILLED
+
+
+def test_filled_with_less_than_was_asked_for(book: Book) -> None:
+    """A group has taken the rest off: orderStatus says how much is filled at the end."""
+    entry = sent(book)
+    opened(book, status="Filled")
+    status(book, "Filled", 4.0)
+    assert entry.state(NOW) is OrderState.FILLED
+    assert entry.filled_quantity == 4
+
+
+@pytest.mark.parametrize(("shown", "accepted"), [("PendingCancel", True), ("Submitted", False)])
+def test_a_cancel_that_tws_has_passed_on(book: Book, shown: str, accepted: bool) -> None:  # noqa: FBT001
+    """Its status says so."""
+    entry = sent(book)
+    status(book, "Submitted")
+    entry.cancel = Cancel()
+    status(book, shown)
+    assert entry.cancel.accepted is accepted
 
 
 def test_an_execution_before_any_status(book: Book) -> None:
@@ -264,7 +328,7 @@ def test_good_till(book: Book, seconds: int, cancel_asked: bool, state: OrderSta
     entry = sent(book)
     until = NOW + timedelta(seconds=seconds)
     opened(book, goodTillDate=until.strftime("%Y%m%d-%H:%M:%S"))
-    entry.cancel_asked = cancel_asked
+    entry.cancel = Cancel() if cancel_asked else None
     status(book, "Cancelled")
     assert entry.state(NOW) is state
 

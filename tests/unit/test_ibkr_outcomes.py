@@ -8,6 +8,7 @@ from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
     BrokerUnavailable,
+    NotTaken,
     OutcomeUnknown,
     RateLimited,
     RejectionScope,
@@ -28,7 +29,11 @@ def test_every_row(code: int) -> None:
             expected: tuple[type[BrokerError], RejectionScope | None] = (BrokerRejected, _ORDER)
         case Outcome.IMPOSSIBLE:
             expected = (BrokerRejected, _TERMS)
+        case Outcome.BARRED:
+            expected = (BrokerRejected, RejectionScope.VENUE)
         case Outcome.UNAVAILABLE:
+            expected = (NotTaken, None)
+        case Outcome.NOT_NOW:
             expected = (BrokerUnavailable, None)
         case Outcome.LIMITED:
             expected = (RateLimited, None)
@@ -46,20 +51,27 @@ def test_every_row(code: int) -> None:
         (100, Outcome.LIMITED),
         (103, Outcome.ID_USED),
         (110, Outcome.IMPOSSIBLE),
-        (161, Outcome.REFUSED),
+        (161, Outcome.NOT_NOW),
         (200, Outcome.IMPOSSIBLE),
         (201, Outcome.REFUSED),
         (202, Outcome.ENDED),
         (326, Outcome.UNAVAILABLE),
+        (203, Outcome.REFUSED),
+        (399, Outcome.REMARK),
         (404, Outcome.REMARK),
         (1100, Outcome.UNKNOWN),
         (1101, Outcome.REMARK),
         (1102, Outcome.REMARK),
+        (2102, Outcome.NOT_NOW),
         (2104, Outcome.REMARK),
+        (2137, Outcome.REMARK),
+        (2161, Outcome.REMARK),
         (2199, Outcome.REMARK),
         (2200, Outcome.UNKNOWN),
         (10147, Outcome.ABSENT),
         (10148, Outcome.ABSENT),
+        (10311, Outcome.REMARK),
+        (10329, Outcome.REMARK),
         (10349, Outcome.REMARK),
         (99999, Outcome.UNKNOWN),
     ],
@@ -69,30 +81,50 @@ def test_the_codes_that_mislead(code: int, outcome: Outcome) -> None:
     assert outcomes.outcome_of(code) is outcome
 
 
-@pytest.mark.parametrize("words", MESSAGES)
-def test_every_message_of_201(words: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "words"), [(code, words) for code, texts in MESSAGES.items() for words in texts]
+)
+def test_every_message(code: int, words: str) -> None:
     """The text decides, whatever stands around it."""
     text = f"Order rejected - reason:{words.capitalize()} for this order."
-    assert outcomes.outcome_of(201, text) is MESSAGES[words]
+    assert outcomes.outcome_of(code, text) is MESSAGES[code][words]
     assert outcomes.outcome_of(202, text) is Outcome.ENDED
 
 
 @pytest.mark.parametrize(
-    ("code", "known_id", "error"),
+    ("code", "error"),
     [
-        (103, True, OutcomeUnknown),
-        (103, False, BrokerUnavailable),
-        (104, True, OutcomeUnknown),
-        (105, True, OutcomeUnknown),
-        (135, True, OutcomeUnknown),
-        (504, False, BrokerUnavailable),
-        (322, False, OutcomeUnknown),
-        (201, True, BrokerRejected),
+        (103, NotTaken),
+        (104, NotTaken),
+        (105, NotTaken),
+        (504, NotTaken),
+        (100, RateLimited),
+        (135, BrokerRejected),
+        (201, BrokerRejected),
+        (322, BrokerRejected),
+        (399, BrokerRejected),
+        (460, BrokerRejected),
+        (10311, BrokerRejected),
     ],
 )
-def test_a_new_order_under_a_used_id(code: int, known_id: bool, error: type[BrokerError]) -> None:  # noqa: FBT001
-    """That an order has the id is no refusal when it may be this one."""
-    assert type(outcomes.of_new_order(code, "words", known_id=known_id)) is error
+def test_a_new_order_that_tws_does_not_have(code: int, error: type[BrokerError]) -> None:
+    """Whatever it said: its id was another's, it served nobody, or the order is refused."""
+    assert type(outcomes.of_new_order(code, "words")) is error
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "over"),
+    [
+        (10147, "OrderId 5 that needs to be cancelled is not found.", True),
+        (10148, "OrderId 5 that needs to be cancelled cannot be cancelled, state: Inactive.", True),
+        (10148, "OrderId 5 ... cannot be cancelled, state: PendingCancel.", False),
+        (161, "Cancel attempted when order is not in a cancellable state.", True),
+        (201, "Order rejected - reason:", False),
+    ],
+)
+def test_the_answer_to_a_cancel_of_what_is_inactive(code: int, text: str, over: bool) -> None:  # noqa: FBT001
+    """There is none any more, unless a cancel is under way."""
+    assert outcomes.says_over(code, text) is over
 
 
 def test_reasons_without_what_stands_before_each() -> None:
@@ -104,4 +136,4 @@ def test_reasons_without_what_stands_before_each() -> None:
 
 def test_refusals_are_what_has_a_scope() -> None:
     """Nothing else refuses an order that was accepted."""
-    assert {Outcome.REFUSED, Outcome.ABSENT, Outcome.IMPOSSIBLE} == REFUSALS
+    assert {Outcome.REFUSED, Outcome.ABSENT, Outcome.IMPOSSIBLE, Outcome.BARRED} == REFUSALS

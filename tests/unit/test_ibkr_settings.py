@@ -12,12 +12,13 @@ from execution.domain.vocabulary import BrokerName
 from execution.settings import load
 from workers import brokers
 from workers.adapters.ibkr.adapter import IBKRAdapter, is_real
+from workers.adapters.ibkr.book import utc_now
 from workers.context import Context
 
 
 def build(**settings: Any) -> object:
     """The adapter for those settings, or the words that say why there is none."""
-    context = SimpleNamespace(settings=load(**settings), store=None)
+    context = SimpleNamespace(settings=load(**settings), store=None, clock=utc_now)
     return brokers.build(BrokerName.IBKR, cast("Context", context))
 
 

@@ -16,24 +16,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from execution.domain.capabilities import CAPABILITIES
-from execution.domain.errors import (
-    BrokerRejected,
-    BrokerUnavailable,
-    OutcomeUnknown,
-)
+from execution.domain.errors import BrokerRejected, BrokerUnavailable
 from execution.domain.instruments import Instrument
 from execution.domain.lending import Shortable
 from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import AssetClass, BrokerName
-from workers.adapters.ibkr import market, orders
-from workers.adapters.ibkr.book import Book, Entry, utc_now
+from workers.adapters.ibkr import market
+from workers.adapters.ibkr.book import utc_now
 from workers.adapters.ibkr.client_ids import ClientIds
 from workers.adapters.ibkr.connection import ClientIdInUse, Line
 from workers.adapters.ibkr.contracts import Contracts, Fields, PriceSteps
+from workers.adapters.ibkr.entries import Entry
 from workers.adapters.ibkr.fills import decimal
+from workers.adapters.ibkr.finding import Finding
 from workers.adapters.ibkr.sending import OrderIds, Sending
+from workers.adapters.ibkr.witness import Witness
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -76,13 +75,18 @@ class IBKRAdapter:
         self._zone = zone
         self._now = clock
         self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
+        witness = Witness(self._new_line)
         self._sending = Sending(
             account=account,
             contracts=self._contracts,
             order_ids=order_ids,
+            witness=witness,
             timeout=self._timeout,
             zone=zone,
             clock=clock,
+        )
+        self._finding = Finding(
+            self._sending, witness, timeout=self._timeout, zone=zone, clock=clock
         )
         self._line: Line | None = None
 
@@ -177,40 +181,12 @@ class IBKRAdapter:
         return await self._sending.modify(*await self._working(attempt), attempt, change)
 
     async def find(self, attempt: Attempt) -> VenueOrder | None:
-        """What a complete synchronisation shows under our id.
+        """What a complete synchronisation shows under our id; see `Finding`.
 
-        An order that went out on this connection and that TWS does not speak of, or not of all of
-        it, ends the connection: the next one hears everything. OutcomeUnknown for one that TWS does
-        not show and that is of an earlier day: it tells only of the day on its clock.
+        OutcomeUnknown for an order that TWS does not show and that is of an earlier day: it tells
+        only of the day on its clock.
         """
-        line = self._standing()
-        await line.synchronise()
-        book = line.book
-        entry = book.find(attempt.venue_order_id, attempt.broker_order_id)
-        if entry is None:
-            sent = attempt.send_by or attempt.created_at
-            if orders.is_of_an_earlier_day(sent, self._now(), self._zone):
-                raise OutcomeUnknown("sent on an earlier day than TWS tells of: see the statement")
-            return None
-        if entry.sent_here and self._withholds(book, entry):
-            line.drop(f"nothing is said of {attempt.venue_order_id}, which was sent")
-            raise BrokerUnavailable(str(line.ended))
-        if not entry.status and entry.executed < attempt.quantity:
-            raise BrokerUnavailable(
-                f"TWS tells executions of {attempt.venue_order_id}, an order that it does not show"
-            )
-        if not entry.quantity:
-            entry.quantity = attempt.quantity
-        return book.order(entry)
-
-    def _withholds(self, book: Book, entry: Entry) -> bool:
-        if not entry.heard:
-            return True
-        if not entry.state(self._now()).is_final:
-            return entry.round < book.round
-        return entry.filled_quantity > entry.executed and not any(
-            fill.execution.kind is not fill.execution.kind.TRADE for fill in entry.fills
-        )
+        return await self._finding.find(self._standing(), attempt)
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         line = self._standing()
@@ -246,6 +222,8 @@ class IBKRAdapter:
                 if entry.quiet_until > clock() and entry.ref not in awaited:
                     held.append(entry)
                     continue
+                if entry.to_be_withdrawn:
+                    self._sending.withdraw_soon(line, entry)
                 if self._is_anothers(line, entry) and entry.ref not in awaited:
                     continue
                 order = book.order(entry)

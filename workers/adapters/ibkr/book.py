@@ -1,150 +1,31 @@
 """What TWS has said of each order, as it said it, and what that makes of it.
 
-One book serves one connection: it is filled anew by each. An order's state is read from
-orderStatus, the executions and the message codes together. A code alone never ends an order, and
-an order that was sent and not heard of is no order yet.
+One book serves one connection: it is filled anew by each. An order that was sent and not heard of
+is no order yet.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from execution.domain.reports import Execution, VenueOrder
-from execution.domain.vocabulary import OrderState, Side
-from workers.adapters.ibkr import orders, outcomes
-from workers.adapters.ibkr.fills import Fill, Fills, decimal, effective, revised
+from execution.domain.vocabulary import Side
+from workers.adapters.ibkr import outcomes
+from workers.adapters.ibkr.entries import (
+    CANCEL_TAKEN,
+    CANCELLED,
+    FILLED,
+    INACTIVE,
+    WORKS,
+    Entry,
+    Operation,
+)
+from workers.adapters.ibkr.fills import Fills, decimal
 from workers.adapters.ibkr.outcomes import Outcome
-
-FILLED, INACTIVE = "Filled", "Inactive"
-CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
-WORKS = frozenset({"PreSubmitted", "Submitted"})
-ON_ITS_WAY = frozenset({"", "PendingSubmit", "ApiPending"})
-"""What TWS says of an order that it has not passed on."""
-_REJECTED_WORDS = "Rejected by System"
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One order. `status` is TWS's last word of it, empty while there is none.
-
-    `order_id` is None for what another client or a person made. `refusal` is a message code that
-    refuses the order itself, with its text; `ended` is the text of 202 or of a completed order.
-    `round` is the last synchronisation in which it was heard of. `told` is what the port was told
-    last. Until `quiet_until`, on the loop's clock, it is news only for who waits for it; what was
-    `dismissed` is news no more, unless it trades.
-    """
-
-    ref: str
-    perm_id: int = 0
-    order_id: int | None = None
-    client_id: int | None = None
-    sent_here: bool = False
-    symbol: str = ""
-    side: Side = Side.BUY
-    quantity: Decimal = Decimal(0)
-    order_type: str = ""
-    limit_price: Decimal | None = None
-    aux_price: Decimal | None = None
-    good_till: str = ""
-    group: str = ""
-    status: str = ""
-    filled: Decimal = Decimal(0)
-    why_held: str = ""
-    refusal: tuple[int, str] | None = None
-    ended: str = ""
-    cancel_asked: bool = False
-    round: int = 0
-    told: VenueOrder | None = None
-    quiet_until: float = 0.0
-    dismissed: bool = False
-    fills: list[Fill] = field(default_factory=list)
-
-    @property
-    def heard(self) -> bool:
-        """Whether TWS has said anything of it."""
-        return bool(self.status or self.fills)
-
-    @property
-    def executed(self) -> Decimal:
-        """What its executions add up to."""
-        return effective(self.fills)
-
-    @property
-    def filled_quantity(self) -> Decimal:
-        """What is filled: TWS may say so before it tells the execution, or after."""
-        executed = self.executed
-        return executed if revised(self.fills) else max(executed, self.filled)
-
-    def state(self, now: datetime) -> OrderState:
-        """What all of it makes of the order."""
-        filled = self.filled_quantity
-        if self.status == FILLED or (self.quantity and filled >= self.quantity):
-            return OrderState.FILLED if filled else OrderState.CANCELLED
-        refused = self.refusal is not None or self.ended.startswith(_REJECTED_WORDS)
-        if self.status in CANCELLED:
-            return self._cancelled(now, refused=refused and not filled)
-        # TWS shows as Inactive what it has refused, but also what it will take up again.
-        if self.status == INACTIVE and refused:
-            return OrderState.CANCELLED if filled else OrderState.REJECTED
-        return OrderState.PARTIALLY_FILLED if filled else OrderState.SUBMITTED
-
-    def _cancelled(self, now: datetime, *, refused: bool) -> OrderState:
-        if refused and not self.cancel_asked:
-            return OrderState.REJECTED
-        until = orders.good_till(self.good_till)
-        if until is not None and until <= now and not self.cancel_asked:
-            return OrderState.EXPIRED
-        return OrderState.CANCELLED
-
-    def reason(self) -> str | None:
-        """Why it is over, in TWS's words."""
-        if self.refusal is not None:
-            return outcomes.reason_of(self.refusal[1])
-        return self.ended or None
-
-    def order(self, now: datetime) -> VenueOrder:
-        """The order with all that was executed of it."""
-        state = self.state(now)
-        reports = [report for fill in self.fills for report in fill.reports()]
-        return VenueOrder(
-            broker_order_id=str(self.perm_id or self.order_id or ""),
-            state=state,
-            symbol=self.symbol,
-            side=self.side,
-            quantity=self.quantity,
-            filled_quantity=self.filled_quantity,
-            venue_order_id=self.ref or None,
-            reason=self.reason() if state.is_final else None,
-            limit_price=self.limit_price if self.order_type in orders.LIMITED else None,
-            stop_price=self.aux_price if self.order_type in orders.STOPPED else None,
-            executions=tuple(reports),
-        )
-
-
-class Operation:
-    """A new order, a change or a cancel under way: what must be heard for it to be over."""
-
-    def __init__(self, entry: Entry, done: Callable[[], bool], *, new: bool = False) -> None:
-        self.entry, self.new = entry, new
-        self._done = done
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.refused: tuple[int, str] | None = None
-
-    def look(self) -> None:
-        """Something was said of the order."""
-        if not self.future.done() and self._done():
-            self.future.set_result(None)
-
-    def error(self, code: int, text: str) -> None:
-        """A message code that says what became of it."""
-        if not self.future.done():
-            self.refused = (code, text)
-            self.future.set_result(None)
 
 
 class Book:
@@ -244,6 +125,7 @@ class Book:
         self.highest_id = max(self.highest_id, order_id)
         if not entry.status:
             entry.status = str(state.status)
+        entry.worked = entry.worked or entry.status in WORKS
         self._said(entry)
 
     def order_status(self, order_id: int, status: str, filled: float, told: dict[str, Any]) -> None:
@@ -256,7 +138,12 @@ class Book:
         self._identify(entry, perm_id)
         entry.status, entry.filled = status, decimal(filled)
         if status in WORKS:  # what was refused was a change of it
-            entry.refusal = None
+            entry.refusal, entry.worked = None, True
+        entry.closed = entry.closed or status == FILLED
+        if status in CANCELLED:
+            entry.ended_at = entry.ended_at or self._now()
+        if entry.cancel is not None and status in CANCEL_TAKEN:
+            entry.cancel.accepted = True
         entry.why_held = str(told["why_held"])
         self._said(entry)
 
@@ -268,8 +155,8 @@ class Book:
         filled = decimal(order.filledQuantity)
         if not entry.quantity:
             entry.quantity = filled + decimal(order.totalQuantity)
-        entry.filled = max(entry.filled, filled)
-        if entry.status != FILLED and entry.status not in CANCELLED | {INACTIVE}:
+        entry.filled, entry.closed, entry.over = max(entry.filled, filled), True, True
+        if entry.status != FILLED and entry.status not in CANCELLED:
             entry.status = str(state.status)
         if not entry.ended and entry.status != FILLED:
             entry.ended = str(state.completedStatus)
@@ -309,15 +196,20 @@ class Book:
             return
         outcome = outcomes.outcome_of(code, text)
         if outcome is Outcome.REMARK:
+            entry.remark = (code, text)
             return
         if outcome is Outcome.ENDED:
             entry.ended = outcomes.reason_of(text)
             return
+        if entry.withdrawn and entry.status == INACTIVE and outcomes.says_over(code, text):
+            entry.over = True
+            self._said(entry)
+            return
         operation = self._operations.get(order_id)
         if operation is not None:
             operation.error(code, text)
-        if (operation is None or operation.new) and outcomes.refuses_order(code, text):
-            entry.refusal = (code, text)
+        if (operation is None or operation.new) and code not in outcomes.OF_CHANGES:
+            entry.refusal, entry.refused_at = (code, text), self._now()
             self._mark(entry)
 
     def lost(self, error: Exception) -> None:

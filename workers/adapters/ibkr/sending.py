@@ -1,4 +1,8 @@
-"""Sends orders, changes and cancels to TWS, and hears what becomes of them."""
+"""Sends orders, changes and cancels to TWS, and hears what becomes of them.
+
+What TWS says of an order by a message code is judged together with what else it tells of it: the
+status that follows, and where nothing does, a synchronisation (`Sending.judge`).
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,40 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 
-from execution.domain.errors import BrokerRejected, BrokerUnavailable, OutcomeUnknown, TooLate
+from execution.domain.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    OutcomeUnknown,
+    TooLate,
+)
 from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
 from workers.adapters.ibkr import orders, outcomes
-from workers.adapters.ibkr.book import ON_ITS_WAY, Entry, Operation
 from workers.adapters.ibkr.connection import Line
 from workers.adapters.ibkr.contracts import Contracts
-from workers.adapters.ibkr.outcomes import Outcome
+from workers.adapters.ibkr.entries import (
+    INACTIVE,
+    ON_ITS_WAY,
+    PENDING_CANCEL,
+    Cancel,
+    Entry,
+    Operation,
+)
+from workers.adapters.ibkr.outcomes import Outcome, Said
+from workers.adapters.ibkr.witness import Witness
 
 _PATIENCE = 0.5
 """Share of the time for an answer that an order may wait for room among the messages."""
 _QUIET_SECONDS = 2.0
 """How long after the answer to a new order its news waits for who is to hear it."""
-_SYSTEM_REFUSED = 201
-_PENDING_CANCEL = "PendingCancel"
+_SETTLING_SECONDS = 0.5
+"""How long after a message code the status that goes with it may come."""
+_UNHEARD_SECONDS, _REFUSED_SECONDS = 15.0, 60.0
+"""How long after a cancel that TWS said nothing to, or 161, it may be asked for again."""
 
 
 class OrderIds(Protocol):
@@ -53,6 +73,7 @@ class Sending:
         account: str,
         contracts: Contracts,
         order_ids: OrderIds,
+        witness: Witness,
         timeout: float,
         zone: tzinfo,
         clock: Callable[[], datetime],
@@ -60,9 +81,11 @@ class Sending:
         self._account = account
         self._contracts = contracts
         self._order_ids = order_ids
+        self._witness = witness
         self._timeout = timeout
         self._zone = zone
         self._now = clock
+        self._withdrawing: set[asyncio.Task[None]] = set()
 
     async def submit(self, line: Line, attempt: Attempt) -> VenueOrder:
         """A new order, or one that is sent again, as `Broker.submit`."""
@@ -87,35 +110,85 @@ class Sending:
         try:
             await self._answer(line, operation)
         except OutcomeUnknown:
-            if line.ended is not None or not entry.status:
+            if line.ended is not None or not (entry.status or entry.remark):
                 raise
-            # TWS has it, and has not passed it on yet.
+            # TWS has it, and has not passed it on yet, or has said what may be a warning only.
         finally:
             entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
-        if operation.refused is not None:
-            await self._refuse(line, operation, attempt, known=known)
+        code = operation.code or (None if entry.heard else entry.remark)
+        if code is not None:
+            await self._judge_new(line, entry, attempt, code, known=known)
         entry.told = line.book.order(entry)
         return entry.told
 
-    async def cancel(self, line: Line, entry: Entry, order_id: int) -> None:
-        """Ask for a cancel of what works, and wait until it is done or refused.
+    async def judge(
+        self, line: Line, entry: Entry, attempt: Attempt, code: Said, *, known: bool
+    ) -> BrokerError | None:
+        """What became of an order that TWS said a code of; None where it is there.
 
-        A cancel that TWS has passed on and the exchange has not answered counts as asked.
+        An order that is Inactive with it is cancelled. One that TWS says nothing else of is not
+        there, if complete synchronisations of this connection and of a new one show none. Raises
+        BrokerUnavailable where TWS cannot be asked; a connection that keeps an order back is ended.
         """
-        operation = Operation(entry, lambda: entry.state(self._now()).is_final)
-        entry.cancel_asked = True
+        if not entry.heard:
+            await line.synchronise()
+        if not entry.heard and not outcomes.nothing_taken(*code):
+            seen = await self._witness.look(line)
+            if not entry.heard and seen.find(entry.ref, None) is not None:
+                line.drop(f"nothing is said of {entry.ref}, which is there")
+                raise BrokerUnavailable(str(line.ended))
+        if entry.heard:
+            if entry.to_be_withdrawn:
+                await self._withdraw(line, entry)
+            if entry.state(self._now()) is not OrderState.REJECTED:
+                return None
+            entry.dismissed = True
+            return outcomes.refusal(*(entry.refusal or code))
+        if code[0] in outcomes.ID_CODES:
+            if known and orders.is_of_an_earlier_day(attempt.created_at, self._now(), self._zone):
+                # What ended on an earlier day TWS does not show, and remembers the id: it may be
+                # this one, and only a person can find out.
+                return OutcomeUnknown(str(outcomes.of_new_order(*code)))
+            # What has the id is of today, or it is new: another order, or this one would be shown.
+            await self._order_ids.release(line.client_id, entry.ref)
+            await line.next_order_id()
+        entry.dismissed = True
+        line.book.forget(entry)
+        return outcomes.of_new_order(*code)
+
+    async def cancel(self, line: Line, entry: Entry, order_id: int) -> None:
+        """Ask for a cancel of what works, once, and wait a moment for its end.
+
+        What TWS has passed on and the exchange has not done (it is closed) counts as asked, and is
+        not asked for again on this connection. 161 answers a cancel that is under way.
+        """
+        if self._is_being_cancelled(entry):
+            return
+        operation = Operation(
+            entry,
+            lambda: entry.state(self._now()).is_final,
+            taken=lambda: entry.cancel is not None and entry.cancel.accepted,
+        )
         await line.limiter.order(self._patience(None))
+        clock = asyncio.get_running_loop().time
+        before, entry.cancel = entry.cancel, Cancel(clock() + _UNHEARD_SECONDS)
         try:
             await self._carry_out(line, operation, lambda: line.cancel(order_id))
-        except OutcomeUnknown:
-            if line.ended is None and entry.status == _PENDING_CANCEL:
-                return
+        except BrokerUnavailable:
+            entry.cancel = before
             raise
-        if operation.refused is not None:
-            entry.cancel_asked = False
-            raise outcomes.of_change(*operation.refused)
-        if entry.state(self._now()) is OrderState.FILLED:
+        state = entry.state(self._now())
+        if state is OrderState.FILLED:
             raise BrokerRejected("too late: the order is filled", code="FILLED")
+        if operation.code is None or state.is_final:
+            return
+        if outcomes.outcome_of(*operation.code) is Outcome.NOT_NOW:
+            entry.cancel = Cancel(clock() + _REFUSED_SECONDS, entry.status == PENDING_CANCEL)
+            return
+        refusal = outcomes.of_change(*operation.code)
+        if not isinstance(refusal, OutcomeUnknown):
+            entry.cancel = before
+        raise refusal
 
     async def modify(
         self, line: Line, entry: Entry, order_id: int, attempt: Attempt, change: Modification
@@ -143,12 +216,71 @@ class Sending:
         self._check_time(change.send_by)
         entry.sent_here = True
         await self._carry_out(line, operation, lambda: line.place(order_id, contract, fields))
-        if operation.refused is not None:
-            raise outcomes.of_change(*operation.refused)
+        if operation.code is not None and not changed():
+            await self._judge_change(line, operation.code, changed)
         if not changed():
             state = entry.state(self._now())
             raise BrokerRejected(f"too late: the order is {state}", code=str(state))
         return line.book.order(entry)
+
+    def withdraw_soon(self, line: Line, entry: Entry) -> None:
+        """Cancel what TWS refused and keeps as Inactive, while others go on."""
+        task = asyncio.get_running_loop().create_task(self._withdraw_quietly(line, entry))
+        self._withdrawing.add(task)
+        task.add_done_callback(self._withdrawing.discard)
+
+    async def _withdraw_quietly(self, line: Line, entry: Entry) -> None:
+        with suppress(BrokerError):  # then whoever asks for it next does it
+            await self._withdraw(line, entry)
+
+    async def _withdraw(self, line: Line, entry: Entry) -> None:
+        """Cancel it, and wait for its end, which may still be to come after this."""
+        order_id = entry.order_id
+        if order_id is None or not entry.to_be_withdrawn:
+            return
+        operation = Operation(entry, lambda: entry.status != INACTIVE or entry.over)
+        entry.withdrawn = True
+        try:
+            await line.limiter.order(self._patience(None))
+            await self._carry_out(line, operation, lambda: line.cancel(order_id))
+        except BrokerUnavailable:
+            entry.withdrawn = False
+            raise
+        except OutcomeUnknown:
+            if line.ended is not None:
+                raise
+
+    async def _judge_new(
+        self, line: Line, entry: Entry, attempt: Attempt, code: Said, *, known: bool
+    ) -> None:
+        """Raise what a code means that TWS said of a new order, unless the order is there."""
+        try:
+            error = await self.judge(line, entry, attempt, code, known=known)
+        except BrokerUnavailable as unavailable:
+            # It was sent: that nobody can be asked now is no word that it was not taken.
+            said = outcomes.of_new_order(*code)
+            raise OutcomeUnknown(f"{said}; {unavailable}") from unavailable
+        if error is not None:
+            raise error
+
+    async def _judge_change(self, line: Line, code: Said, changed: Callable[[], bool]) -> None:
+        """Raise what a code means that TWS said of a change, unless the change was made."""
+        error = outcomes.of_change(*code)
+        if isinstance(error, OutcomeUnknown) and line.ended is None:
+            await line.synchronise()
+            error = outcomes.refusal(*code)
+        if not changed():
+            raise error
+
+    def _is_being_cancelled(self, entry: Entry) -> bool:
+        """Whether a cancel is under way, of whoever asked for it."""
+        if entry.status == PENDING_CANCEL:
+            entry.cancel = entry.cancel or Cancel()
+            return True
+        asked = entry.cancel
+        if asked is None:
+            return False
+        return asked.accepted or asyncio.get_running_loop().time() < asked.again_at
 
     async def _carry_out(self, line: Line, operation: Operation, send: Callable[[], None]) -> None:
         """Send, once, and wait for what becomes of it. OutcomeUnknown when nothing is heard."""
@@ -156,35 +288,24 @@ class Sending:
         await self._answer(line, operation)
 
     async def _answer(self, line: Line, operation: Operation) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await operation.future
-        except TimeoutError:
-            raise OutcomeUnknown(f"TWS: no answer within {self._timeout:g} s") from None
-        finally:
-            line.book.end(operation)
+        """Wait for the end of an operation, or for an answer and some time more.
 
-    async def _refuse(
-        self, line: Line, operation: Operation, attempt: Attempt, *, known: bool
-    ) -> None:
-        """Raise what an error message to a new order means."""
-        code, text = operation.refused or (0, "")
-        entry = operation.entry
-        error = outcomes.of_new_order(code, text, known_id=known)
-        used = outcomes.outcome_of(code, text) is Outcome.ID_USED
-        if used and not (
-            known and orders.is_of_an_earlier_day(attempt.created_at, self._now(), self._zone)
-        ):
-            # What has the id and is of today is another order, or it would have been found. What
-            # ended on an earlier day TWS does not show, and remembers the id: it may be this one,
-            # and only a person can find out.
-            await self._order_ids.release(line.client_id, entry.ref)
-            await line.next_order_id()
-        definite = not isinstance(error, OutcomeUnknown)
-        entry.dismissed = entry.dismissed or definite
-        if (definite or used) and code != _SYSTEM_REFUSED and not entry.heard:
-            line.book.forget(entry)
-        raise error
+        OutcomeUnknown when there is neither, or the connection is lost.
+        """
+        answered = asyncio.ensure_future(operation.answered.wait())
+        either: set[asyncio.Future[Any]] = {operation.future, answered}
+        try:
+            await asyncio.wait(either, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            if operation.answered.is_set():
+                settling = min(_SETTLING_SECONDS, self._timeout)
+                await asyncio.wait({operation.future}, timeout=settling)
+            if operation.future.done():
+                operation.future.result()
+            elif not operation.answered.is_set():
+                raise OutcomeUnknown(f"TWS: no answer within {self._timeout:g} s")
+        finally:
+            answered.cancel()
+            line.book.end(operation)
 
     def _check_time(self, send_by: datetime | None) -> None:
         """TWS does not refuse what comes late, so nothing late is sent."""
@@ -208,7 +329,7 @@ def _new_operation(line: Line, order_id: int, attempt: Attempt) -> Operation:
         attempt.side,
         attempt.quantity,
     )
-    entry.quiet_until = math.inf
+    entry.quiet_until, entry.sent_at = math.inf, asyncio.get_running_loop().time()
     return Operation(entry, lambda: entry.status not in ON_ITS_WAY or bool(entry.fills), new=True)
 
 

@@ -1,0 +1,147 @@
+"""What became of an order: asked of TWS, on another connection too where this one is silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+
+from execution.domain.errors import BrokerRejected, BrokerUnavailable, OutcomeUnknown
+from execution.domain.ports import Attempt
+from execution.domain.reports import ReportKind, VenueOrder
+from execution.domain.vocabulary import OrderState
+from workers.adapters.ibkr import orders
+from workers.adapters.ibkr.connection import Line
+from workers.adapters.ibkr.entries import Entry
+from workers.adapters.ibkr.sending import Sending
+from workers.adapters.ibkr.witness import Witness
+
+_SILENCE = 2.0
+"""Times an answer may take before an order that nobody tells of ends its connection."""
+_RENEWALS = 2
+"""How often one order may do that."""
+_LOOK_SECONDS = 30.0
+"""How long what another connection has said of an order holds."""
+
+
+class Finding:
+    """Asks for orders by our id. `timeout` is the longest wait for an answer, in seconds.
+
+    One order's silence must not end the connection of all others again and again: what TWS said a
+    message code of is looked for beside it (`Witness`), and so is what it was told twice to send
+    and says nothing of at all.
+    """
+
+    def __init__(
+        self,
+        sending: Sending,
+        witness: Witness,
+        *,
+        timeout: float,
+        zone: tzinfo,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._sending, self._witness = sending, witness
+        self._timeout = timeout
+        self._zone, self._now = zone, clock
+        self._renewed: dict[str, int] = {}
+
+    async def find(self, line: Line, attempt: Attempt) -> VenueOrder | None:
+        """As `Broker.find`, by a complete synchronisation of a connection."""
+        await line.synchronise()
+        book, ref = line.book, attempt.venue_order_id
+        entry = book.find(ref, attempt.broker_order_id)
+        if entry is None:
+            return self._absent(attempt)
+        if entry.to_be_withdrawn or (entry.code is not None and not entry.heard):
+            refused = await self._judge(line, entry, attempt)
+            if refused is not None or not entry.heard:
+                return refused
+        if entry.sent_here and self._is_withheld(line, entry):
+            await self._look_beside(line, entry, attempt)
+        if not entry.status and entry.executed < attempt.quantity:
+            raise OutcomeUnknown(f"TWS tells executions of {ref}, an order that it does not show")
+        self._renewed.pop(ref, None)
+        if not entry.quantity:
+            entry.quantity = attempt.quantity
+        return book.order(entry)
+
+    def _absent(self, attempt: Attempt) -> VenueOrder | None:
+        """What it means that TWS shows nothing of an order that was not sent on this connection."""
+        sent = attempt.send_by or attempt.created_at
+        if orders.is_of_an_earlier_day(sent, self._now(), self._zone):
+            raise OutcomeUnknown("sent on an earlier day than TWS tells of: see the statement")
+        if self._renewed.get(attempt.venue_order_id, 0) < _RENEWALS:
+            return None
+        return _refused(attempt, "", "TWS took nothing of it and said nothing, twice")
+
+    async def _judge(self, line: Line, entry: Entry, attempt: Attempt) -> VenueOrder | None:
+        """The order as refused by the code that TWS said of it; None where it was not.
+
+        Nothing was taken of one that is forgotten then.
+        """
+        code = entry.code
+        if code is None:
+            return None
+        error = await self._sending.judge(line, entry, attempt, code, known=True)
+        if isinstance(error, OutcomeUnknown):
+            raise error
+        if isinstance(error, BrokerRejected):
+            return _refused(attempt, str(entry.perm_id or entry.order_id or ""), error.reason)
+        return None
+
+    def _is_withheld(self, line: Line, entry: Entry) -> bool:
+        """Whether TWS must know more of an order than it tells on this connection."""
+        if not entry.heard:
+            return True
+        if not entry.state(self._now()).is_final:
+            return self._is_gone(line, entry)
+        return entry.filled_quantity > entry.executed and not any(
+            fill.execution.kind is not ReportKind.TRADE for fill in entry.fills
+        )
+
+    def _is_gone(self, line: Line, entry: Entry) -> bool:
+        """Whether an order that is not over was not in the last synchronisation."""
+        return entry.round < line.book.round and not entry.state(self._now()).is_final
+
+    def _tells_more(self, line: Line, seen: Entry, entry: Entry) -> bool:
+        return not entry.heard or seen.executed > entry.executed or self._is_gone(line, entry)
+
+    async def _look_beside(self, line: Line, entry: Entry, attempt: Attempt) -> None:
+        """Look for more of an order on a new connection; where there is, the old one is ended.
+
+        Raises OutcomeUnknown while nothing at all is said of it. When that lasts, what was sent may
+        stand still on its way: then only a new connection under the same client id can tell.
+        """
+        clock, ref = asyncio.get_running_loop().time(), entry.ref
+        if not entry.heard or clock > entry.looked_at + _LOOK_SECONDS:
+            entry.looked_at = clock
+            seen = (await self._witness.look(line)).find(ref, attempt.broker_order_id)
+            if seen is not None and self._tells_more(line, seen, entry):
+                self._end(line, f"TWS knows more of {ref} than it says here")
+        if entry.heard:
+            if self._is_gone(line, entry):
+                raise OutcomeUnknown(f"TWS does not show {ref} any more, nor what became of it")
+            return
+        renewals = self._renewed.get(ref, 0)
+        if clock - entry.sent_at < _SILENCE * self._timeout or renewals >= _RENEWALS:
+            raise OutcomeUnknown(f"nothing is said of {ref}, which was sent")
+        self._renewed[ref] = renewals + 1
+        self._end(line, f"nothing is said of {ref}, which was sent")
+
+    def _end(self, line: Line, why: str) -> None:
+        line.drop(why)
+        raise BrokerUnavailable(str(line.ended))
+
+
+def _refused(attempt: Attempt, broker_order_id: str, reason: str) -> VenueOrder:
+    """An order that TWS provably does not have, or has ended, as refused."""
+    return VenueOrder(
+        broker_order_id=broker_order_id,
+        state=OrderState.REJECTED,
+        symbol=attempt.instrument.symbol,
+        side=attempt.side,
+        quantity=attempt.quantity,
+        venue_order_id=attempt.venue_order_id,
+        reason=reason,
+    )
