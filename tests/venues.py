@@ -27,14 +27,16 @@ NOON = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
 class Traded:
     """What is traded at a venue in the fault runs, and its prices as texts.
 
-    `far_below` and `just_below` are limits of a BUY that rests; at `reached` (bid, ask) the market
-    has come to the second. `refusal` is a code and a reason with which the venue refuses one order.
+    `far_below` and `just_below` are limits of a BUY that rests, `far_above` a target that is not
+    reached; at `reached` (bid, ask) the market has come to the second. `refusal` is a code and a
+    reason with which the venue refuses one order.
     """
 
     symbol: str
     quantity: str
     far_below: str
     just_below: str
+    far_above: str
     reached: tuple[str, str]
     refusal: tuple[str, str]
 
@@ -44,6 +46,7 @@ BITCOIN = Traded(
     quantity="1",
     far_below="50000",
     just_below="63000",
+    far_above="80000",
     reached=("62000", "62001"),
     refusal=("-2010", "Account has insufficient balance."),
 )
@@ -52,6 +55,7 @@ EURO = Traded(
     quantity="100000",
     far_below="0.9",
     just_below="1.08",
+    far_above="1.4",
     reached=("1.07", "1.07008"),
     refusal=("134", "not enough money"),
 )
@@ -62,6 +66,7 @@ SHARES = Traded(
     quantity="100",
     far_below="30",
     just_below="49",
+    far_above="70",
     reached=("48", "48.02"),
     refusal=("201", "Order rejected - reason: insufficient funds"),
 )
@@ -74,6 +79,12 @@ class SimulatedVenue(ABC):
     """The broker that it is, or stands in for, in the tables."""
     module: ClassVar[str]
     traded: ClassVar[Traded] = BITCOIN
+    thin: ClassVar[bool] = True
+    """Whether its markets can have a size, so that orders fill in parts."""
+    brackets: ClassVar[bool] = False
+    """Whether its broker takes brackets."""
+    accounts: ClassVar[tuple[str, ...]] = ()
+    """The accounts that orders may name beside `main`."""
     parts: ClassVar[tuple[str, ...]] = ("simulator",)
     """Processes that may die each by itself."""
     options: tuple[str, ...] = ()
@@ -184,6 +195,14 @@ class LedgerVenue(SimulatedVenue):
         return {"LEDGER_BROKER_URL": url or self.url, "LEDGER_BROKERS": self.broker}
 
 
+class LedgerForShares(LedgerVenue):
+    """The ledger venue in the place of Interactive Brokers, where it takes brackets."""
+
+    broker = "IBKR"
+    traded = SHARES
+    brackets = True
+
+
 class BinanceVenue(SimulatedVenue):
     """The simulated Binance, with room for as many requests as impatient tests make."""
 
@@ -210,6 +229,7 @@ class Mt4Venue(SimulatedVenue):
     """A bridge and a terminal with its trade server, each a process of its own."""
 
     broker = "MT4"
+    thin = False
     parts = ("bridge", "terminal")
     own: ClassVar[tuple[str, ...]] = ()
     module = "simulators.mt4_terminal"
@@ -310,6 +330,7 @@ class IbGatewayVenue(SimulatedVenue):
     broker = "IBKR"
     module = "simulators.ib_gateway"
     traded = SHARES
+    brackets = True
     client_ids: ClassVar[str] = "1"
 
     def environment(self, url: str | None = None) -> dict[str, str]:
@@ -334,6 +355,7 @@ class SharedIbGatewayVenue(IbGatewayVenue):
 
 VENUES: dict[str, type[SimulatedVenue]] = {
     "ledger": LedgerVenue,
+    "ledger-shares": LedgerForShares,
     "binance": BinanceVenue,
     "mt4": Mt4Venue,
     "mt4-expert": Mt4ExpertVenue,

@@ -13,26 +13,23 @@ import json
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from benchmarks.servers import Servers, servers
-from tests.chaos.flows import FLOWS, Flow, reset
+from tests.chaos.flows import FLOWS, PAPER_DEPTH, Flow, place_of, reset
+from tests.chaos.matrix_points import POINTS, Cell, Point, listed, own_points, write
+from tests.chaos.matrix_progress import PROGRESS, Progress, Totals
 from tests.fleet import PRICES, Fleet, wait_until
 from tests.venues import VENUES
 
-POINTS = Path(__file__).with_name("points.txt")
-"""Those of every venue; a venue's own are in `points-VENUE.txt`."""
-PROGRESS = Path(".crash-matrix.json")
 KINDS = ("kill", "raise", "hang")
 AT_ONCE = {"kill": 6, "raise": 10, "hang": 4}
 """Cells of a batch: no more hangs than leave every worker some threads."""
@@ -47,55 +44,6 @@ _PERIOD = 8.0
 _NOBODYS = (
     *("acknowledge", "adopt", "listen", "move_groups", "publisher", "receive", "recover_orders"),
 )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Point:
-    """A point on a way, with steps going on in place or each a message."""
-
-    mode: str
-    flow: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A point and what happens there."""
-
-    point: Point
-    kind: str
-
-
-@dataclass(slots=True)
-class Totals:
-    """What a run has done, and what was wrong."""
-
-    cells: int = 0
-    orders: int = 0
-    faults: int = 0
-    kills: int = 0
-    longest: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    verdicts: Counter[str] = field(default_factory=Counter)
-
-
-def listed(venue: str = "ledger") -> list[Point]:
-    """The points of the list, and of the venue's own."""
-    files = (POINTS, _own_points(venue))
-    lines = [
-        line for file in files if file.exists() for line in file.read_text("utf-8").splitlines()
-    ]
-    points = [Point(*line.split()) for line in lines if line and not line.startswith("#")]
-    return [point for point in points if _kind(venue) not in FLOWS[point.flow].without]
-
-
-def _own_points(venue: str) -> Path:
-    return POINTS.with_name(f"points-{_kind(venue)}.txt")
-
-
-def _kind(venue: str) -> str:
-    """Two ways to run the same venue have the same points."""
-    return venue.partition("-")[0]
 
 
 class Matrix:
@@ -144,6 +92,7 @@ class Matrix:
             # What comes late now must change nothing: wait for it, then look.
             wait_until(lambda: self._all_at_rest(flow, names), WITHIN, "rest after the hang")
         self._look(flow, kind, points, names)
+        flow.finish(fleet, names)
         self._totals.cells += len(cells)
         self._totals.orders += len(names)
         self._totals.faults += faults
@@ -160,6 +109,7 @@ class Matrix:
         reset(self._fleet)
         names = [self._place(flow) for _ in range(count)]
         wait_until(lambda: self._all_at_rest(flow, names), WITHIN, f"{flow.name} to end")
+        flow.finish(self._fleet, names)
 
     def look_for_unlisted(self, ways: Iterable[str], venue: str) -> None:
         """Points that an undisturbed order passes must be on the list.
@@ -203,7 +153,7 @@ class Matrix:
         flow.prepare(self._fleet)
         # A first fill in an account takes another way into its position than the next ones.
         self._orders += 1
-        own = {"account": name} if self._orders % 2 else {}
+        own = {"account": name} if self._orders % 2 and not flow.live else {}
         self._fleet.client.place(
             **flow.order(self._fleet.venue.traded), **own, client_order_id=name
         )
@@ -219,9 +169,10 @@ class Matrix:
             self._quoted = time.monotonic()
             self._fleet.quote("SPY", *PRICES["SPY"])
         rows = self._rows(names)
-        return len(rows) == len(names) and all(
+        ended = len(rows) == len(names) and all(
             row["state"] in flow.ends and row["due_at"] is None for row in rows
         )
+        return ended and flow.rested(self._fleet, names)
 
     def _all_at_rest(self, flow: Flow, names: list[str]) -> bool:
         flow.proceed(self._fleet, names)
@@ -255,6 +206,9 @@ class Matrix:
                     f"{row['client_order_id']} {row['state']} step {row['step']}, "
                     f"due {row['due_at']}, {row['reason']}"
                 )
+            elif not flow.rested(self._fleet, [row["client_order_id"]]):
+                name = row["client_order_id"]
+                self._problem(f"not protected in {WITHIN:g} s ({flow.name}, {kind}): {name}")
         if len(self._rows(names)) < len(names):
             self._problem(f"an accepted request is no order ({flow.name}, {kind}: {points})")
 
@@ -273,7 +227,11 @@ def fleet_of(of: Servers, mode: str, home: Path, venue: str = "ledger") -> Fleet
         queues=("orders", VENUES[venue].broker.lower(), "paper"),
         twins=(VENUES[venue].broker.lower(),),
         venue=VENUES[venue],
-        environment={"CONTINUE_IN_PLACE": MODES[mode], "BREAKER_THRESHOLD": "100000"},
+        environment={
+            "CONTINUE_IN_PLACE": MODES[mode],
+            "BREAKER_THRESHOLD": "100000",
+            "PAPER_DEPTH": PAPER_DEPTH,
+        },
     )
 
 
@@ -302,22 +260,38 @@ def discover(home: Path, venue: str | None = None) -> list[Point]:
     found: list[Point] = []
     with servers(home / "servers") as running:
         for mode in MODES:
-            with fleet_of(running, mode, home, venue or "ledger") as fleet:
-                matrix = Matrix(fleet, mode, Totals())
-                for flow in FLOWS.values():
-                    if flow.venue != venue:
-                        continue
-                    always = _always_passed(matrix, flow)
-                    both = flow.name in {"paper", "live"}
-                    if not both:
-                        always = {name for name in always if not name.startswith(_NOBODYS)}
-                    known = {one.name for one in found if not both or one.name.startswith(_NOBODYS)}
-                    found += [
-                        Point(mode, flow.name, name)
-                        for name in sorted(always - known)
-                        if name.startswith(flow.points)
-                    ]
+            of_mode = [flow for flow in FLOWS.values() if flow.venue == venue]
+            for place, flows in _by_place(of_mode, venue or "ledger"):
+                with fleet_of(running, f"{mode}", home / place, place) as fleet:
+                    matrix = Matrix(fleet, mode, Totals())
+                    for flow in flows:
+                        found += _new_points(matrix, mode, flow, found)
     return found
+
+
+def _by_place(flows: Iterable[Flow], venue: str) -> Iterator[tuple[str, list[Flow]]]:
+    """Ways by where they are taken, those at the venue itself first."""
+    places: dict[str, list[Flow]] = {venue: []}
+    for flow in flows:
+        place = place_of(flow, venue)
+        if place is not None:
+            places.setdefault(place, []).append(flow)
+    yield from places.items()
+
+
+def _new_points(matrix: Matrix, mode: str, flow: Flow, found: Sequence[Point]) -> list[Point]:
+    """Points that a way always passes and that are to be fired on it."""
+    always = _always_passed(matrix, flow)
+    both = flow.name in {"paper", "live"}
+    if not both:
+        always = {name for name in always if not name.startswith(_NOBODYS)}
+    known = {one.name for one in found if not both or one.name.startswith(_NOBODYS)}
+    again = {name for name in always if flow.repeats and name.startswith(flow.repeats)}
+    return [
+        Point(mode, flow.name, name)
+        for name in sorted((always - known) | again)
+        if name.startswith(flow.points)
+    ]
 
 
 def _always_passed(matrix: Matrix, flow: Flow) -> set[str]:
@@ -334,66 +308,6 @@ def _always_passed(matrix: Matrix, flow: Flow) -> set[str]:
     return of_workers | set.intersection(*walks[::2]) | set.intersection(*walks[1::2])
 
 
-def write(points: Iterable[Point], file: Path = POINTS) -> None:
-    """Renew the list."""
-    head = "# Every fault point, with the mode and the way on which it is fired; see matrix.py.\n"
-    lines = [f"{point.mode} {point.flow} {point.name}\n" for point in points]
-    file.write_text(head + "".join(lines), encoding="utf-8")
-
-
-class Progress:
-    """Which batches are done, so that a run that was broken off goes on from there."""
-
-    def __init__(self, seed: int | None, venue: str = "ledger", *, fresh: bool) -> None:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git there is
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.strip()
-        drawn = random.SystemRandom().randrange(10**6)
-        self._data: dict[str, Any] = {
-            "commit": f"{commit} {venue}",
-            "seed": drawn if seed is None else seed,
-            "done": [],
-            "totals": {},
-        }
-        if PROGRESS.exists() and not fresh:
-            kept = json.loads(PROGRESS.read_text(encoding="utf-8"))
-            if kept["commit"] == self._data["commit"] and seed in {None, kept["seed"]}:
-                self._data = kept
-
-    @property
-    def seed(self) -> int:
-        """What decides the order of the cells."""
-        return int(self._data["seed"])
-
-    def has(self, batch: Sequence[Cell]) -> bool:
-        """Whether this batch was done before."""
-        return _key(batch) in self._data["done"]
-
-    def restore(self, totals: Totals) -> None:
-        """Count what was done before."""
-        for name, value in self._data["totals"].items():
-            setattr(totals, name, value)
-        totals.verdicts = Counter(totals.verdicts)
-
-    def add(self, batch: Sequence[Cell], totals: Totals) -> None:
-        """Remember a batch, unless something was wrong: that is to be run again."""
-        if totals.problems:
-            return
-        self._data["done"].append(_key(batch))
-        names = ("cells", "orders", "faults", "kills", "longest", "verdicts")
-        self._data["totals"] = {name: getattr(totals, name) for name in names}
-        PROGRESS.write_text(json.dumps(self._data), encoding="utf-8")
-
-
-def _key(batch: Sequence[Cell]) -> str:
-    return "|".join(
-        f"{cell.point.mode} {cell.point.flow} {cell.point.name} {cell.kind}" for cell in batch
-    )
-
-
 def run(
     points: Sequence[Point], kinds: Sequence[str], progress: Progress, venue: str = "ledger"
 ) -> Totals:
@@ -403,16 +317,23 @@ def run(
     home = Path(tempfile.mkdtemp(prefix="crash-matrix-"))
     home.chmod(0o755)
     todo = [batch for batch in batches(points, kinds, seed) if not progress.has(batch)]
+
+    def where(batch: Sequence[Cell]) -> tuple[str, str]:
+        point = batch[0].point
+        return point.mode, place_of(FLOWS[point.flow], venue) or venue
+
+    todo.sort(key=where)
     try:
         with servers(home / "servers") as running:
-            for mode, group in groupby(todo, key=lambda batch: batch[0].point.mode):
-                with fleet_of(running, mode, home, venue) as fleet:
-                    matrix = Matrix(fleet, mode, totals)
+            for number, ((mode, place), group) in enumerate(groupby(todo, key=where)):
+                with fleet_of(running, mode, home / str(number), place) as fleet:
+                    matrix, ways = Matrix(fleet, mode, totals), set[str]()
                     for batch in group:
-                        matrix.run(FLOWS[batch[0].point.flow], batch[0].kind, batch)
+                        flow = FLOWS[batch[0].point.flow]
+                        matrix.run(flow, batch[0].kind, batch)
                         progress.add(batch, totals)
+                        ways.add(flow.name)
                     matrix.judge()
-                    ways = {batch[0].point.flow for batch in todo if batch[0].point.mode == mode}
                     matrix.look_for_unlisted(ways, venue)
     finally:
         if not totals.problems:
@@ -444,7 +365,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = discover(home, own)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-        write(found, POINTS if own is None else _own_points(own))
+        write(found, POINTS if own is None else own_points(own))
         print(f"{len(found)} points")
         return 0
     points = [

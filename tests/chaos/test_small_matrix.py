@@ -9,7 +9,9 @@ import pytest
 
 from tests.chaos.fencing import fleet_of, late_send
 from tests.chaos.flows import FLOWS
-from tests.chaos.matrix import AT_ONCE, Cell, Matrix, Totals, listed
+from tests.chaos.matrix import AT_ONCE, Matrix
+from tests.chaos.matrix_points import Cell, listed
+from tests.chaos.matrix_progress import Totals
 from tests.fleet import Fleet, Servers, flush
 
 # Which points is drawn anew for each run; all of them take `make crash-matrix`.

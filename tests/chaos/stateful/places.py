@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from tests.fleet import Fleet
 from tests.oracle import Venue
 from tests.oracle.sources import ledger, paper_book
-from tests.venues import IbGatewayVenue, LedgerVenue, SimulatedVenue
+from tests.venues import IbGatewayVenue, LedgerForShares, SimulatedVenue
 
 SYMBOL = "SPY"
 MIDDLE = ("600.00", "600.02")
@@ -178,13 +178,6 @@ class _AtVenue(Place):
     def _liquidity(self, size: int) -> None:
         body = {"symbol": SYMBOL, "size": str(size), "slice": None}
         self.fleet.venue.control("POST", "liquidity", body)
-
-
-class LedgerForShares(LedgerVenue):
-    """The ledger venue in the place of Interactive Brokers, where brackets may be placed."""
-
-    broker = "IBKR"
-    traded = IbGatewayVenue.traded
 
 
 class Ledger(_AtVenue):

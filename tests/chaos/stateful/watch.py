@@ -15,13 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
-from tests.oracle import Facts, Venue
+from tests.chaos.covers import case_of
+from tests.oracle import Venue
 from tests.oracle.case import EXACT, Case
 from tests.oracle.protection import covers, positions, working_reducers
-from tests.oracle.sources import query
 
 LOOK_EVERY = 0.1
-_TABLES = {"orders": "SELECT * FROM orders", "attempts": "SELECT * FROM order_attempts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +124,8 @@ class Watch:
     def _look(self) -> None:
         # The venue first: an order that it holds has its row by then.
         now, venue = time.monotonic(), self._held()
-        tables = query(self._database_url, _TABLES)
         with localcontext(EXACT):
-            facts = Facts(orders=tables["orders"], attempts=tables["attempts"], venues=[venue])
-            self._take_in(Case(facts, allow_open=True), now)
+            self._take_in(case_of(self._database_url, [venue]), now)
         self.seen.looks += 1
         self.seen.load = max(self.seen.load, os.getloadavg()[0])
 
