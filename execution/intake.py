@@ -16,9 +16,10 @@ from execution.domain.instruments import Instrument
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.payloads import fingerprint, shown, storable
 from execution.domain.requests import OrderRequest, parse
+from execution.domain.vocabulary import OnFailure
 from execution.store import requests
 from execution.store.engine import Store
-from execution.store.requests import Receipt
+from execution.store.requests import AcceptedUnder, Receipt
 from execution.store.statements import Link
 
 _SHOWN_ID = 64
@@ -34,16 +35,27 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+_Understood = tuple[OrderRequest, Instrument]
+
+
 class Intake:
     """Records requests. The same id with the same payload is the same request, however often.
 
-    `due` is how long a request may stand before recovery sends it on.
+    `due` is how long a request may stand before recovery sends it on, `on_failure` what one means
+    that does not say it (it is kept as it came, and step 1 decides; this one only compares).
     """
 
-    def __init__(self, store: Store, mapper: ExchangeMapper, due: timedelta) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mapper: ExchangeMapper,
+        due: timedelta,
+        on_failure: OnFailure = OnFailure.PAPER,
+    ) -> None:
         self._store = store
         self._mapper = mapper
         self._due = due
+        self._on_failure = on_failure
 
     def understand(self, payload: Mapping[str, Any]) -> tuple[OrderRequest, Instrument]:
         """The request and its instrument. RequestRefused names field, value and rule."""
@@ -56,24 +68,27 @@ class Intake:
         When this returns an ACCEPTED receipt, the request is committed. Raises StoreUnavailable.
         """
         body: dict[str, Any]
+        understood: _Understood | None = None
         try:
-            request, instrument = self.understand(payload)
+            understood = self.understand(payload)
         except RequestRefused as refusal:
             reason: str | None = str(refusal)
             body = storable(dict(payload))
         else:
             reason = None
-            body = _meaning(request, instrument)
+            body = _meaning(*understood)
         client_order_id = readable_id(payload.get("client_order_id"))
         digest = fingerprint(body)
+        if understood is not None:
+            body = _kept(understood[0], body)
         receipt = self._record(client_order_id, body, digest, reason)
         if receipt is not None:
             return receipt
-        with self._store.transaction() as connection:
-            known = requests.find(connection, client_order_id, digest)
-            accepted = None if known else requests.payload_under(connection, client_order_id)
-        if known is None and accepted is not None and self._means(accepted[1], digest):
-            known = accepted[0]
+        known = self._known(client_order_id, digest, understood)
+        if known is None and (literal := fingerprint(body)) != digest:
+            digest = literal
+            with self._store.transaction() as connection:
+                known = requests.find(connection, client_order_id, digest)
         if known is not None:
             return known
         taken = (
@@ -85,6 +100,29 @@ class Intake:
             return refused
         return self.receive(payload)
 
+    def _known(
+        self, client_order_id: str | None, digest: str, understood: _Understood | None
+    ) -> Receipt | None:
+        """The receipt of the same request, recorded before: by its digest, or by what it means."""
+        with self._store.transaction() as connection:
+            known = requests.find(connection, client_order_id, digest)
+            accepted = requests.accepted_under(connection, client_order_id)
+        if accepted is None or understood is None:
+            return known
+        if known is None:
+            return accepted.receipt if self._is_again(accepted, understood) else None
+        is_accepted = known.request_id == accepted.receipt.request_id
+        return None if is_accepted and self._wants_paper(accepted, understood) else known
+
+    def _wants_paper(self, accepted: AcceptedUnder, understood: _Understood) -> bool:
+        """Whether a request asks for paper after a failure where the same one left it to a default.
+
+        Both have one digest, and mean the same only where paper was the default.
+        """
+        if not understood[0].names_on_failure or "on_failure" in accepted.payload:
+            return False
+        return (accepted.on_failure or self._on_failure) is not OnFailure.PAPER
+
     def record_within(self, link: Link, payload: Mapping[str, Any]) -> Receipt:
         """Record a request in the caller's transaction, so that it is committed with the rest.
 
@@ -94,7 +132,7 @@ class Intake:
         request, instrument = self.understand(payload)
         body = _meaning(request, instrument)
         name, digest = request.client_order_id, fingerprint(body)
-        receipt = self._insert(link, name, body, digest, None)
+        receipt = self._insert(link, name, _kept(request, body), digest, None)
         if receipt is None:
             raise RequestRefused(f"client_order_id: {shown(name)} is taken")
         return receipt
@@ -104,15 +142,25 @@ class Intake:
         kept = storable(dict(body))
         self._record(None, kept, fingerprint(kept), reason)
 
-    def _means(self, payload: Mapping[str, Any], digest: str) -> bool:
-        """Whether a payload that was kept means, by the rules of today, what has this digest.
+    def _is_again(self, accepted: AcceptedUnder, understood: _Understood) -> bool:
+        """Whether a request is, by the rules of today, the one that was accepted under its id.
 
-        It may have been kept by an earlier release, in a form that is another now.
+        That one may have been kept by an earlier release, in a form that is another now. Where
+        neither says what follows a failure, the default of then counts for both.
         """
         try:
-            return fingerprint(_meaning(*self.understand(payload))) == digest
+            kept, instrument = self.understand(accepted.payload)
         except RequestRefused:
             return False
+        said = kept.names_on_failure
+        kept = kept.with_on_failure(accepted.on_failure or self._on_failure)
+        unchanged = not said or kept.on_failure is OnFailure.PAPER
+        asked = understood[0].with_on_failure(
+            kept.on_failure if unchanged else self._on_failure
+        )
+        return fingerprint(_meaning(kept, instrument)) == fingerprint(
+            _meaning(asked, understood[1])
+        )
 
     def _record(
         self, client_order_id: str | None, body: Mapping[str, Any], digest: str, reason: str | None
@@ -160,6 +208,13 @@ def _meaning(request: OrderRequest, instrument: Instrument) -> dict[str, Any]:
         if request.time_in_force is left_out.effective_time_in_force(instrument.asset_class):
             body.pop("time_in_force")
     return body
+
+
+def _kept(request: OrderRequest, body: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a request: paper after a failure, too, where that was asked for by name."""
+    if not request.names_on_failure:
+        return body
+    return body | {"on_failure": request.on_failure.value}
 
 
 def readable_id(value: object) -> str | None:

@@ -23,7 +23,7 @@ from pydantic_settings import (
 from execution.domain.arbitrage.permission import ShortSpot
 from execution.domain.errors import ConfigurationError
 from execution.domain.symbols.overrides import SymbolOverride
-from execution.domain.vocabulary import Environment
+from execution.domain.vocabulary import Environment, OnFailure
 from execution.signing import SHORTEST_KEY, Signer
 
 _SHORTEST_LIFETIME = timedelta(minutes=1)
@@ -134,7 +134,20 @@ class Settings(BaseSettings):
         description="Folder of the embedded servers' data, logs and generated passwords.",
     )
     default_account: str = Field(default="main", description="Account of an order naming none.")
-    force_paper_trading: bool = False
+    force_paper_trading: bool = Field(
+        default=False,
+        description="This process sends nothing new to a live broker: what is unsent goes to "
+        "paper, what reduces risk waits. Orders that are live may be reduced and cancelled.",
+    )
+    on_failure_default: OnFailure = Field(
+        default=OnFailure.PAPER,
+        description="What becomes of an order whose broker fails, where its request names no "
+        "`on_failure`: `paper`, `reject` or `wait`.",
+    )
+    reroute_refused: bool = Field(
+        default=False,
+        description="Simulate an order that its broker has refused; else it is REJECTED.",
+    )
 
     ibkr_host: str | None = None
     ibkr_port: int = 7497

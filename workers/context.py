@@ -56,7 +56,7 @@ def context() -> Context:
         publisher=Publisher(store, client, configured.step_deadline),
         quotes=quotes,
         mapper=mapper,
-        intake=Intake(store, mapper, configured.step_deadline),
+        intake=Intake(store, mapper, configured.step_deadline, configured.on_failure_default),
         instructions=Instructions(store, configured.step_deadline),
         rules=RulesCache(),
         gate=Gate(

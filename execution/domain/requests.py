@@ -169,6 +169,22 @@ class OrderRequest(BaseModel):
         """True when children are to follow what this order fills."""
         return self.take_profit_price is not None or self.stop_loss_price is not None
 
+    @property
+    def names_on_failure(self) -> bool:
+        """True when the request says what follows a failure; else the desk's default does."""
+        return "on_failure" in self.model_fields_set
+
+    def with_on_failure(self, default: OnFailure) -> OrderRequest:
+        """The request as an order is made of it: what it leaves to the desk's default, filled in.
+
+        An order that reduces risk is not given up by a default: it waits, unless its request says
+        otherwise.
+        """
+        if self.names_on_failure:
+            return self
+        waits = self.reduce_only and default is OnFailure.REJECT
+        return self.model_copy(update={"on_failure": OnFailure.WAIT if waits else default})
+
     def effective_time_in_force(self, asset_class: AssetClass) -> TimeInForce:
         """The time in force asked for, or the asset class's: GTC for FX and CRYPTO, else DAY."""
         if self.time_in_force is not None:
@@ -179,7 +195,8 @@ class OrderRequest(BaseModel):
     def canonical(self) -> dict[str, Any]:
         """The request as JSON, defaults left out, numbers in plain notation.
 
-        Two payloads that mean the same order have the same canonical form.
+        Two payloads that mean the same order have the same canonical form. `on_failure` is left out
+        where it is `paper`, said or not; see `execution.intake` for where that makes a difference.
         """
         return {
             name: plain(value) if isinstance(value, Decimal) else self._json(value)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, text
 from execution.domain.events import Event
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
+from execution.domain.vocabulary import OnFailure
 from execution.store import outbox
 from execution.store.rows import instrument_to_json, to_json
 from execution.store.statements import Link, Prepared
@@ -47,6 +48,18 @@ class AcceptedRequest:
     payload: dict[str, Any]
     step: int
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedUnder:
+    """The request that an id stands for, as it was kept.
+
+    `on_failure` is what its order does after a failure; None while there is no order.
+    """
+
+    receipt: Receipt
+    payload: Mapping[str, Any]
+    on_failure: OnFailure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +138,23 @@ def find(connection: Connection, client_order_id: str | None, payload_hash: str)
     return None if row is None else _receipt(row)
 
 
-def payload_under(
-    connection: Connection, client_order_id: str | None
-) -> tuple[Receipt, Mapping[str, Any]] | None:
-    """The receipt and the payload of the request that was accepted under an id."""
+def accepted_under(connection: Connection, client_order_id: str | None) -> AcceptedUnder | None:
+    """The request that was accepted under an id."""
     row = connection.execute(
         text(
             """
-            SELECT request_id, order_id, client_order_id, outcome, reason, payload
-            FROM order_requests WHERE client_order_id = :client_order_id AND outcome = 'ACCEPTED'
+            SELECT r.request_id, r.order_id, r.client_order_id, r.outcome, r.reason, r.payload,
+                coalesce(o.on_failure, r.spec #>> '{order,on_failure}') AS on_failure
+            FROM order_requests r LEFT JOIN orders o ON o.order_id = r.order_id
+            WHERE r.client_order_id = :client_order_id AND r.outcome = 'ACCEPTED'
             """
         ),
         {"client_order_id": client_order_id},
     ).one_or_none()
-    return None if row is None else (_receipt(row), row.payload)
+    if row is None:
+        return None
+    made = None if row.on_failure is None else OnFailure(row.on_failure)
+    return AcceptedUnder(_receipt(row), row.payload, made)
 
 
 def latest(connection: Connection, client_order_id: str) -> Receipt | None:

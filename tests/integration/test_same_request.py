@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.payloads import fingerprint
+from execution.domain.vocabulary import OnFailure
 from execution.intake import Intake
 from execution.store.engine import Store
 
@@ -60,3 +61,75 @@ def test_kept_by_an_earlier_release(store: Store, intake: Intake) -> None:
     other = intake.receive(PAYLOAD | {"quantity": "4"})
     assert other.outcome == "REFUSED"
     assert "another payload" in (other.reason or "")
+
+
+def under(store: Store, default: OnFailure) -> Intake:
+    """The intake of a desk with that ON_FAILURE_DEFAULT."""
+    return Intake(store, ExchangeMapper(), TIMING.step, default)
+
+
+def decided(store: Store, default: OnFailure) -> None:
+    """Step 1 has made an order of the request, under that default."""
+    with store.transaction() as connection:
+        connection.execute(
+            text(
+                """
+                UPDATE order_requests
+                SET spec = jsonb_build_object(
+                    'order', jsonb_build_object('on_failure', CAST(:default AS text)))
+                """
+            ),
+            {"default": default.value},
+        )
+
+
+@pytest.mark.parametrize("then", OnFailure)
+@pytest.mark.parametrize("now", OnFailure)
+@pytest.mark.parametrize("made", [False, True])
+def test_the_default_changes(store: Store, then: OnFailure, now: OnFailure, *, made: bool) -> None:
+    """The same payload stays the same order, whatever the setting was and is."""
+    first = under(store, then).receive(PAYLOAD)
+    if made:
+        decided(store, then)
+    again = under(store, now).receive(PAYLOAD)
+    assert (again.outcome, again.order_id) == ("ACCEPTED", first.order_id), again.reason
+
+
+@pytest.mark.parametrize("default", OnFailure)
+@pytest.mark.parametrize("now", OnFailure)
+def test_the_default_spelled_out(store: Store, default: OnFailure, now: OnFailure) -> None:
+    """What the default was may be said later; another choice is another payload, every time."""
+    first = under(store, default).receive(PAYLOAD)
+    decided(store, default)
+    for named in OnFailure:
+        for _ in range(2):
+            again = under(store, now).receive(PAYLOAD | {"on_failure": named.value})
+            same = named is default
+            assert again.outcome == ("ACCEPTED" if same else "REFUSED"), (named, again.reason)
+            assert (again.order_id == first.order_id) is same
+
+
+@pytest.mark.parametrize("named", OnFailure)
+def test_what_was_named_and_is_the_default_now(store: Store, named: OnFailure) -> None:
+    """It may be left out, too."""
+    first = under(store, OnFailure.PAPER).receive(PAYLOAD | {"on_failure": named.value})
+    again = under(store, named).receive(PAYLOAD)
+    assert (again.outcome, again.order_id) == ("ACCEPTED", first.order_id), again.reason
+
+
+def test_paper_asked_for_by_name_is_kept(store: Store) -> None:
+    """It must not turn into whatever the default is when step 1 comes to it."""
+    receipt = under(store, OnFailure.REJECT).receive(PAYLOAD | {"on_failure": "paper"})
+    with store.transaction() as connection:
+        kept = connection.execute(text("SELECT payload FROM order_requests")).scalar_one()
+    assert receipt.outcome == "ACCEPTED"
+    assert kept["on_failure"] == "paper"
+
+
+def test_a_name_that_an_earlier_release_left_out(store: Store) -> None:
+    """It kept no `paper`, said or not: to say it is the same, and so is to leave it out."""
+    first = under(store, OnFailure.PAPER).receive(PAYLOAD)
+    decided(store, OnFailure.PAPER)
+    for payload in (PAYLOAD, PAYLOAD | {"on_failure": "paper"}):
+        again = under(store, OnFailure.REJECT).receive(payload)
+        assert (again.outcome, again.order_id) == ("ACCEPTED", first.order_id), again.reason

@@ -175,6 +175,32 @@ def test_equal_meaning_has_one_fingerprint(request: OrderRequest, zeros: int, ra
 
 
 @pytest.mark.parametrize(
+    ("named", "reduce_only", "default", "expected"),
+    [
+        (None, False, OnFailure.PAPER, OnFailure.PAPER),
+        (None, False, OnFailure.REJECT, OnFailure.REJECT),
+        (None, False, OnFailure.WAIT, OnFailure.WAIT),
+        (None, True, OnFailure.PAPER, OnFailure.PAPER),
+        (None, True, OnFailure.REJECT, OnFailure.WAIT),
+        ("paper", False, OnFailure.REJECT, OnFailure.PAPER),
+        ("reject", False, OnFailure.PAPER, OnFailure.REJECT),
+        ("reject", True, OnFailure.WAIT, OnFailure.REJECT),
+    ],
+)
+def test_what_a_request_leaves_to_the_desk(
+    named: str | None,
+    reduce_only: bool,  # noqa: FBT001 - a table's column
+    default: OnFailure,
+    expected: OnFailure,
+) -> None:
+    """A name wins; a default rejects nothing that reduces risk."""
+    fields = {"on_failure": named} if named else {}
+    request = parse(BASE | {"reduce_only": reduce_only} | fields)
+    assert request.names_on_failure is (named is not None)
+    assert request.with_on_failure(default).on_failure is expected
+
+
+@pytest.mark.parametrize(
     ("change", "value"),
     [("quantity", "2"), ("side", "SELL"), ("symbol", "QQQ"), ("strategy", "x"), ("account", "b")],
 )
