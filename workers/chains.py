@@ -25,20 +25,27 @@ def links_from(
     """The links of the chain from `first` on as a Celery message carries them: the next one last.
 
     Signatures as `celery.chain` makes them, without the detour through its canvas, which costs
-    more than a step. They carry the order's id and nothing else.
+    more than a step. They carry the order's id and nothing else; monitors show, in the place of
+    keyword arguments, whether it is on paper or live from step 3 on.
     """
     return [
         {
             "task": step.task,
             "args": [str(order_id)],
             "kwargs": {},
-            "options": {"queue": step.queue(broker, channel)},
+            "options": {"queue": step.queue(broker, channel), **_shown(step, broker)},
             "subtask_type": None,
             "immutable": True,
         }
         for step in reversed(Step)
         if step >= first
     ]
+
+
+def _shown(step: Step, broker: BrokerName) -> dict[str, str]:
+    if step <= Step.PERSIST_ORDER:
+        return {}
+    return {"kwargsrepr": "PAPER" if broker is BrokerName.PAPER else f"LIVE {broker}"}
 
 
 def send_from(

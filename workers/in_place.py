@@ -121,7 +121,7 @@ class _InPlace(Request):
             "root_id": before.root_id or key,
             "parent_id": before.id,
             "argsrepr": repr(args),
-            "kwargsrepr": "{}",
+            "kwargsrepr": link["options"].get("kwargsrepr", "{}"),
             "retries": 0,
             "ignore_result": True,
             "handed": handed,

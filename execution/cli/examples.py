@@ -60,6 +60,9 @@ def _follow(client: OrderClient, requests: list[dict[str, Any]], receipts: list[
             time.sleep(0.1)
     if not console.is_terminal:
         console.print()
+    reasons = dict.fromkeys(order.get("route_reason") for order in orders)
+    for reason in filter(None, reasons):
+        console.print(f"on paper instead: {reason}", markup=False)
     for receipt in receipts:
         if receipt.outcome == REFUSED:
             console.print(f"{receipt.client_order_id} refused: {receipt.reason}", markup=False)

@@ -11,6 +11,7 @@ from execution.cli.output import print_json, print_table
 from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
+from execution.domain.vocabulary import ExecutionMode
 from execution.store import reading, stamp
 from execution.store.engine import Store
 from execution.store.requests import REFUSED
@@ -106,14 +107,12 @@ def place(
 def _report(order: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(order)
-    elif order.get("average_price") is not None:
-        said = to_json(order)
-        typer.echo(
-            f"{said['client_order_id']}  {said['state']}  {said['filled_quantity']} at "
-            f"{said['average_price']}  {said['broker']} {said['execution_mode']}"
-        )
     else:
-        typer.echo(f"{order['client_order_id']}  {order['state']}")
+        said = to_json(order)
+        words = [said["client_order_id"], said["state"]]
+        if said.get("average_price") is not None:
+            words.append(f"{said['filled_quantity']} at {said['average_price']}")
+        typer.echo("  ".join([*words, *_where(order)]))
     if order["state"] in {"REJECTED", REFUSED}:
         sys.stderr.write(f"execution: {order['state'].lower()}: {order['reason']}\n")
         raise typer.Exit(1)
@@ -129,8 +128,8 @@ def orders(
     if as_json:
         print_json(rows)
         return
-    columns = ("order", "symbol", "side", "quantity", "type", "broker", "state", "price", "reason")
-    print_table("orders", columns, [_line(row) for row in rows])
+    columns = ("order", "symbol", "side", "quantity", "type", "broker", "mode", "state", "price")
+    print_table("orders", (*columns, "reason"), [_line(row) for row in rows])
 
 
 def _line(row: dict[str, Any]) -> list[Any]:
@@ -139,11 +138,24 @@ def _line(row: dict[str, Any]) -> list[Any]:
         route = f"{row.get('requested_broker')} → {route}"
     names = ("client_order_id", "symbol", "side", "quantity", "order_type")
     start = [row.get(name) for name in names]
-    return [*start, route, row["state"], row.get("average_price"), _why(row)]
+    end = (row.get("execution_mode"), row["state"], row.get("average_price"), _why(row))
+    return [*start, route, *end]
 
 
-def _why(row: dict[str, Any]) -> Any:
-    return row.get("reason") or row.get("route_reason")
+def _where(order: dict[str, Any]) -> list[str]:
+    """`BINANCE LIVE`, `PAPER`, or whose place paper takes and why; nothing before it is routed."""
+    broker, asked = order.get("broker"), order.get("requested_broker")
+    if broker is None:
+        return []
+    if order["execution_mode"] == ExecutionMode.LIVE:
+        return [f"{broker} {order['execution_mode']}"]
+    return [broker if broker == asked else f"{broker} instead of {asked} ({order['route_reason']})"]
+
+
+def _why(row: dict[str, Any]) -> str | None:
+    """Why an order stands as it does, and why it is not where it was meant to go."""
+    reasons = dict.fromkeys(filter(None, (row.get("reason"), row.get("route_reason"))))
+    return "; ".join(reasons) or None
 
 
 def show(
@@ -173,11 +185,15 @@ def show(
             }
         )
         return
-    typer.echo(
-        f"{order['client_order_id']}  {order['state']}  {order.get('side')} "
-        f"{order.get('quantity')} {order.get('symbol')}"
-        + (f"  ({_why(order)})" if _why(order) else "")
-    )
+    words = [
+        order["client_order_id"],
+        order["state"],
+        f"{order.get('side')} {order.get('quantity')} {order.get('symbol')}",
+        *_where(order),
+    ]
+    if order.get("reason"):
+        words.append(f"({order['reason']})")
+    typer.echo("  ".join(words))
     print_table(
         "steps",
         ("step", "", "at", "milliseconds"),
@@ -194,7 +210,10 @@ def show(
         "reason",
     )
     print_table("attempts", names, [[row[name] for name in names] for row in attempts])
-    names = ("execution_id", "quantity", "price", "commission", "executed_at")
+    names = (
+        *("execution_id", "broker", "execution_mode", "quantity", "price", "commission"),
+        "executed_at",
+    )
     print_table("fills", names, [[row[name] for name in names] for row in fills])
     if commands:
         names = ("kind", "external_id", "outcome", "reason", "sends", "last_send_at")

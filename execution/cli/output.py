@@ -26,7 +26,7 @@ STATE_STYLES = {
 
 
 # Words that must not be broken, however narrow the terminal.
-_WHOLE = frozenset({"order", "route", "state", "mode", "broker"})
+_WHOLE = frozenset({"order", "route", "state", "mode", "broker", "execution_mode"})
 
 
 def print_json(value: Any) -> None:

@@ -47,19 +47,27 @@ def test_closed_without_the_password(flower: Path, path: str, password: str | No
         ask(flower, path, password=password)
 
 
-def test_every_step_of_an_order_by_its_id(fleet: Fleet, flower: Path) -> None:
-    """The eight steps stand there under their names, with the order's id as argument."""
+@pytest.mark.parametrize(("symbol", "shown"), [("SPY", "PAPER"), ("BTC-USDT", "LIVE BINANCE")])
+def test_every_step_of_an_order_by_its_id(
+    fleet: Fleet, flower: Path, symbol: str, shown: str
+) -> None:
+    """The eight steps stand there under their names, with the order's id as argument.
+
+    From step 3 on, where an order has a broker, they say whether it is on paper or live.
+    """
     name, password = f"flower-{uuid4().hex[:8]}", Secrets(flower).token("flower")
     ask(flower, "/", password=password)
-    fleet.send(symbol="SPY", side="BUY", quantity="1", client_order_id=name)
+    fleet.send(symbol=symbol, side="BUY", quantity="1", client_order_id=name)
     order_id = str(fleet.await_state(name, "FILLED")["order_id"])
 
-    def steps() -> list[str] | None:
+    def steps() -> dict[str, str] | None:
         tasks = json.loads(ask(flower, "/api/tasks", password=password)).values()
         ours = [task for task in tasks if order_id in (task["args"] or "")]
-        done = {task["name"] for task in ours if task["state"] == "SUCCESS"}
-        return sorted(done) if len(done) == 8 else None
+        done = {task["name"]: task["kwargs"] for task in ours if task["state"] == "SUCCESS"}
+        return done if len(done) == 8 else None
 
     found = wait_until(steps, what="eight finished tasks in Flower")
-    assert "tasks.submit_order" in found
-    assert "tasks.publish_fill_event" in found
+    assert {found["tasks.create_order"], found["tasks.persist_order"]} == {"{}"}
+    assert {
+        found[name] for name in found.keys() - {"tasks.create_order", "tasks.persist_order"}
+    } == {shown}
