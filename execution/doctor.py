@@ -16,7 +16,13 @@ from execution.arbitrage.plan import plan
 from execution.domain.errors import ConfigurationError, RequestRefused, StoreUnavailable
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.risk.trading_state import EVERYWHERE, TradingState
-from execution.domain.vocabulary import BreakerState, BrokerName, Environment, SessionStatus
+from execution.domain.vocabulary import (
+    BreakerState,
+    BrokerName,
+    Environment,
+    OnFailure,
+    SessionStatus,
+)
 from execution.events.connection import connect
 from execution.settings import Settings
 from execution.store import controls, migrate, reading, sessions
@@ -57,6 +63,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     What depends on a thing that is missing is left out.
     """
     yield _environment(settings)
+    yield from _policies(settings)
     yield from _arbitrage(settings)
     yield from _redis(settings)
     yield from _database(settings)
@@ -65,11 +72,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def _environment(settings: Settings) -> Finding:
     environment = settings.execution_environment
     if settings.force_paper_trading:
-        words = f"{environment}, and FORCE_PAPER_TRADING turns every order to paper"
+        words = f"{environment}, and FORCE_PAPER_TRADING sends nothing new to a live broker"
         return Finding(Level.NOTE, "environment", words)
     if environment is Environment.PRODUCTION:
         return Finding(Level.NOTE, "environment", "production: orders spend real money")
     return Finding(Level.OK, "environment", "practice: accounts with real money are refused")
+
+
+def _policies(settings: Settings) -> Iterator[Finding]:
+    """What is simulated instead of sent, where that can be mistaken for a real fill."""
+    if settings.execution_environment is not Environment.PRODUCTION:
+        return
+    if settings.on_failure_default is OnFailure.PAPER:
+        words = "ON_FAILURE_DEFAULT is paper: an order whose broker fails is filled on paper"
+        remedy = "set ON_FAILURE_DEFAULT=reject, unless producers look at each fill's mode"
+        yield Finding(Level.NOTE, "failures", words, remedy)
+    if settings.reroute_refused:
+        words = "REROUTE_REFUSED is set: an order that its broker refuses is filled on paper"
+        yield Finding(Level.NOTE, "refusals", words, "unset it: then such an order is REJECTED")
 
 
 def _arbitrage(settings: Settings) -> Iterator[Finding]:
@@ -138,6 +158,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
                     return
                 yield from _stamp(connection, settings)
                 yield from _brokers(connection, settings)
+                yield from _force_paper(connection, settings)
                 yield from _controls(connection, settings)
                 yield from _orders(connection)
         except StoreUnavailable as error:
@@ -211,6 +232,23 @@ def _brokers(connection: Connection, settings: Settings) -> Iterator[Finding]:
             remedy = "it closes by itself once the venue's health is good; see `execution brokers`"
             words = f"its circuit breaker is {status.breaker}"
             yield Finding(Level.PROBLEM, broker, words, remedy)
+
+
+def _force_paper(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Each worker obeys its own setting: say so where they differ."""
+    workers = sessions.paper_only(connection, settings.session_timeout)
+    with_it = [name for name, forced in workers.items() if forced]
+    without = [name for name, forced in workers.items() if not forced]
+    if with_it and without:
+        words = f"set for {', '.join(with_it)}, and not for {', '.join(without)}"
+    elif without and settings.force_paper_trading:
+        words = f"set here, and not for {', '.join(without)}"
+    elif with_it and not settings.force_paper_trading:
+        words = f"not set here, and set for {', '.join(with_it)}"
+    else:
+        return
+    remedy = "set it alike for all and restart them: each obeys its own"
+    yield Finding(Level.PROBLEM, "forced paper", f"FORCE_PAPER_TRADING is {words}", remedy)
 
 
 def _missing(settings: Settings, broker: BrokerName) -> list[str]:

@@ -9,24 +9,27 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from execution.domain.errors import NotAllowed
+from execution.domain.errors import KeptFromLive, NotAllowed
 from execution.domain.instruments import Instrument
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.risk.controls import Concern, Controls
 from execution.domain.risk.exposure import Held
-from execution.domain.risk.judging import judge, what_grows
+from execution.domain.risk.judging import is_more, judge, what_grows
 from execution.domain.risk.limits import AT_INTENT, LimitKind
 from execution.domain.risk.trading_state import TradingState, stop
+from execution.domain.routing import FORCED
+from execution.domain.vocabulary import BrokerName, OrderState
 from execution.events.quotes import QuoteCache
 from execution.store import controls as stored
-from execution.store import exposure
+from execution.store import exposure, following
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
 from execution.store.statements import Link
 
 PriceOf = Callable[[Instrument], Decimal | None]
 _BEFORE_INTENT = frozenset(LimitKind) - AT_INTENT
+_AFTER_ANY_HALT = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Gate:
     that no limit and no state is about costs a condition of the statement that is run anyway.
 
     `quote_max_age` is how old a quote may be, `price_wait` how long an order waits for one.
+    `force_paper` keeps this process from sending anything new to a live broker.
     """
 
     store: Store
@@ -45,6 +49,7 @@ class Gate:
     controls: ControlsCache
     quote_max_age: timedelta
     price_wait: timedelta
+    force_paper: bool = False
 
     def at_creation(self, order: Order, accepted_at: datetime) -> str | None:
         """Why an order that step 1 has made is refused; None when it is not, or not yet.
@@ -89,6 +94,19 @@ class Gate:
                 return None
         return stopped
 
+    def kept_from_live(self, order: Order) -> KeptFromLive | None:
+        """Why this process does not send an order; None where it may.
+
+        A live order may be made smaller where that takes another attempt, too.
+        """
+        if not self.force_paper or order.broker is BrokerName.PAPER:
+            return None
+        if order.attempt.attempt_no > 1:
+            with self.store.direct() as link:
+                if following.replaces_live(link, order):
+                    return None
+        return KeptFromLive()
+
     def intend(
         self, order: Order, price_of: PriceOf, commit: Callable[[Link, int], Order | None]
     ) -> Order | None:
@@ -96,8 +114,10 @@ class Gate:
 
         `commit` takes the version it must name (`execution.store.controls.UNCHANGED`). Returns
         what it does: None when somebody else has taken the order. `price_of` asks the venue.
-        Raises NotAllowed; nothing is written then.
+        Raises NotAllowed (KeptFromLive among them); nothing is written then.
         """
+        if (kept := self.kept_from_live(order)) is not None:
+            raise kept
         controls = self.controls.get()
         while True:
             try:
@@ -136,7 +156,7 @@ class Gate:
             if verdict.refusals:
                 raise NotAllowed("; ".join(verdict.refusals))
             if verdict.unpriced:
-                patient = datetime.now(UTC) - order.created_at < self.price_wait
+                patient = order.read_at - order.created_at < self.price_wait
                 raise NotAllowed("; ".join(verdict.unpriced), waits=patient)
             done = commit(link, controls.version)
             if done is not None:
@@ -158,6 +178,8 @@ class Gate:
         controls = stored.load(connection)
         concern = controls.concerning(order)
         kinds = what_grows(order, change)
+        if self._keeps(order, change):
+            return FORCED
         if halt := _halt(concern):
             return halt
         if not concern.needs_measuring or not kinds:
@@ -172,17 +194,24 @@ class Gate:
         held, measured = exposure.measure(connection, changed, concern.limits)
         try:
             # When the order itself was accepted does not matter to its change.
-            _check_states(changed, concern, held, datetime.now(UTC))
+            _check_states(changed, concern, held, _AFTER_ANY_HALT)
         except NotAllowed as refusal:
             return str(refusal)
         verdict = judge(changed, concern.limits, held=held, measured=measured, mid=mid, kinds=kinds)
         return "; ".join(verdict.refusals or verdict.unpriced) or None
 
-    def change_halted(self, order: Order) -> str | None:
+    def change_halted(self, order: Order, change: Modification) -> str | None:
         """Why a change that has set out must not be sent again; None when it may."""
         if order.parent_order_id is not None:
             return None
-        return _halt(self.concern(order))
+        return FORCED if self._keeps(order, change) else _halt(self.concern(order))
+
+    def _keeps(self, order: Order, change: Modification) -> bool:
+        """Whether a change would make a live order larger, or otherwise more, by this process."""
+        live = order.broker is not BrokerName.PAPER and (
+            order.state is not OrderState.PENDING or order.attempt.attempt_no > 1
+        )
+        return self.force_paper and live and is_more(order, change)
 
     def concern(self, order: Order) -> Concern:
         """What is about an order just now."""

@@ -155,9 +155,7 @@ class Intake:
         said = kept.names_on_failure
         kept = kept.with_on_failure(accepted.on_failure or self._on_failure)
         unchanged = not said or kept.on_failure is OnFailure.PAPER
-        asked = understood[0].with_on_failure(
-            kept.on_failure if unchanged else self._on_failure
-        )
+        asked = understood[0].with_on_failure(kept.on_failure if unchanged else self._on_failure)
         return fingerprint(_meaning(kept, instrument)) == fingerprint(
             _meaning(asked, understood[1])
         )

@@ -11,11 +11,12 @@ from execution.domain.errors import RequestRefused
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step, control_queue
 from execution.domain.mapping import ExchangeMapper
+from execution.domain.routing import FORCED
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.intake import new_id
 from execution.store import alerts, commands, executions, measuring, orders, positions, recovery
 from execution.store.engine import Store
-from execution.store.giving_up import give_up
+from execution.store.giving_up import give_up, keep_from_live
 from execution.store.orders import Timing
 from execution.store.transitions import load
 
@@ -58,7 +59,8 @@ class Repairs:
 class Sweep:
     """Finds by index, in bounded batches, what is overdue; what it does again is safe to do again.
 
-    `unserved_grace` is how long a broker may be without a worker before its orders turn away.
+    `unserved_grace` is how long a broker may be without a worker before its orders turn away,
+    `force_paper` that they do so whatever they want after a failure.
     """
 
     store: Store
@@ -66,6 +68,7 @@ class Sweep:
     timing: Timing
     unserved_grace: timedelta
     messages: Messages
+    force_paper: bool = False
 
     def once(self) -> Repairs:
         """Send on one batch of each kind."""
@@ -142,12 +145,12 @@ class Sweep:
                     or order.attempt.intent_at is not None
                 ):
                     continue
-                rerouted = give_up(
+                turn_away = keep_from_live if self.force_paper else give_up
+                rerouted = turn_away(
                     connection,
                     order,
-                    reason,
+                    FORCED if self.force_paper else reason,
                     step=Step.CONNECT_GATEWAY,
-                    sent=False,
                     attempt_id=new_id(),
                     timing=self.timing,
                 )

@@ -12,7 +12,7 @@ from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
 from execution.store import alerts, following, orders
 from execution.store.transitions import load
-from tasks.failure import give_up, send_reroute
+from tasks.failure import refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
 from workers.chains import send_from
@@ -104,9 +104,9 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
         return
     rerouted = False
     with context().store.transaction() as connection:
-        if attempt.reported_state is OrderState.REJECTED and not order.filled_quantity:
+        if attempt.reported_state is OrderState.REJECTED:
             reason = attempt.reported_reason or "rejected"
-            rerouted = give_up(connection, order, reason, step=Step.AWAIT_FILL, sent=True)
+            rerouted = refused(connection, order, reason, step=Step.AWAIT_FILL)
         else:
             orders.settle(
                 connection,

@@ -36,7 +36,12 @@ def _connect(task: StepTask, order: Order) -> bool:
     stopped = context().gate.stopped(order)
     if stopped is not None and not stopped.waits:
         # What waits for a broker must not go out after a halt that it has sat out.
-        not_allowed(order, stopped, step=Step.CONNECT_GATEWAY)
+        not_allowed(task.app, order, stopped, step=Step.CONNECT_GATEWAY)
+        task.end_chain()
+        return True
+    kept = context().gate.kept_from_live(order)
+    if kept is not None:
+        not_allowed(task.app, order, kept, step=Step.CONNECT_GATEWAY)
         task.end_chain()
         return True
     problem, hopeless = _examine(order)
@@ -56,7 +61,7 @@ def _connect(task: StepTask, order: Order) -> bool:
     rerouted = False
     with context().store.transaction() as connection:
         if hopeless:
-            rerouted = give_up(connection, order, problem, step=Step.CONNECT_GATEWAY, sent=False)
+            rerouted = give_up(connection, order, problem, step=Step.CONNECT_GATEWAY)
         else:
             orders.gateway_waits(connection, order, problem, _AGAIN)
     if rerouted:

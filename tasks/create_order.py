@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 from execution.domain.creation import as_order, make_order
@@ -37,7 +36,7 @@ def create_order(self: StepTask, order_id: str) -> None:
 
 def _make(found: AcceptedRequest) -> Spec | None:
     """Turn a request into an order for step 2; None when it is refused."""
-    shared, now = context(), datetime.now(UTC)
+    shared, now = context(), found.read_at
     try:
         request, instrument = shared.intake.understand(found.payload)
     except RequestRefused as refusal:
@@ -54,6 +53,7 @@ def _make(found: AcceptedRequest) -> Spec | None:
             requests.refuse(link, found, str(refusal), event)
         return None
     settings = shared.settings
+    request = request.with_on_failure(settings.on_failure_default)
     with shared.store.direct() as link:
         route = decide(
             instrument.asset_class,

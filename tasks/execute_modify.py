@@ -49,7 +49,7 @@ def modify(task: StepTask, command: Command, order: Order) -> None:
     """Take a pending modify one step further."""
     problem = why_not(order, parse_modify(command.payload), sent=command.sent)
     if problem is None and command.sent:
-        problem = context().gate.change_halted(order)
+        problem = context().gate.change_halted(order, command.modification)
     if command.sent and order.attempt.replacement is not None:
         _cancel_to_replace(task, command, order)
     elif command.sent:

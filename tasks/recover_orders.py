@@ -42,6 +42,7 @@ def recover_orders(self: StepTask) -> None:
         timing=shared.timing,
         unserved_grace=shared.settings.unserved_queue_grace,
         messages=_Messages(self.app),
+        force_paper=shared.settings.force_paper_trading,
     )
     done = sweep.once()
     publish_quietly()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection
-
 from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
@@ -23,8 +21,8 @@ from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
-from execution.store import alerts, breakers, following, giving_up, orders
-from tasks.failure import give_up, not_allowed, send_reroute
+from execution.store import alerts, breakers, following, orders
+from tasks.failure import count_failure, give_up, not_allowed, refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
@@ -76,7 +74,7 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
             ),
         )
     except NotAllowed as refusal:
-        not_allowed(order, refusal, step=Step.SUBMIT_ORDER)
+        not_allowed(task.app, order, refusal, step=Step.SUBMIT_ORDER)
         task.end_chain()
         return True
     if intended is None:
@@ -189,24 +187,16 @@ def _accepted(
 
 
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
-    shared = context()
-    counts = refusal.scope is RejectionScope.VENUE or shared.settings.breaker_counts == "all"
-    rerouted = False
-    with shared.store.transaction() as connection:
-        _count(connection, order, refusal.reason, counts=counts)
-        if refusal.scope is RejectionScope.TERMS:
-            giving_up.refuse(
-                connection, order, refusal.reason, step=Step.SUBMIT_ORDER, code=refusal.code
-            )
-        else:
-            rerouted = give_up(
-                connection,
-                order,
-                refusal.reason,
-                step=Step.SUBMIT_ORDER,
-                sent=True,
-                code=refusal.code,
-            )
+    with context().store.transaction() as connection:
+        rerouted = refused(
+            connection,
+            order,
+            refusal.reason,
+            step=Step.SUBMIT_ORDER,
+            code=refusal.code,
+            of_venue=refusal.scope is RejectionScope.VENUE,
+            may_reroute=refusal.scope is not RejectionScope.TERMS,
+        )
     if rerouted:
         send_reroute(task.app, order)
 
@@ -219,11 +209,11 @@ def _never_left(
     with shared.store.transaction() as connection:
         # That a busy worker came too late, or held itself back, says nothing of the venue.
         counts = not isinstance(error, TooLate | RateLimited)
-        _count(connection, order, reason, counts=counts)
+        count_failure(connection, order, reason, counts=counts)
         # No waiting makes a venue accept a key.
         hopeless = isinstance(error, CredentialsRefused)
         if hopeless or session.down_for() > shared.settings.lost_connection_grace:
-            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, sent=False)
+            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
         elif session.capabilities.ids_once:
             following.anew(connection, order, reason, new_id(), _AGAIN)
         else:
@@ -236,7 +226,7 @@ def _in_doubt(order: Order, reason: str, due: timedelta, *, counts: bool = False
     shared = context()
     with shared.store.transaction() as connection:
         if counts:
-            _count(connection, order, reason, counts=True)
+            count_failure(connection, order, reason, counts=True)
         if orders.in_doubt(connection, order, reason, due):
             alerts.alert(
                 connection,
@@ -246,15 +236,3 @@ def _in_doubt(order: Order, reason: str, due: timedelta, *, counts: bool = False
                 order_id=order.order_id,
                 broker=order.broker,
             )
-
-
-def _count(connection: Connection, order: Order, reason: str, *, counts: bool) -> None:
-    if order.broker is BrokerName.PAPER:
-        return  # there is nothing to turn to, so nothing that a breaker could open
-    breakers.failed(
-        connection,
-        order.broker,
-        reason,
-        counts=counts,
-        threshold=context().settings.breaker_threshold,
-    )

@@ -98,7 +98,8 @@ class Fleet:
     Of each queue in `twins` there is a second worker. `venue` makes the venue in the fleet's
     folder; several make several, each in a folder of its own: `venues`, of which `venue` is the
     first. `ready` are the brokers that must be connected to begin with, all that are simulated
-    unless it says otherwise. Faults are armed by `arm_point`; see `execution.faultpoints`.
+    unless it says otherwise. `own` is what the worker of a queue has in its environment besides.
+    Faults are armed by `arm_point`; see `execution.faultpoints`.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Fleet:
         beat: bool = True,
         ready: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.database_url = database_url
         self.redis_url = redis_url
@@ -126,6 +128,7 @@ class Fleet:
         self._queues = queues
         self._twins = twins
         self._beat, self._ready = beat, ready
+        self._own = own or {}
         self._environment = {
             **TIMINGS,
             "DATABASE_URL": database_url,
@@ -180,9 +183,12 @@ class Fleet:
         """The environment of the fleet's processes."""
         return {**os.environ, **self._environment}
 
+    def _of(self, queue: str) -> dict[str, str]:
+        return {**self.environment, **self._own.get(queue, {})}
+
     def _specs(self) -> list[ProcessSpec]:
-        specs = [worker_spec(queue, self.home, self.environment) for queue in self._queues]
-        specs += [worker_spec(queue, self.home, self.environment, 2) for queue in self._twins]
+        specs = [worker_spec(queue, self.home, self._of(queue)) for queue in self._queues]
+        specs += [worker_spec(queue, self.home, self._of(queue), 2) for queue in self._twins]
         if self._beat:
             specs.append(beat_spec(self.home, self.environment))
         # What is killed again and again is back at once.

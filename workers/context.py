@@ -65,6 +65,7 @@ def context() -> Context:
             ControlsCache(store),
             quote_max_age=configured.quote_max_age,
             price_wait=configured.paper_price_wait,
+            force_paper=configured.force_paper_trading,
         ),
         timing=Timing(
             step=configured.step_deadline,

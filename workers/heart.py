@@ -70,7 +70,13 @@ class Heart:
                     self._context.clock.read(connection)
                     if not opened:
                         worker = f"{socket.gethostname()}:{os.getpid()}"
-                        sessions.open_session(connection, self._session_id, self._broker, worker)
+                        sessions.open_session(
+                            connection,
+                            self._session_id,
+                            self._broker,
+                            worker,
+                            force_paper=self._context.settings.force_paper_trading,
+                        )
                     if self._loop_answers():
                         sessions.heartbeat(
                             connection,

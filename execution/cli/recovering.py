@@ -59,6 +59,7 @@ def recover(as_json: Json = False) -> None:
             timing=timing,
             unserved_grace=settings.unserved_queue_grace,
             messages=messages,
+            force_paper=settings.force_paper_trading,
         )
         done = asdict(sweep.to_the_end())
         done["published"] = Publisher(store, client, timing.step).drain()

@@ -33,6 +33,16 @@ class NotAllowed(ExecutionError):
         self.waits = waits
 
 
+class KeptFromLive(NotAllowed):
+    """FORCE_PAPER_TRADING is set where an order would be sent to a live broker.
+
+    What may be simulated goes to paper; what reduces risk, or follows what was live, waits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("FORCE_PAPER_TRADING is set", waits=True)
+
+
 class StoreUnavailable(ExecutionError):
     """PostgreSQL did not answer; nothing was decided, try again."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from execution.domain.errors import KeptFromLive
 from execution.domain.vocabulary import (
     AssetClass,
     BreakerState,
@@ -24,6 +25,10 @@ LIVE_ROUTES: dict[AssetClass, BrokerName] = {
     AssetClass.FX: BrokerName.MT4,
     AssetClass.CRYPTO: BrokerName.BINANCE,
 }
+
+
+FORCED = str(KeptFromLive())
+"""Why an order is on paper, or waits, with FORCE_PAPER_TRADING."""
 
 
 class Verdict(StrEnum):
@@ -101,13 +106,16 @@ def decide(
 ) -> Route:
     """Route an order by its asset class, the settings and what the database says of the broker.
 
-    `statuses` is asked only for an order that is meant for a live broker.
+    With `force_paper` only what reduces risk keeps its live broker, where it waits: a position that
+    is live must not look flat. `statuses` is asked only for an order that may be sent.
     """
     live = LIVE_ROUTES[asset_class]
-    if force_paper:
-        return Route(live, BrokerName.PAPER, Verdict.PAPER, "FORCE_PAPER_TRADING is set")
     if wants_paper:
         return Route(BrokerName.PAPER, BrokerName.PAPER, Verdict.PAPER)
+    if force_paper and reduces_risk:
+        return Route(live, live, Verdict.LIVE, FORCED)
+    if force_paper:
+        return Route(live, BrokerName.PAPER, Verdict.PAPER, FORCED)
     reason = why_unavailable(statuses()[live], grace)
     if reason is None:
         return Route(live, live, Verdict.LIVE)

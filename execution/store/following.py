@@ -26,6 +26,7 @@ from execution.domain.ports import Modification
 from execution.domain.vocabulary import OrderState
 from execution.store import commands
 from execution.store.orders import Timing
+from execution.store.statements import Link, Prepared
 from execution.store.transitions import Change, apply
 
 _TERMS = ("quantity", "limit_price", "stop_price")
@@ -168,6 +169,38 @@ def may_turn_to_paper(connection: Connection, order: Order) -> bool:
         ),
         {"order_id": order.order_id, "attempt_id": order.attempt.attempt_id},
     ).scalar_one()
+
+
+def replaces_live(link: Link, order: Order) -> bool:
+    """Whether the current attempt takes the place of one that was live, and is for no more.
+
+    That one was cancelled for a change that its venue does not make in place.
+    """
+    return bool(
+        _REPLACES_LIVE.run(
+            link,
+            {
+                "order_id": order.order_id,
+                "attempt_no": order.attempt.attempt_no,
+                "quantity": order.attempt.quantity,
+            },
+        )
+    )
+
+
+_REPLACES_LIVE = Prepared(
+    """
+    SELECT true AS replaces FROM (
+        SELECT execution_mode, replacement, quantity - filled_quantity AS unfilled
+        FROM order_attempts
+        WHERE order_id = CAST(:order_id AS uuid) AND attempt_no < CAST(:attempt_no AS integer)
+            AND NOT (state = 'REJECTED' AND filled_quantity = 0)
+        ORDER BY attempt_no DESC LIMIT 1
+    ) before
+    WHERE execution_mode = 'LIVE' AND replacement IS NOT NULL
+        AND unfilled >= CAST(:quantity AS numeric)
+    """
+)
 
 
 def _end_of(order: Order) -> OrderState:

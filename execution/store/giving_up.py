@@ -1,4 +1,4 @@
-"""What becomes of an order that its broker will not, or cannot, take: on_failure decides."""
+"""What becomes of an order that its broker refuses, cannot take, or is not to be sent live."""
 
 from __future__ import annotations
 
@@ -17,35 +17,95 @@ from execution.store.orders import Timing
 WAIT = timedelta(seconds=5)
 
 
+def refused(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    attempt_id: UUID,
+    timing: Timing,
+    reroutes: bool,
+    code: str | None = None,
+) -> bool:
+    """End, in the caller's transaction, an order that its broker has definitely refused: REJECTED.
+
+    With `reroutes` (REROUTE_REFUSED) it is simulated instead, where its producer takes paper and
+    nothing of it was live. True when it now stands for paper, as the attempt `attempt_id`, and its
+    message is due after the commit.
+    """
+    choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
+    if (
+        not reroutes
+        or choice is not OnFailure.PAPER
+        or order.broker is BrokerName.PAPER
+        or order.filled_quantity
+        or not following.may_turn_to_paper(connection, order)
+    ):
+        refuse(connection, order, reason, step=step, code=code)
+        return False
+    return _to_paper(
+        connection, order, reason, step=step, attempt_id=attempt_id, timing=timing, code=code
+    )
+
+
 def give_up(
     connection: Connection,
     order: Order,
     reason: str,
     *,
     step: Step,
-    sent: bool,
     attempt_id: UUID,
     timing: Timing,
-    code: str | None = None,
 ) -> bool:
-    """Decide, in the caller's transaction, what follows a definite no or a send that never left.
+    """Decide, in the caller's transaction, about an order whose broker fails: on_failure does.
 
-    `sent` is False where it provably never left. True when the order now stands for paper, as the
-    attempt `attempt_id`, and its message is due after the commit. An order that was refused on
-    paper, or whose producer wants no paper, ends REJECTED.
+    For one that provably never left. True when it now stands for paper, as the attempt
+    `attempt_id`, and its message is due after the commit. One on paper has nothing to turn to.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
     if choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order):
         # An earlier attempt was live: the rest must not be simulated beside it.
         choice = OnFailure.WAIT
-    waits = choice is OnFailure.WAIT and not sent
-    if order.broker is not BrokerName.PAPER and waits:
+    if order.broker is BrokerName.PAPER or choice is OnFailure.REJECT:
+        refuse(connection, order, reason, step=step)
+        return False
+    if choice is OnFailure.WAIT:
         wait(connection, order, reason)
         return False
-    if order.broker is BrokerName.PAPER or choice is not OnFailure.PAPER:
-        refuse(connection, order, reason, step=step, code=code)
+    return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
+
+
+def keep_from_live(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    attempt_id: UUID,
+    timing: Timing,
+) -> bool:
+    """Turn an unsent order to paper, whatever it wants after a failure (FORCE_PAPER_TRADING).
+
+    What reduces risk, and what follows an attempt that was live, waits instead. True as `give_up`.
+    """
+    if order.reduces_risk or not following.may_turn_to_paper(connection, order):
+        wait(connection, order, reason)
         return False
-    return orders.reroute(
+    return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
+
+
+def _to_paper(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    attempt_id: UUID,
+    timing: Timing,
+    code: str | None = None,
+) -> bool:
+    rerouted = orders.reroute(
         connection,
         order,
         f"{order.broker}: {reason}",
@@ -54,6 +114,11 @@ def give_up(
         timing=timing,
         code=code,
     )
+    if rerouted:
+        # It waits for that broker no more, and one that was in doubt has provably not arrived.
+        alerts.resolve(connection, alerts.WAITING, order.order_id)
+        alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
+    return rerouted
 
 
 def wait(connection: Connection, order: Order, reason: str) -> None:

@@ -20,7 +20,7 @@ from execution.domain.orders import Order
 from execution.domain.ports import Part
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
-from execution.store import controls, reports, transitions
+from execution.store import alerts, controls, reports, transitions
 from execution.store.statements import Link, Prepared
 from execution.store.transitions import Also, Change, apply
 
@@ -394,7 +394,7 @@ def postpone(link: Link, order: Order, due: timedelta | None) -> None:
 
 
 def settle(
-    link: Link,
+    connection: Connection,
     order: Order,
     state: OrderState,
     reason: str | None,
@@ -402,7 +402,10 @@ def settle(
     step: Step,
     code: str | None = None,
 ) -> bool:
-    """End an order that will not fill any further: CANCELLED, EXPIRED or REJECTED."""
+    """End an order that will not fill any further: CANCELLED, EXPIRED or REJECTED.
+
+    It waits for no broker any more.
+    """
     change = Change(
         state,
         step,
@@ -410,7 +413,11 @@ def settle(
         attempt={"state": state, "reason": reason, "error_code": code},
         detail={"code": code},
     )
-    return apply(link, order, change) is not None
+    if apply(connection, order, change) is None:
+        return False
+    if order.state is OrderState.PENDING and order.reason is not None:
+        alerts.resolve(connection, alerts.WAITING, order.order_id)
+    return True
 
 
 def reroute(

@@ -40,7 +40,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRequest:
-    """An accepted request that is on its way to an order, and when it came."""
+    """An accepted request that is on its way to an order; when it came, and when it was read."""
 
     request_id: UUID
     order_id: UUID
@@ -48,6 +48,7 @@ class AcceptedRequest:
     payload: dict[str, Any]
     step: int
     received_at: datetime
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,9 @@ read all of a partial index of accepted ones instead."""
 
 _ACCEPTED = Prepared(
     """
-    SELECT request_id, order_id, client_order_id, payload, step, received_at FROM order_requests
+    SELECT request_id, order_id, client_order_id, payload, step, received_at,
+        clock_timestamp() AS read_at
+    FROM order_requests
     WHERE order_id = CAST(:order_id AS uuid) AND outcome = 'ACCEPTED'
     """
 )

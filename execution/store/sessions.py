@@ -17,16 +17,31 @@ from execution.store.transitions import SELECT_ORDER
 ADOPTED_AT_ONCE = 500
 
 
-def open_session(connection: Connection, session_id: UUID, broker: BrokerName, worker: str) -> None:
-    """Announce a worker that has just started; it is DOWN until it has connected."""
+def open_session(
+    connection: Connection,
+    session_id: UUID,
+    broker: BrokerName,
+    worker: str,
+    *,
+    force_paper: bool = False,
+) -> None:
+    """Announce a worker that has just started; it is DOWN until it has connected.
+
+    `force_paper`: it sends nothing new to a live broker.
+    """
     connection.execute(
         text(
             """
-            INSERT INTO broker_sessions (session_id, broker, worker, status, detail)
-            VALUES (:session_id, :broker, :worker, 'DOWN', 'starting')
+            INSERT INTO broker_sessions (session_id, broker, worker, status, detail, force_paper)
+            VALUES (:session_id, :broker, :worker, 'DOWN', 'starting', :force_paper)
             """
         ),
-        {"session_id": session_id, "broker": broker, "worker": worker},
+        {
+            "session_id": session_id,
+            "broker": broker,
+            "worker": worker,
+            "force_paper": force_paper,
+        },
     )
 
 
@@ -95,6 +110,23 @@ def statuses(link: Link, timeout: timedelta) -> dict[BrokerName, BrokerStatus]:
         )
         for row in _STATUSES.run(link, {"timeout": timeout})
     }
+
+
+def paper_only(connection: Connection, timeout: timedelta) -> dict[str, bool]:
+    """Workers of live brokers that are alive, and whether each sends nothing new there."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT broker || ' ' || worker AS name, bool_or(force_paper) AS force_paper
+            FROM broker_sessions
+            WHERE broker <> 'PAPER' AND ended_at IS NULL
+                AND heartbeat_at > clock_timestamp() - CAST(:timeout AS interval)
+            GROUP BY name ORDER BY name
+            """
+        ),
+        {"timeout": timeout},
+    )
+    return {row.name: row.force_paper for row in rows}
 
 
 def adopt(

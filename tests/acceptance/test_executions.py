@@ -588,7 +588,11 @@ def test_circuit_breaker(fleet: Fleet) -> None:
     opened = wait_until(opened_at, what="the open breaker")
     ailing = arm("unavailable", on="query")
     for name in names:
-        went_to("PAPER", name)
+        refused = fleet.await_state(name, "REJECTED")
+        assert (refused["broker"], refused["reason"]) == (
+            "BINANCE",
+            "the venue refused: closed for all",
+        )
     shown = breaker(fleet)
     assert shown["breaker"] in {"OPEN", "HALF_OPEN"}
     assert shown["total_failures"] == failed_before + THRESHOLD

@@ -168,35 +168,25 @@ def test_partial_fills(fleet: Fleet) -> None:
     assert len(fills) > 1
 
 
-def test_refused_by_the_venue_then_paper(fleet: Fleet) -> None:
-    """A definite no is REJECTED on the attempt, counted, and the order goes on to paper."""
+@pytest.mark.parametrize("on_failure", ["paper", "reject", "wait"])
+@pytest.mark.parametrize("scope", ["ORDER", "VENUE"])
+def test_refused_by_the_venue(fleet: Fleet, on_failure: str, scope: str) -> None:
+    """A definite no is REJECTED with code and reason, and counted; it is not simulated."""
     name = new_id("refused")
-    fleet.venue.arm("reject", code="201", reason="insufficient funds", scope="ORDER")
-    fleet.send(symbol="BTC-USDT", side="BUY", quantity="1", client_order_id=name)
-    order = fleet.await_state(name, "FILLED")
-    assert (order["requested_broker"], order["broker"]) == ("BINANCE", "PAPER")
-    attempts = fleet.query(
-        "SELECT * FROM order_attempts WHERE order_id = %s ORDER BY attempt_no", order["order_id"]
-    )
-    assert [(a["broker"], a["state"], a["error_code"]) for a in attempts] == [
-        ("BINANCE", "REJECTED", "201"),
-        ("PAPER", "FILLED", None),
-    ]
-    (breaker,) = fleet.query("SELECT * FROM breakers WHERE broker = 'BINANCE'")
-    assert breaker["total_failures"] >= 1
-    assert breaker["state"] == "CLOSED"
-
-
-def test_on_failure_reject(fleet: Fleet) -> None:
-    """Whoever wants no paper gets REJECTED with the venue's reason."""
-    name = new_id("no-paper")
-    fleet.venue.arm("reject", code="201", reason="insufficient funds", scope="ORDER")
+    (before,) = fleet.query("SELECT * FROM breakers WHERE broker = 'BINANCE'")
+    fleet.venue.arm("reject", code="201", reason="insufficient funds", scope=scope)
     fleet.send(
-        symbol="BTC-USDT", side="BUY", quantity="1", client_order_id=name, on_failure="reject"
+        symbol="BTC-USDT", side="BUY", quantity="1", client_order_id=name, on_failure=on_failure
     )
     order = fleet.await_state(name, "REJECTED")
     assert order["reason"].endswith("insufficient funds")
-    assert order["execution_mode"] == "LIVE"
+    assert (order["broker"], order["execution_mode"]) == ("BINANCE", "LIVE")
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+    assert (attempt["state"], attempt["error_code"]) == ("REJECTED", "201")
+    (breaker,) = fleet.query("SELECT * FROM breakers WHERE broker = 'BINANCE'")
+    assert breaker["total_failures"] == before["total_failures"] + 1
+    assert breaker["failures"] == (before["failures"] + 1 if scope == "VENUE" else 0)
+    assert breaker["state"] == "CLOSED"
 
 
 def test_a_lost_reply_is_unknown_then_found(fleet: Fleet) -> None:

@@ -145,20 +145,16 @@ def test_what_it_never_takes_is_rejected(fleet: Fleet, changes: dict[str, str], 
     assert (order["broker"], held(fleet, order)) == ("BINANCE", [])
 
 
-def test_a_refusal_is_rerouted(fleet: Fleet) -> None:
-    """Selling what is not held: REJECTED there with its code, then FILLED on paper."""
+def test_a_refusal_is_rejected(fleet: Fleet) -> None:
+    """Selling what is not held: REJECTED with its code, not sent again and not simulated."""
     fleet.venue.control("POST", "balances", {"BTC": "100"})
     name = new_id("refused")
     place(fleet, name, side="SELL", quantity="110")
-    order = fleet.await_state(name, "FILLED")
-    attempts = fleet.query(
-        "SELECT * FROM order_attempts WHERE order_id = %s ORDER BY attempt_no", order["order_id"]
-    )
-    assert [(one["broker"], one["state"]) for one in attempts] == [
-        ("BINANCE", "REJECTED"),
-        ("PAPER", "FILLED"),
-    ]
-    assert attempts[0]["error_code"] == "-2010"
+    order = fleet.await_state(name, "REJECTED")
+    assert "insufficient balance" in order["reason"]
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+    assert (attempt["broker"], attempt["state"]) == ("BINANCE", "REJECTED")
+    assert attempt["error_code"] == "-2010"
     assert held(fleet, order) == []
 
 

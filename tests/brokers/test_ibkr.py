@@ -208,27 +208,35 @@ def test_partial_fills_one_by_one(fleet: Fleet) -> None:
     assert len(agree(fleet, order, 1)) == 4
 
 
-def test_a_refusal_is_rerouted(fleet: Fleet) -> None:
-    """201: REJECTED there with its code, then FILLED on paper."""
-    fleet.venue.arm("reject", on="submit", code="201", reason="MARGIN IS NOT ENOUGH")
+@pytest.mark.parametrize("reason", ["MARGIN IS NOT ENOUGH", "The exchange is closed."])
+def test_a_refusal_is_rejected(fleet: Fleet, reason: str) -> None:
+    """201: REJECTED with its code, and not simulated."""
+    fleet.venue.arm("reject", on="submit", code="201", reason=reason)
     name = new_id("refused")
     place(fleet, name)
-    order = fleet.await_state(name, "FILLED")
-    live, paper = attempts(fleet, order)
+    order = fleet.await_state(name, "REJECTED")
+    assert reason in order["reason"]
+    (live,) = attempts(fleet, order)
     assert (live["broker"], live["state"], live["error_code"]) == ("IBKR", "REJECTED", "201")
-    assert (paper["broker"], paper["state"]) == ("PAPER", "FILLED")
 
 
-def test_a_refusal_after_submitted_is_rerouted(fleet: Fleet) -> None:
-    """It works at first; when TWS says no after all, step 5 turns it to paper."""
+def test_a_refusal_after_submitted_is_rejected(fleet: Fleet) -> None:
+    """It works at first; when TWS says no after all, step 5 ends it. It counts as a failure."""
+
+    def failures() -> int:
+        (row,) = fleet.query("SELECT total_failures FROM breakers WHERE broker = 'IBKR'")
+        return int(row["total_failures"])
+
+    before = failures()
     fleet.venue.arm("late_reject", on="submit", seconds=0.3, code="201", reason="NO SHARES")
     name = new_id("late")
     place(fleet, name, order_type="LIMIT", limit_price="610")
-    order = fleet.await_state(name, "FILLED")
-    live, paper = attempts(fleet, order)
+    order = fleet.await_state(name, "REJECTED")
+    assert "NO SHARES" in order["reason"]
+    (live,) = attempts(fleet, order)
     assert (live["broker"], live["state"]) == ("IBKR", "REJECTED")
     assert "SUBMITTED" in states(fleet, order)
-    assert (paper["broker"], paper["state"]) == ("PAPER", "FILLED")
+    assert failures() == before + 1
 
 
 @pytest.mark.parametrize(

@@ -192,19 +192,30 @@ def test_a_pending_order_fills_moves_and_ends(fleet: Fleet) -> None:
     assert filled["average_price"] <= Decimal("1.07")
 
 
-def test_a_refusal_is_rerouted(fleet: Fleet) -> None:
-    """Not enough money: REJECTED there with its number, FILLED on paper."""
+@pytest.mark.parametrize("code", ["134", "132"])
+def test_a_refusal_is_rejected(fleet: Fleet, code: str) -> None:
+    """Not enough money, a closed market: REJECTED with its number, and not simulated."""
     name = new_id("refused")
-    fleet.venue.arm("reject", on="submit", code="134")
+    fleet.venue.arm("reject", on="submit", code=code)
+    place(fleet, name)
+    order = fleet.await_state(name, "REJECTED")
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+    assert (attempt["broker"], attempt["state"]) == ("MT4", "REJECTED")
+    assert attempt["error_code"] == code
+
+
+def test_a_busy_server_is_no_refusal(fleet: Fleet) -> None:
+    """It takes nothing for longer than the terminal tries: another attempt fills, live."""
+    name = new_id("busy")
+    fleet.venue.arm("reject", on="submit", code="137", times=10)
     place(fleet, name)
     order = fleet.await_state(name, "FILLED")
+    assert order["execution_mode"] == "LIVE"
     attempts = fleet.query(
-        "SELECT * FROM order_attempts WHERE order_id = %s ORDER BY attempt_no", order["order_id"]
+        "SELECT state FROM order_attempts WHERE order_id = %s ORDER BY attempt_no",
+        order["order_id"],
     )
-    assert [(one["broker"], one["state"], one["error_code"]) for one in attempts] == [
-        ("MT4", "REJECTED", "134"),
-        ("PAPER", "FILLED", None),
-    ]
+    assert [one["state"] for one in attempts] == ["REJECTED", "FILLED"]
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,7 @@ def fleet_of(of: Servers, mode: str, home: Path, venue: str = "ledger") -> Fleet
             "CONTINUE_IN_PLACE": MODES[mode],
             "BREAKER_THRESHOLD": "100000",
             "PAPER_DEPTH": PAPER_DEPTH,
+            "REROUTE_REFUSED": "true",  # what is refused takes the longest way
         },
     )
 

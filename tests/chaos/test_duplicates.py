@@ -37,7 +37,7 @@ def fleet(
 ) -> Iterator[Fleet]:
     """A fleet that is patient with a machine which is busy sending: nothing is meant to be late."""
     flush(servers.valkey.url)
-    patient = {"SUBMIT_WINDOW": "10", "SESSION_TIMEOUT": "20"}
+    patient = {"SUBMIT_WINDOW": "10", "SESSION_TIMEOUT": "20", "REROUTE_REFUSED": "true"}
     home = tmp_path_factory.mktemp("fleet") / "home"
     with Fleet(module_database_url, servers.valkey.url, home, environment=patient) as fleet:
         yield fleet

@@ -517,11 +517,11 @@ def test_changes_are_judged(store: Store, change: Modification, refusal: str | N
     assert str(said()).startswith("None" if smaller else "REDUCING")
     set_state(store, TradingState.HALTED)
     assert str(said()).startswith("HALTED")
-    assert gate.change_halted(order) == said()
+    assert gate.change_halted(order, change) == said()
     with store.transaction() as connection:
         child = replace(order, parent_order_id=uuid4())
         assert gate.change(connection, child, change, None) is None
-    assert gate.change_halted(child) is None
+    assert gate.change_halted(child, change) is None
 
 
 def test_without_a_price_an_order_waits_for_one(store: Store) -> None:

@@ -140,11 +140,13 @@ def test_whole_table() -> None:
             on_failure=on_failure,
             reduces_risk=reduces,
         )
-        if forced:
-            reason: str | None = "FORCE_PAPER_TRADING is set"
-            expected = Route(live, BrokerName.PAPER, Verdict.PAPER, reason)
-        elif wants:
+        reason: str | None = "FORCE_PAPER_TRADING is set"
+        if wants:
             expected = Route(BrokerName.PAPER, BrokerName.PAPER, Verdict.PAPER, None)
+        elif forced and reduces:
+            expected = Route(live, live, Verdict.LIVE, reason)
+        elif forced:
+            expected = Route(live, BrokerName.PAPER, Verdict.PAPER, reason)
         elif why is None:
             expected = Route(live, live, Verdict.LIVE, None)
         elif on_failure is OnFailure.REJECT:
@@ -158,10 +160,11 @@ def test_whole_table() -> None:
 
 
 @pytest.mark.parametrize("asset_class", AssetClass)
-def test_no_failure_turns_a_closing_order_to_paper(asset_class: AssetClass) -> None:
-    """No status of a broker sends an order that reduces risk to paper."""
+@pytest.mark.parametrize("forced", [False, True])
+def test_nothing_turns_a_closing_order_to_paper(asset_class: AssetClass, *, forced: bool) -> None:
+    """No status of a broker, and no setting, sends an order that reduces risk to paper."""
     for status, _ in STATUSES.values():
-        made = route(asset_class, status, reduces_risk=True)
+        made = route(asset_class, status, reduces_risk=True, force_paper=forced)
         assert made.execution_mode is ExecutionMode.LIVE
 
 

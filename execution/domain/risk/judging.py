@@ -80,6 +80,13 @@ def what_grows(order: Order, change: Modification) -> frozenset[LimitKind]:
     return frozenset(kinds)
 
 
+def is_more(order: Order, change: Modification) -> bool:
+    """Whether a change asks for a larger order, or, of one that opens, for another price."""
+    if order.reduce_only:
+        return change.quantity is not None and change.quantity > order.quantity
+    return bool(what_grows(order, change))
+
+
 _NO_PRICE = "no price"
 
 

@@ -20,6 +20,13 @@ broker_sessions = sa.Table(
     sa.Column("started_at", TIME, nullable=False, server_default=NOW),
     sa.Column("heartbeat_at", TIME, nullable=False, server_default=NOW),
     sa.Column("ended_at", TIME),
+    sa.Column(
+        "force_paper",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="sends nothing new to a live broker",
+    ),
 )
 
 sa.Index("broker_sessions_broker", broker_sessions.c.broker, broker_sessions.c.heartbeat_at)

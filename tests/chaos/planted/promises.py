@@ -21,7 +21,7 @@ BUGS = (
             ),
         )
     except NotAllowed as refusal:
-        not_allowed(order, refusal, step=Step.SUBMIT_ORDER)
+        not_allowed(task.app, order, refusal, step=Step.SUBMIT_ORDER)
         task.end_chain()
         return True
     if intended is None:

@@ -1,0 +1,278 @@
+"""FORCE_PAPER_TRADING, set on a desk that has orders at its venue and on their way there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.fleet import PRICES, Fleet, Servers, flush, wait_until
+from tests.venues import BinanceVenue, LedgerVenue, SimulatedVenue
+
+SYMBOL = "BTC-USDT"
+FORCED = {"FORCE_PAPER_TRADING": "true"}
+REASON = "BINANCE: FORCE_PAPER_TRADING is set"
+RESTING = ("raised", "dearer", "lowered", "cancelled", "kept")
+QUEUES = ("orders", "binance", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a desk is made of, whichever setting its workers have."""
+
+    servers: Servers
+    database_url: str
+    home: Path
+
+    def open(
+        self, name: str, venue: type[SimulatedVenue] | SimulatedVenue, **options: Any
+    ) -> Fleet:
+        """Its workers, with the venue as it was."""
+        flush(self.servers.valkey.url)
+        made = venue if isinstance(venue, SimulatedVenue) else None
+        return Fleet(
+            self.database_url,
+            self.servers.valkey.url,
+            self.home / name,
+            queues=QUEUES,
+            venue=(lambda folder: made or venue(folder)),  # type: ignore[operator]
+            **options,
+        )
+
+
+@pytest.fixture(scope="module")
+def fleet() -> None:
+    """None for all: each test has its own desk."""
+
+
+@pytest.fixture(autouse=True)
+def judged() -> None:
+    """By each test itself: the oracle hears one fleet, and these orders live under several."""
+
+
+def place(fleet: Fleet, name: str, **changes: Any) -> None:
+    """A BUY of five at the market, with changes."""
+    order = {"symbol": SYMBOL, "side": "BUY", "quantity": "5", "client_order_id": name}
+    fleet.send(**{**order, **changes})
+
+
+def attempts(fleet: Fleet, name: str) -> list[dict[str, Any]]:
+    """An order's attempts, first to last."""
+    return fleet.query(
+        """SELECT a.* FROM order_attempts a JOIN orders o USING (order_id)
+        WHERE o.client_order_id = %s ORDER BY a.attempt_no""",
+        name,
+    )
+
+
+def at_venue(fleet: Fleet, name: str) -> list[dict[str, Any]]:
+    """What the venue holds of an order."""
+    ids = {attempt["venue_order_id"] for attempt in attempts(fleet, name)}
+    return [order for order in fleet.venue.orders() if order["venue_order_id"] in ids]
+
+
+def outcome(fleet: Fleet, external_id: str) -> tuple[str, str | None]:
+    """What became of a command, and why."""
+
+    def settled() -> dict[str, Any] | None:
+        rows = fleet.query(
+            "SELECT * FROM order_commands WHERE external_id = %s AND outcome <> 'PENDING'",
+            external_id,
+        )
+        return rows[0] if rows else None
+
+    row = wait_until(settled, what=f"the outcome of {external_id}")
+    return row["outcome"], row["reason"]
+
+
+def change(fleet: Fleet, name: str, **terms: str) -> tuple[str, str | None]:
+    """Ask for a change of an order as it is, and wait for what becomes of it."""
+    modify_id = f"m-{uuid4().hex[:8]}"
+    version = (fleet.order(name) or {})["version"]
+    fleet.client.modify(name, modify_id=modify_id, expected_version=version, **terms)
+    return outcome(fleet, modify_id)
+
+
+def alerts(fleet: Fleet, name: str) -> list[str]:
+    """The kinds of an order's open alerts."""
+    rows = fleet.query(
+        """SELECT a.kind FROM alerts a JOIN orders o USING (order_id)
+        WHERE o.client_order_id = %s AND a.resolved_at IS NULL""",
+        name,
+    )
+    return [row["kind"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def desk(
+    servers: Servers, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Desk:
+    """A desk without anything yet."""
+    return Desk(servers, module_database_url, tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="module", params=[LedgerVenue, BinanceVenue])
+def forced(
+    request: pytest.FixtureRequest, servers: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """The setting is made while orders rest, one is in doubt and one waits for the venue.
+
+    The ledger venue changes a quantity in place, Binance by another order.
+    """
+    name = f"forced_{uuid4().hex[:8]}"
+    url = servers.postgres.create_database(name, template="template")
+    desk = Desk(servers, url, tmp_path_factory.mktemp("forced"))
+    with desk.open("before", request.param) as before:
+        place(before, "held", quantity="3")
+        before.await_state("held", "FILLED")
+        for resting in RESTING:
+            place(before, resting, order_type="LIMIT", limit_price="60000")
+            before.await_state(resting, "SUBMITTED")
+        before.venue.arm("drop_request", on="submit")
+        place(before, "doubtful", on_failure="wait")
+        wait_until(lambda: before.venue.fired("drop_request"), what="the lost request")
+        before.venue.arm("unavailable", on="query", times=10_000)  # so nobody finds it out
+        wait_until(
+            lambda: (before.order("doubtful") or {}).get("state") == "UNKNOWN", what="the doubt"
+        )
+        before.venue.stop()
+        place(before, "waiting", on_failure="wait")
+        place(before, "insisting", on_failure="reject", order_type="LIMIT", limit_price="60000")
+        wait_until(lambda: "WAITING" in alerts(before, "waiting"), what="the alert")
+    with desk.open("after", before.venue, environment=FORCED) as after:
+        yield after
+    servers.postgres.drop_database(name)
+
+
+def test_a_waiting_order_goes_to_paper(forced: Fleet) -> None:
+    """It was to be sent once the venue is back: it is not, and says why."""
+    order = forced.await_state("waiting", "FILLED")
+    assert (order["requested_broker"], order["broker"]) == ("BINANCE", "PAPER")
+    assert (order["execution_mode"], order["route_reason"]) == ("PAPER", REASON)
+    live, paper = attempts(forced, "waiting")
+    assert (live["state"], live["execution_mode"]) == ("REJECTED", "LIVE")
+    assert paper["state"] == "FILLED"
+    assert at_venue(forced, "waiting") == []
+    assert alerts(forced, "waiting") == []
+
+
+def test_an_order_in_doubt_goes_to_paper_once_it_is_not_there(forced: Fleet) -> None:
+    """Only when the venue provably does not have it."""
+    order = forced.await_state("doubtful", "FILLED")
+    assert (order["execution_mode"], order["route_reason"]) == ("PAPER", REASON)
+    assert at_venue(forced, "doubtful") == []
+    assert alerts(forced, "doubtful") == []
+
+
+def test_a_larger_live_order_is_refused(forced: Fleet) -> None:
+    """What is live stays as it was."""
+    said, reason = change(forced, "raised", quantity="50")
+    assert (said, reason) == ("REFUSED", "FORCE_PAPER_TRADING is set")
+    (held,) = at_venue(forced, "raised")
+    assert (held["state"], float(held["quantity"])) == ("SUBMITTED", 5)
+
+
+def test_another_price_is_refused(forced: Fleet) -> None:
+    """It would be a new order to buy."""
+    said, reason = change(forced, "dearer", limit_price="63999")
+    assert (said, reason) == ("REFUSED", "FORCE_PAPER_TRADING is set")
+    (held,) = at_venue(forced, "dearer")
+    assert (held["state"], float(held["limit_price"])) == ("SUBMITTED", 60000)
+
+
+def test_a_smaller_live_order_passes(forced: Fleet) -> None:
+    """In place, or by another live order for less."""
+    assert change(forced, "lowered", quantity="2")[0] == "DONE"
+    order = forced.await_state("lowered", "SUBMITTED")
+    assert (order["execution_mode"], order["quantity"]) == ("LIVE", 2)
+    working = [one for one in at_venue(forced, "lowered") if one["state"] == "SUBMITTED"]
+    assert [float(one["quantity"]) for one in working] == [2]
+
+
+def test_a_cancel_passes(forced: Fleet) -> None:
+    """At the venue."""
+    forced.client.cancel("cancelled", "c-1")
+    assert outcome(forced, "c-1")[0] == "DONE"
+    forced.await_state("cancelled", "CANCELLED")
+    (held,) = at_venue(forced, "cancelled")
+    assert held["state"] == "CANCELLED"
+
+
+def test_what_reduces_waits_for_live(forced: Fleet) -> None:
+    """It is neither sent nor simulated: a position that is live must not look flat."""
+    place(forced, "reducing", side="SELL", quantity="3", reduce_only=True)
+    wait_until(lambda: alerts(forced, "reducing") == ["WAITING"], what="the alert")
+    order = forced.order("reducing") or {}
+    assert (order["state"], order["broker"], order["execution_mode"]) == (
+        "PENDING",
+        "BINANCE",
+        "LIVE",
+    )
+    assert order["reason"] == "FORCE_PAPER_TRADING is set"
+    assert at_venue(forced, "reducing") == []
+    forced.client.cancel("reducing", "c-2")
+    assert outcome(forced, "c-2")[0] == "DONE"
+    wait_until(lambda: alerts(forced, "reducing") == [], what="the end of the alert")
+
+
+@pytest.mark.parametrize("on_failure", ["paper", "reject", "wait"])
+def test_a_new_order_goes_to_paper(forced: Fleet, on_failure: str) -> None:
+    """At step 1, whatever is to follow a failure: nothing has failed."""
+    name = f"new-{on_failure}"
+    place(forced, name, on_failure=on_failure)
+    order = forced.await_state(name, "FILLED")
+    assert (order["requested_broker"], order["broker"]) == ("BINANCE", "PAPER")
+    assert order["route_reason"] == "FORCE_PAPER_TRADING is set"
+    assert [one["execution_mode"] for one in attempts(forced, name)] == ["PAPER"]
+
+
+def test_what_fills_at_the_venue_is_recorded_live(forced: Fleet) -> None:
+    """An order that was live before stays so to its end."""
+    forced.venue.price(SYMBOL, "59000", "59001")
+    order = forced.await_state("kept", "FILLED")
+    assert (order["execution_mode"], order["broker"]) == ("LIVE", "BINANCE")
+    forced.set_prices(PRICES)
+
+
+def test_the_doctor_says_so(forced: Fleet) -> None:
+    """And that all workers agree."""
+    findings = json.loads(forced.cli("doctor", "--json").stdout)
+    (environment,) = [one for one in findings if one["what"] == "environment"]
+    assert "FORCE_PAPER_TRADING sends nothing new to a live broker" in environment["said"]
+    assert [one for one in findings if one["what"] == "forced paper"] == []
+
+
+def test_a_reducing_order_goes_out_when_the_setting_is_gone(desk: Desk) -> None:
+    """The position was live, so it is reduced live."""
+    with desk.open("first", LedgerVenue) as before:
+        place(before, "position")
+        before.await_state("position", "FILLED")
+    with desk.open("second", before.venue, environment=FORCED) as during:
+        place(during, "exit", side="SELL", reduce_only=True)
+        wait_until(lambda: alerts(during, "exit") == ["WAITING"], what="the alert")
+        assert at_venue(during, "exit") == []
+    with desk.open("third", before.venue) as after:
+        order = after.await_state("exit", "FILLED")
+        assert (order["broker"], order["execution_mode"]) == ("BINANCE", "LIVE")
+        assert alerts(after, "exit") == []
+        (held,) = at_venue(after, "exit")
+        assert held["state"] == "FILLED"
+
+
+def test_the_worker_that_sends_obeys_its_own(desk: Desk) -> None:
+    """It was set for one of them only: that one sends nothing live, and the doctor names it."""
+    with desk.open("mixed", LedgerVenue, own={"binance": FORCED}) as fleet:
+        place(fleet, "mixed", on_failure="reject")
+        order = fleet.await_state("mixed", "FILLED")
+        assert (order["broker"], order["route_reason"]) == ("PAPER", REASON)
+        live, _ = attempts(fleet, "mixed")
+        assert (live["execution_mode"], live["intent_at"]) == ("LIVE", None)
+        assert at_venue(fleet, "mixed") == []
+        said = fleet.cli("doctor")
+        assert said.returncode == 1
+        assert "FORCE_PAPER_TRADING is not set here, and set for BINANCE " in said.stdout
