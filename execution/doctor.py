@@ -38,6 +38,12 @@ VARIABLES: Mapping[BrokerName, tuple[str, ...]] = {
 }
 """Without these a live broker is not available."""
 
+_WITHOUT_A_BROKER = {
+    OnFailure.PAPER: "go to paper",
+    OnFailure.REJECT: "are REJECTED",
+    OnFailure.WAIT: "wait",
+}
+
 
 class Level(StrEnum):
     """How a finding is meant: fine, worth knowing, or to be mended."""
@@ -216,7 +222,8 @@ def _brokers(connection: Connection, settings: Settings) -> Iterator[Finding]:
     for broker in BrokerName:
         status = statuses.get(broker)
         if broker in VARIABLES and (missing := _missing(settings, broker)):
-            words = f"not configured here ({', '.join(missing)}): its orders go to paper"
+            then = _WITHOUT_A_BROKER[settings.on_failure_default]
+            words = f"not configured here ({', '.join(missing)}): its orders {then}"
             yield Finding(Level.NOTE, broker, words)
         if status is None or status.status is None:
             remedy = f"start a worker of the queue `{broker.queue}` (`execution up` runs all)"

@@ -10,6 +10,7 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from sqlalchemy import Connection
 
+from execution.domain.vocabulary import BrokerName
 from execution.metrics.labels import gauge, mode_at
 from execution.recovering import Repairs
 from execution.store import observing, requests
@@ -35,12 +36,18 @@ def totals(connection: Connection) -> Iterator[Metric]:
         "fill": CounterMetricFamily(
             "execution_fills", "Executions recorded.", labels=("broker", "execution_mode")
         ),
+        "instead": CounterMetricFamily(
+            "execution_fills_on_paper_instead",
+            "Executions on paper of orders that were meant for a live broker.",
+            labels=("requested_broker",),
+        ),
         "repair": CounterMetricFamily(
             "execution_recovery_repairs", "What recovery has sent on.", labels=("kind",)
         ),
     }
     plain = {("request", outcome): 0 for outcome in (requests.ACCEPTED, requests.REFUSED)}
     plain |= {("repair", kind): 0 for kind in Repairs.__slots__}
+    plain |= {("instead", broker): 0 for broker in BrokerName if broker is not BrokerName.PAPER}
     buckets = defaultdict[tuple[str, str], dict[float, tuple[int, float]]](dict)
     for row in observing.totals(connection):
         if row.metric == "step":
@@ -50,6 +57,8 @@ def totals(connection: Connection) -> Iterator[Metric]:
             counters["state"].add_metric(labels, row.total)
         elif row.metric == "fill":
             counters["fill"].add_metric((row.broker, row.label), row.total)
+        elif row.metric == "instead":
+            plain[row.metric, row.broker] = row.total
         else:
             plain[row.metric, row.label] = row.total
     for (metric, label), total in plain.items():

@@ -228,12 +228,15 @@ _NEXT_FILLS = text(
 _ADD_FILLS = _add(
     """
     SELECT 'fill', broker, execution_mode, 0, count(*), 0 FROM seen GROUP BY 2, 3
+    UNION ALL
+    SELECT 'instead', requested_broker, '', 0, count(*), 0 FROM seen
+    WHERE execution_mode = 'PAPER' AND requested_broker <> 'PAPER' GROUP BY 2
     """
 )
 _MEASURE_FILLS = text(
     f"""
     WITH seen AS (
-        SELECT f.fill_id, f.executed_at, f.broker, f.execution_mode, f.symbol,
+        SELECT f.fill_id, f.executed_at, f.broker, o.requested_broker, f.execution_mode, f.symbol,
             f.quantity::float8 AS quantity,
             CASE WHEN o.reference_price > 0 THEN
                 (f.price / o.reference_price - 1) * CASE f.side WHEN 'BUY' THEN 10000 ELSE -10000

@@ -75,6 +75,24 @@ def test_steps_states_fills_and_requests(store: Store) -> None:
     assert totals(store, "request") == {("", "ACCEPTED"): 1, ("", "REFUSED"): 1}
 
 
+def test_fills_on_paper_of_orders_meant_for_a_broker(store: Store) -> None:
+    """By the broker that was asked for; one that asked for paper is none of them."""
+    filled(store)
+    for _ in range(2):  # meant for Binance, and on paper
+        order = submitted(store, BrokerName.PAPER)
+        apply(store, order, trade(order, "1", "3", "64010"))
+    order = submitted(store, BrokerName.PAPER)
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE orders SET requested_broker = 'PAPER' WHERE order_id = :order_id"),
+            {"order_id": order.order_id},
+        )
+    apply(store, order, trade(order, "1", "3", "64010"))
+    measure_all(store)
+    assert totals(store, "fill") == {("BINANCE", "LIVE"): 1, ("PAPER", "PAPER"): 3}
+    assert totals(store, "instead") == {("BINANCE", ""): 2}
+
+
 def test_nothing_counts_twice(store: Store) -> None:
     """Measuring again, and by two at once, adds nothing; what comes later is added."""
     filled(store)
