@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -215,6 +215,18 @@ def _stamp(connection: Connection, settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "PostgreSQL", words, "use a database of its own for each")
     for broker, account in row.accounts.items():
         yield Finding(Level.OK, broker, f"this database's orders are of account {account}")
+        others = sorted(set(_owned(connection, broker)) - {account})
+        if others:
+            names = ", ".join(others)
+            yield Finding(Level.OK, broker, f"its login owns further accounts: {names}")
+
+
+def _owned(connection: Connection, broker: str) -> Iterable[str]:
+    rows = connection.execute(
+        text("SELECT account FROM broker_accounts WHERE broker = :broker AND owned"),
+        {"broker": broker},
+    )
+    return [row.account for row in rows]
 
 
 def _brokers(connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -154,7 +154,13 @@ class Settings(BaseSettings):
     ibkr_client_id: ClientIds = Field(
         default="1", description="Of the workers of Interactive Brokers: `1`, or a range `1-4`."
     )
-    ibkr_account: str | None = None
+    ibkr_account: str | None = Field(
+        default=None, description="Account of an order naming none, of those of TWS's login."
+    )
+    ibkr_accounts: str = Field(
+        default="",
+        description="Further accounts of the login that are traded, with commas; empty: all.",
+    )
     ibkr_timezone: str = Field(
         default="America/New_York",
         description="The time zone chosen at TWS's login: of days before today there it tells "

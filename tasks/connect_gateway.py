@@ -47,8 +47,10 @@ def _connect(task: StepTask, order: Order) -> bool:
     problem, hopeless = _examine(order)
     fitted: Mapping[str, Decimal] = {}
     part: Part | None = None
+    account: str | None = None
     if problem is None:
         try:
+            account = _real_account(order)
             fitted, part = _fit(order)
         except (BrokerRejected, RequestRefused) as refusal:
             _refuse(order, refusal)
@@ -57,7 +59,7 @@ def _connect(task: StepTask, order: Order) -> bool:
         except BrokerError as error:
             problem = str(error)
     if problem is None:
-        return _connected(task, order, fitted, part)
+        return _connected(task, order, fitted, part, account)
     rerouted = False
     with context().store.transaction() as connection:
         if hopeless:
@@ -71,11 +73,17 @@ def _connect(task: StepTask, order: Order) -> bool:
 
 
 def _connected(
-    task: StepTask, order: Order, fitted: Mapping[str, Decimal], part: Part | None
+    task: StepTask,
+    order: Order,
+    fitted: Mapping[str, Decimal],
+    part: Part | None,
+    account: str | None,
 ) -> bool:
     shared = context()
     with shared.store.direct() as link:
-        connected = orders.gateway_connected(link, order, shared.timing, fitted, part)
+        connected = orders.gateway_connected(
+            link, order, shared.timing, fitted, part, account=account
+        )
     if connected is None:
         return False
     if order.reason is not None:
@@ -83,6 +91,17 @@ def _connected(
             alerts.resolve(connection, alerts.WAITING, order.order_id)
     task.go_on(order.order_id, Step.SUBMIT_ORDER, order.broker, connected)
     return True
+
+
+def _real_account(order: Order) -> str | None:
+    """The venue's name of the account that an order is for; None on paper, which takes any label.
+
+    Raises RequestRefused for one that the login does not own, and BrokerUnavailable.
+    """
+    if order.broker is BrokerName.PAPER:
+        return None
+    session = session_of(order.broker, order.attempt.channel)
+    return session.accounts.real(order.account, context().settings.default_account)
 
 
 def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:

@@ -65,6 +65,13 @@ def _lease_is_free(order: Order) -> bool:
 def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
     """Commit the intent, then send; False when somebody else has taken the order."""
     shared = context()
+    if not session.owns(order.attempt.account):
+        # Step 3 was another login's, or of a release that knew none: it looks again.
+        reason = f"{order.broker} is of another login than it was"
+        with shared.store.transaction() as connection:
+            orders.back_to_gateway(connection, order, reason, _AGAIN)
+        task.end_chain()
+        return True
     try:
         intended = shared.gate.intend(
             order,

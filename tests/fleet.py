@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -222,6 +223,13 @@ class Fleet:
         """An order's row."""
         rows = self.query("SELECT * FROM orders WHERE client_order_id = %s", client_order_id)
         return rows[0] if rows else None
+
+    def position(self, symbol: str, account: str) -> Decimal:
+        """What the books hold of a symbol in an account, live."""
+        rows = self.query(
+            "SELECT quantity FROM positions WHERE symbol = %s AND account = %s", symbol, account
+        )
+        return Decimal(sum(row["quantity"] for row in rows))
 
     def await_state(
         self, client_order_id: str, *states: str, timeout: float = 30.0

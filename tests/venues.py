@@ -88,6 +88,8 @@ class SimulatedVenue(ABC):
     parts: ClassVar[tuple[str, ...]] = ("simulator",)
     """Processes that may die each by itself."""
     options: tuple[str, ...] = ()
+    others: ClassVar[tuple[str, ...]] = ()
+    """Accounts of the login beside its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -187,9 +189,11 @@ class SimulatedVenue(ABC):
 
 
 class LedgerVenue(SimulatedVenue):
-    """The ledger venue, in the place of Binance."""
+    """The ledger venue, in the place of Binance, with accounts for whoever wants one alone."""
 
     module = "simulators.ledger"
+    others = tuple(f"desk-{number}" for number in range(1, 100))
+    options = ("--account", "main", *(word for name in others for word in ("--account", name)))
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         return {"LEDGER_BROKER_URL": url or self.url, "LEDGER_BROKERS": self.broker}
@@ -332,6 +336,8 @@ class IbGatewayVenue(SimulatedVenue):
     traded = SHARES
     brackets = True
     client_ids: ClassVar[str] = "1"
+    others: ClassVar[tuple[str, ...]] = ("DU7654321",)
+    options: tuple[str, ...] = ("--account", "DU1234567", *("--account", "DU7654321"))
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         where = urlsplit(url or self.url)

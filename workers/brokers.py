@@ -124,9 +124,23 @@ def _ibkr(context: Context, client_ids: ClientIds | None = None) -> Broker | str
         account=settings.ibkr_account,
         timeout=settings.broker_call_timeout,
         order_ids=_OrderIds(context),
+        owns=_owned_at_ibkr(settings),
         zone=ZoneInfo(settings.ibkr_timezone),
         clock=context.clock,
     )
+
+
+def _owned_at_ibkr(settings: Settings) -> Callable[[str], bool]:
+    """Which accounts of TWS's login are traded beside IBKR_ACCOUNT; no real one in practice."""
+    from workers.adapters.ibkr.adapter import is_real  # noqa: PLC0415
+
+    named = {name.strip() for name in settings.ibkr_accounts.split(",") if name.strip()}
+    practice = settings.execution_environment is Environment.PRACTICE
+
+    def owned(account: str) -> bool:
+        return (not named or account in named) and not (practice and is_real(account))
+
+    return owned
 
 
 class _OrderIds:

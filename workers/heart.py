@@ -24,8 +24,9 @@ _LOOP_PATIENCE = 5.0
 class Heart:
     """Beats on a thread of its own; whoever falls silent loses what it watches to others.
 
-    `standing` tells how the connection stands and why; `ask` asks for the venue's health, or
-    raises BrokerError: where a circuit breaker is half open, no order is risked for that.
+    `standing` tells how the connection stands, why, and of which account it is; `ask` asks for the
+    venue's health, or raises BrokerError: where a circuit breaker is half open, no order is risked
+    for that.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Heart:
         session_id: UUID,
         *,
         loop: AbstractEventLoop,
-        standing: Callable[[], tuple[SessionStatus, str | None]],
+        standing: Callable[[], tuple[SessionStatus, str | None, str]],
         ask: Callable[[], None],
     ) -> None:
         self._broker = broker
@@ -78,12 +79,7 @@ class Heart:
                             force_paper=self._context.settings.force_paper_trading,
                         )
                     if self._loop_answers():
-                        sessions.heartbeat(
-                            connection,
-                            self._session_id,
-                            *self._standing(),
-                            self._context.settings.default_account,
-                        )
+                        sessions.heartbeat(connection, self._session_id, *self._standing())
                 opened = True
                 self._probe_breaker()
             except StoreUnavailable as error:

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 
+from execution.domain.accounts import Accounts
 from execution.domain.errors import BrokerUnavailable, ConfigurationError, OutcomeUnknown
 from execution.domain.orders import Order
 from execution.domain.ports import Broker
@@ -27,7 +29,7 @@ from execution.domain.reconciliation import (
 )
 from execution.domain.reports import Account, VenueOrder, VenuePosition
 from execution.domain.vocabulary import BrokerName, Environment
-from execution.store import reconciling, stamp
+from execution.store import accounts, reconciling, stamp
 from execution.store.clock import database_time
 from workers.context import Context
 
@@ -152,8 +154,9 @@ def _compare_positions(
 ) -> tuple[list[Break], bool]:
     with context.store.transaction() as connection:
         booked = not reconciling.unbooked(connection, broker)
-        ours = reconciling.positions(connection, broker)
-    return compare_positions(held, ours), booked
+        own = _accounts(connection, broker)
+        ours = reconciling.positions(connection, broker, own.owned)
+    return compare_positions(held, ours, own.default), booked
 
 
 def _compare_holdings(
@@ -161,31 +164,46 @@ def _compare_holdings(
 ) -> tuple[list[Break], bool]:
     with context.store.transaction() as connection:
         booked = not reconciling.unbooked(connection, broker)
-        ours = reconciling.holdings(connection, broker)
+        ours = reconciling.holdings(connection, broker, _accounts(connection, broker).default)
     return compare_holdings(held, ours), booked
 
 
-async def verify(context: Context, broker: BrokerName, adapter: Broker) -> None:
-    """Make sure that this is the account, and the time, that the database's orders are of.
+def _accounts(connection: Connection, broker: BrokerName) -> Accounts:
+    """Those that the session has announced, which comes before anything is compared."""
+    found = accounts.known(connection, broker)
+    if found is None:
+        raise BrokerUnavailable(f"{broker}: no session has said which accounts it owns")
+    return found
 
-    Raises BrokerUnavailable: a real account in practice, another account than before, or clocks so
-    far apart that the venue would not refuse what comes late.
+
+async def verify(context: Context, broker: BrokerName, adapter: Broker) -> Accounts:
+    """Make sure that this is the login, and the time, that the database's orders are of.
+
+    Returns its accounts, which are announced in the database by then. Raises BrokerUnavailable: a
+    real account in practice, another account than before, or clocks so far apart that the venue
+    would not refuse what comes late.
     """
-    account = await ask(adapter.account(), context.settings.broker_call_timeout)
-    if account.is_real and context.settings.execution_environment is Environment.PRACTICE:
-        raise BrokerUnavailable(
-            f"{broker}: account {account.account} holds real money, and EXECUTION_ENVIRONMENT is "
-            "practice"
-        )
-    apart = await asyncio.to_thread(_stamp, context, broker, account)
+    found = await ask(adapter.accounts(), context.settings.broker_call_timeout)
+    practice = context.settings.execution_environment is Environment.PRACTICE
+    for account in found:
+        if account.is_real and practice:
+            raise BrokerUnavailable(
+                f"{broker}: account {account.account} holds real money, and EXECUTION_ENVIRONMENT "
+                "is practice"
+            )
+    names = tuple(account.account for account in found)
+    owned = Accounts(names[0], names)
+    apart = await asyncio.to_thread(_stamp, context, broker, found[0], owned)
     if abs(apart) > _CLOCKS_APART:
         raise BrokerUnavailable(
             f"this machine's clock and the database's are {apart.total_seconds():.1f} s apart"
         )
+    return owned
 
 
-def _stamp(context: Context, broker: BrokerName, account: Account) -> timedelta:
-    """Stamp the database with the account; how far its clock is ahead of ours."""
+def _stamp(context: Context, broker: BrokerName, account: Account, owned: Accounts) -> timedelta:
+    """Stamp the database with the accounts; how far its clock is ahead of ours."""
+    alias = context.settings.default_account
     with context.store.transaction() as connection:
         if account.identity is not None:
             try:
@@ -195,6 +213,14 @@ def _stamp(context: Context, broker: BrokerName, account: Account) -> timedelta:
         before = datetime.now(UTC)
         there = database_time(connection)
         after = datetime.now(UTC)
+        converted = accounts.announce(connection, broker, owned, alias)
+    if converted:
+        structlog.get_logger().warning(
+            "labels became the real account",
+            broker=broker.value,
+            account=owned.default,
+            labels=converted,
+        )
     if there < before:
         return there - before
     return max(there - after, timedelta(0))

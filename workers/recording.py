@@ -20,7 +20,10 @@ from workers.context import Context
 
 
 class Recorder:
-    """Writes for one session; `wake` is called with an order that has news for step 5."""
+    """Writes for one session; `wake` is called with an order that has news for step 5.
+
+    `account` is the login's own, by its real name once it is known.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Recorder:
         self._context = context
         self._session_id = session_id
         self._wake = wake
+        self.account: str = context.settings.default_account
 
     def claim(self, channel: int | None) -> list[Attempt]:
         """Take over waiting orders that nobody alive watches; see `sessions.adopt`."""
@@ -73,7 +77,7 @@ class Recorder:
             heard,
             broker=self._broker,
             environment=self._context.settings.execution_environment,
-            account=self._context.settings.default_account,
+            account=self.account,
         )
 
     def rules(self, rules: Sequence[TradingRules]) -> None:
@@ -81,7 +85,8 @@ class Recorder:
         with self._context.store.transaction() as connection:
             trading_rules.record(connection, self._broker, rules)
 
-    def balances(self, account: Account) -> None:
-        """What the account holds."""
+    def balances(self, accounts: Sequence[Account]) -> None:
+        """What each account holds."""
         with self._context.store.transaction() as connection:
-            balances.record(connection, self._broker, account)
+            for account in accounts:
+                balances.record(connection, self._broker, account)

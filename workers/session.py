@@ -15,6 +15,7 @@ from uuid import UUID
 
 import structlog
 
+from execution.domain.accounts import Accounts
 from execution.domain.channels import Channelled
 from execution.domain.errors import (
     BrokerError,
@@ -95,6 +96,7 @@ class BrokerSession:
         self._status = SessionStatus.DOWN
         self._detail: str | None = "starting"
         self._down_since = time.monotonic()
+        self._accounts: Accounts | None = None
         self._waiting: dict[str, Attempt] = {}
         self._last_said: dict[str, tuple[object, ...]] = {}
         self._verified = -_VERIFY_EVERY
@@ -108,7 +110,7 @@ class BrokerSession:
             context,
             self.session_id,
             loop=self._loop,
-            standing=lambda: (self._status, self._detail),
+            standing=lambda: (self._status, self._detail, self._recorder.account),
             ask=self._ask,
         )
 
@@ -195,6 +197,17 @@ class BrokerSession:
         return self._adapter.channel if isinstance(self._adapter, Channelled) else None
 
     @property
+    def accounts(self) -> Accounts:
+        """The accounts of the login. BrokerUnavailable before it has connected."""
+        if self._accounts is None:
+            raise BrokerUnavailable(self._detail or "not connected")
+        return self._accounts
+
+    def owns(self, account: str) -> bool:
+        """Whether an order for an account, by its real name, may be sent here."""
+        return self._accounts is None or account in self._accounts.owned
+
+    @property
     def is_ready(self) -> bool:
         """Whether it is connected, and has looked at what happened before."""
         return self._status is SessionStatus.LIVE_READY
@@ -272,7 +285,8 @@ class BrokerSession:
         if self.broker is BrokerName.PAPER:
             return  # its book is in our own database
         timeout = self._context.settings.broker_call_timeout
-        await reconciling.verify(self._context, self.broker, adapter)
+        self._accounts = await reconciling.verify(self._context, self.broker, adapter)
+        self._recorder.account = self._accounts.default
         await self._learn_rules(adapter)
         at_venue = {
             order.venue_order_id: order
@@ -338,12 +352,12 @@ class BrokerSession:
                 self._log.warning("rules not recorded", error=str(error))
 
     async def _keep_balances(self, adapter: Broker) -> None:
-        """Write down what the account holds, again and again; that it is not told harms nothing."""
+        """Record what each account holds, again and again; a failure harms nothing."""
         timeout = self._context.settings.broker_call_timeout
         while self.broker is not BrokerName.PAPER:
             try:
-                account = await reconciling.ask(adapter.account(), timeout)
-                await self._stored(self._recorder.balances, account)
+                found = await reconciling.ask(adapter.accounts(), timeout)
+                await self._stored(self._recorder.balances, found)
             except (BrokerError, StoreUnavailable) as error:
                 self._log.warning("balances not recorded", error=str(error))
             await asyncio.sleep(_BALANCES_EVERY)

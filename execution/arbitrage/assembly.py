@@ -45,6 +45,7 @@ def assemble(
         hours=ExchangeCalendars(),
         session_timeout=settings.session_timeout,
         force_paper=settings.force_paper_trading,
+        account=settings.default_account,
     )
     mover = Mover(
         store=store,

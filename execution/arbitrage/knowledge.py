@@ -29,13 +29,17 @@ _ONE_SHARE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Reads; changes nothing. `session_timeout` is how old a heartbeat may be."""
+    """Reads; changes nothing. `session_timeout` is how old a heartbeat may be.
+
+    `account` is our name of the one that orders are for.
+    """
 
     quotes: QuoteCache
     lending: LendingCache
     hours: MarketHours
     session_timeout: timedelta
     force_paper: bool
+    account: str
 
     def prices(self, symbols: Iterable[str]) -> Mapping[str, Quote]:
         """The last quotes; none while Redis does not answer."""
@@ -60,7 +64,7 @@ class Knowledge:
                     currency=instrument.currency,
                     base=instrument.base_currency,
                     balances=balances.load(connection, broker),
-                    held=groups.held(connection, mode, instrument.symbol),
+                    held=groups.held(connection, mode, instrument.symbol, self.account),
                 )
             )
         return Circumstances(

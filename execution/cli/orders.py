@@ -202,6 +202,7 @@ def show(
     names: tuple[str, ...] = (
         "attempt_no",
         "broker",
+        "account",
         "execution_mode",
         "state",
         "filled_quantity",

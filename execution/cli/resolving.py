@@ -125,7 +125,7 @@ def _plan(order: Order, said: Resolution) -> str:
     attempt = order.attempt
     since = f" since {attempt.intent_at:%Y-%m-%d %H:%M:%S} UTC" if attempt.intent_at else ""
     asked = f"{order.side} {plain(order.quantity)} {order.symbol}"
-    place = f"{order.broker} (account {order.account}, {order.execution_mode})"
+    place = f"{order.broker} (account {order.attempt.account}, {order.execution_mode})"
     lines = [
         f"order {order.client_order_id}: {asked}, {order.state} at {place}",
         f"  known there as {attempt.venue_order_id}, in doubt{since}: {order.reason}",

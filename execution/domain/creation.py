@@ -36,6 +36,7 @@ def make_order(
 
     What the broker cannot do at all is REJECTED here, with the reason, and never rerouted. `rules`
     are those of the broker asked for, as far as they are known; the terms are fitted to them.
+    `default_account` is our name of the account that is meant where none is named.
     """
     tif = request.effective_time_in_force(instrument.asset_class)
     reason = (
@@ -44,6 +45,12 @@ def make_order(
         or (route.reason if route.verdict is Verdict.REJECT else None)
     )
     terms = terms_of(request)
+    asked = account = request.account or default_account
+    if reason is None and route.accounts is not None:
+        try:
+            account = route.accounts.real(asked, default_account)
+        except RequestRefused as refusal:
+            reason = str(refusal)
     if reason is None and rules is not None:
         try:
             terms = fit(terms, rules, None, route.requested_broker)
@@ -73,7 +80,7 @@ def make_order(
         "reference_price": request.reference_price,
         "on_failure": request.on_failure,
         "environment": environment,
-        "account": request.account or default_account,
+        "account": asked,
         "requested_broker": route.requested_broker,
         "broker": route.broker,
         "execution_mode": route.execution_mode,
@@ -84,6 +91,8 @@ def make_order(
         "created_at": now,
     }
     attempt = {"attempt_id": attempt_id, "venue_order_id": venue_order_id(order_id, 1)}
+    if account != asked:
+        attempt["account"] = account
     return {"order": order, "attempt": attempt}
 
 
@@ -109,6 +118,7 @@ def as_order(made: dict[str, dict[str, Any]], instrument: Instrument) -> Order:
         attempt=AttemptState(
             attempt_id=attempt["attempt_id"],
             attempt_no=1,
+            account=attempt.get("account", columns["account"]),
             venue_order_id=attempt["venue_order_id"],
             broker_order_id=None,
             quantity=columns["quantity"],

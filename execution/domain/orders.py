@@ -30,10 +30,13 @@ class AttemptState:
     `replacement` holds the terms under which a new attempt follows, once this one is over at the
     venue (see `execution.store.following`); `closes` the venue's position that it closes.
     `channel` is the client id that alone can change it, where its broker's workers share several.
+    `account` is the venue's own name of the account it is in (paper: the label asked for), from
+    step 3 on at the latest.
     """
 
     attempt_id: UUID
     attempt_no: int
+    account: str
     venue_order_id: str
     broker_order_id: str | None
     quantity: Decimal
@@ -57,7 +60,8 @@ class AttemptState:
 class Order:
     """An order and its current attempt, as read in one snapshot at `read_at` (database clock).
 
-    `version` grows with every change; a change is made only on the version that was read.
+    `account` is what was asked for, `attempt.account` where it is. `version` grows with every
+    change; a change is made only on the version that was read.
     `unapplied` counts execution reports that step 6 has yet to apply, `unfinished` fills that
     step 7 has yet to bring into a position.
     """
@@ -143,7 +147,7 @@ class Order:
             order_id=self.order_id,
             client_order_id=self.client_order_id,
             broker=self.broker,
-            account=self.account,
+            account=self.attempt.account,
             venue_order_id=self.attempt.venue_order_id,
             instrument=self.instrument,
             side=self.side,

@@ -27,6 +27,7 @@ ALL_TERMS = frozenset({"quantity", "limit_price", "stop_price"})
 class Attempt:
     """One try to bring an order to one venue.
 
+    `account` is the venue's own name of it, of several that one login owns.
     `venue_order_id` (22 characters) is what we call it there. `quantity` is what this attempt is
     for. Attempts with the same `one_cancels_other` cover the same position: what one fills, the
     others no longer cover (a venue that cannot do that leaves it to our cancels). `rerouted` says
@@ -178,10 +179,10 @@ class Broker(Protocol):
         """
 
     async def open_orders(self) -> Sequence[VenueOrder]:
-        """Every working order of the account."""
+        """Every working order of the login's accounts."""
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
-        """Every execution of the account since then, ours or not, oldest first."""
+        """Every execution of the login's accounts since then, ours or not, oldest first."""
 
     def watch(self, waiting: Callable[[], Sequence[Attempt]]) -> AsyncGenerator[VenueOrder, None]:
         """Yield news of orders for as long as the connection stands.
@@ -192,10 +193,13 @@ class Broker(Protocol):
         """
 
     async def positions(self) -> Sequence[VenuePosition]:
-        """What the account holds."""
+        """What each account of the login holds."""
 
     async def account(self) -> Account:
-        """The account's name, balances and whether its money is real."""
+        """The account of orders that name none: its name, balances, and if its money is real."""
+
+    async def accounts(self) -> Sequence[Account]:
+        """Every account of the login that orders may be for, that of `account` first."""
 
     async def quote(self, instrument: Instrument) -> Quote:
         """Best bid and ask now. BrokerUnavailable when the venue has none."""

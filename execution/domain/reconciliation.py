@@ -83,17 +83,19 @@ def compare_holdings(at_venue: Mapping[str, Decimal], ours: Mapping[str, Decimal
 
 
 def compare_positions(
-    at_venue: Iterable[VenuePosition], ours: Mapping[str, Decimal]
+    at_venue: Iterable[VenuePosition], ours: Mapping[tuple[str, str], Decimal], own: str
 ) -> list[Break]:
-    """Symbols of which the venue says we hold another quantity than our executions add up to."""
-    held = {position.symbol: position.quantity for position in at_venue}
-    return [
-        Break(
-            POSITION_BREAK,
-            symbol,
-            f"{symbol}: the venue holds {held.get(symbol, Decimal(0))}, "
-            f"our executions add up to {ours.get(symbol, Decimal(0))}",
-        )
-        for symbol in sorted(held.keys() | ours.keys())
-        if held.get(symbol, Decimal(0)) != ours.get(symbol, Decimal(0))
-    ]
+    """Symbols of which the venue says we hold another quantity than our executions add up to.
+
+    `ours` is by account and symbol; `own` is the login's own account, which goes without saying.
+    """
+    held = {(one.account or own, one.symbol): one.quantity for one in at_venue}
+    breaks = []
+    for account, symbol in sorted(held.keys() | ours.keys()):
+        there, here = (side.get((account, symbol), Decimal(0)) for side in (held, ours))
+        if there != here:
+            mine = account == own
+            where = symbol if mine else f"{symbol} in account {account}"
+            message = f"{where}: the venue holds {there}, our executions add up to {here}"
+            breaks.append(Break(POSITION_BREAK, symbol if mine else f"{account}:{symbol}", message))
+    return breaks

@@ -89,11 +89,15 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class VenuePosition:
-    """What the venue says we hold: signed quantity, average price where it tells one."""
+    """What the venue says we hold: signed quantity, average price where it tells one.
+
+    `account` None is the login's own.
+    """
 
     symbol: str
     quantity: Decimal
     average_price: Decimal | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from execution.domain.accounts import Accounts
 from execution.domain.errors import KeptFromLive
 from execution.domain.vocabulary import (
     AssetClass,
@@ -44,23 +45,29 @@ class BrokerStatus:
     """What the database says of a broker: its best session and its breaker.
 
     `status` None means that no worker of it has ever been heard of, or none of late.
-    `standing_for` is how long the status has been so, by the database's clock.
+    `standing_for` is how long the status has been so, by the database's clock. `accounts` are
+    those of its login, None before any session has said.
     """
 
     status: SessionStatus | None
     standing_for: timedelta | None
     detail: str | None
     breaker: BreakerState
+    accounts: Accounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an order goes; `reason` says why it goes elsewhere than asked, if it does."""
+    """Where an order goes; `reason` says why it goes elsewhere than asked, if it does.
+
+    `accounts` are those of a live broker's login, as far as they are known.
+    """
 
     requested_broker: BrokerName
     broker: BrokerName
     verdict: Verdict
     reason: str | None = None
+    accounts: Accounts | None = None
 
     @property
     def execution_mode(self) -> ExecutionMode:
@@ -116,9 +123,10 @@ def decide(
         return Route(live, live, Verdict.LIVE, FORCED)
     if force_paper:
         return Route(live, BrokerName.PAPER, Verdict.PAPER, FORCED)
-    reason = why_unavailable(statuses()[live], grace)
+    status = statuses()[live]
+    reason = why_unavailable(status, grace)
     if reason is None:
-        return Route(live, live, Verdict.LIVE)
+        return Route(live, live, Verdict.LIVE, accounts=status.accounts)
     reason = f"{live}: {reason}"
     match fallback(on_failure, reduces_risk=reduces_risk):
         case OnFailure.PAPER:
@@ -126,4 +134,4 @@ def decide(
         case OnFailure.REJECT:
             return Route(live, live, Verdict.REJECT, reason)
         case OnFailure.WAIT:
-            return Route(live, live, Verdict.LIVE, reason)
+            return Route(live, live, Verdict.LIVE, reason, status.accounts)

@@ -30,12 +30,13 @@ def record(connection: Connection, broker: BrokerName, account: Account) -> None
 
 
 def load(connection: Connection, broker: BrokerName) -> Balances | None:
-    """What was heard last of the account at a broker; None when nothing was."""
+    """What was heard last of a login's own account at a broker; None when nothing was."""
     row = connection.execute(
         text(
             """
-            SELECT balances, heard_at FROM account_balances WHERE broker = :broker
-            ORDER BY heard_at DESC LIMIT 1
+            SELECT balances, heard_at FROM account_balances a WHERE broker = :broker
+            ORDER BY EXISTS (SELECT FROM broker_accounts b WHERE b.broker = a.broker
+                AND b.account = a.account AND b.alias IS NOT NULL) DESC, heard_at DESC LIMIT 1
             """
         ),
         {"broker": broker},

@@ -31,11 +31,12 @@ _OTHERS = f"""FROM orders o WHERE o.{_OPEN} AND o.order_id <> CAST(:order_id AS 
 _LARGEST = """greatest(o.quantity, (SELECT max(CAST(c.payload ->> 'quantity' AS numeric))
     FROM order_commands c WHERE c.client_order_id = o.client_order_id AND c.outcome = 'PENDING'
     AND c.kind = 'MODIFY' AND c.sent_at IS NOT NULL))"""
+# The real account, which an order's attempt has; the order has what was asked, `main` mostly.
+_MINE = """o.symbol = CAST(:symbol AS text) AND o.broker = CAST(:broker AS text)
+    AND (SELECT a.account FROM order_attempts a WHERE a.order_id = o.order_id
+        AND a.attempt_no = o.attempt_no AND a.leg = 0) = CAST(:account AS text)"""
 _SAME_SIDE = f"""(SELECT coalesce(sum({_LARGEST} - o.filled_quantity), 0) {_OTHERS}
-    AND o.symbol = CAST(:symbol AS text) AND o.account = CAST(:account AS text)
-    AND o.broker = CAST(:broker AS text) AND o.side = CAST(:side AS text)"""
-_MINE = """o.symbol = CAST(:symbol AS text) AND o.account = CAST(:account AS text)
-    AND o.broker = CAST(:broker AS text)"""
+    AND {_MINE} AND o.side = CAST(:side AS text)"""
 _MEASURE = {
     table: Prepared(
         f"""
@@ -120,10 +121,11 @@ def measure(
             "limits": [limit.limit_id for limit in limits],
             "order_id": order.order_id,
             "mode": order.execution_mode,
+            "account": order.attempt.account,
             **{
                 name: getattr(order, name)
                 for name in (
-                    *("symbol", "account", "broker", "side", "order_type", "quantity", "strategy"),
+                    *("symbol", "broker", "side", "order_type", "quantity", "strategy"),
                     *("limit_price", "stop_price", "trail_amount", "trail_percent"),
                 )
             },

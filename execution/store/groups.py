@@ -381,12 +381,21 @@ def newest(connection: Connection, pair: Pair, limit: int) -> Sequence[UUID]:
     return [row.group_id for row in rows]
 
 
-def held(connection: Connection, mode: ExecutionMode, symbol: str) -> Decimal:
-    """Our position in a symbol over all accounts, with its sign."""
-    table = "positions" if mode is ExecutionMode.LIVE else "paper_positions"
+_OWN = {
+    ExecutionMode.LIVE: """positions p JOIN broker_accounts b
+        ON b.broker = p.broker AND b.account = p.account AND b.alias IS NOT NULL WHERE true""",
+    ExecutionMode.PAPER: "paper_positions p WHERE p.account = :label",
+}
+
+
+def held(connection: Connection, mode: ExecutionMode, symbol: str, label: str) -> Decimal:
+    """Our position in a symbol with its sign, in the accounts that orders of groups are for.
+
+    Those name none: live it is each login's own, on paper the one under our `label`.
+    """
     found = connection.execute(
-        text(f"SELECT coalesce(sum(quantity), 0) FROM {table} WHERE symbol = :symbol"),
-        {"symbol": symbol},
+        text(f"SELECT coalesce(sum(p.quantity), 0) FROM {_OWN[mode]} AND p.symbol = :symbol"),
+        {"symbol": symbol, "label": label},
     ).scalar_one()
     return Decimal(found)
 

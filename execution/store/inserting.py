@@ -47,7 +47,8 @@ _INSERT = Prepared(
         INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker,
             environment, account, execution_mode, venue_order_id, quantity, state, reason)
         SELECT CAST(request.spec #>> '{{attempt,attempt_id}}' AS uuid), made.order_id, 1,
-            made.broker, made.environment, made.account, made.execution_mode,
+            made.broker, made.environment,
+            coalesce(request.spec #>> '{{attempt,account}}', made.account), made.execution_mode,
             request.spec #>> '{{attempt,venue_order_id}}', made.quantity, made.state,
             made.reason
         FROM made, request

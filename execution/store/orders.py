@@ -43,14 +43,16 @@ def gateway_connected(
     timing: Timing,
     fitted: Mapping[str, Decimal] = MappingProxyType({}),
     part: Part | None = None,
+    *,
+    account: str | None = None,
 ) -> Order | None:
     """Step 3: the connection was verified.
 
     `fitted` are the venue's terms for what is left of the order, `part` is as much of it as this
-    attempt is for.
+    attempt is for, `account` the venue's own name of the account (None: it stays as it is).
     """
     terms = dict(fitted)
-    attempt: dict[str, Any] = {}
+    attempt: dict[str, Any] = {} if account is None else {"account": account}
     if "quantity" in terms:
         attempt["quantity"] = terms["quantity"]
         # What an earlier attempt filled stays part of the whole.
@@ -65,6 +67,7 @@ def gateway_connected(
         order=terms,
         attempt=attempt,
         detail=({"fitted": fitted} if fitted else {})
+        | ({"account": account} if account not in {None, order.account} else {})
         | ({"closes": part.closes} if part is not None and part.closes else {}),
     )
     return apply(link, order, change)

@@ -56,18 +56,20 @@ def not_shown(
     return [order_from_row(row._asdict()) for row in rows]
 
 
-def positions(connection: Connection, broker: BrokerName) -> dict[str, Decimal]:
-    """Signed quantity by symbol over all accounts; zero for what was closed."""
+def positions(
+    connection: Connection, broker: BrokerName, owned: Sequence[str]
+) -> dict[tuple[str, str], Decimal]:
+    """Signed quantity by account and symbol in a login's accounts; zero for what was closed."""
     rows = connection.execute(
         text(
             """
-            SELECT symbol, sum(quantity) AS quantity FROM positions
-            WHERE broker = :broker GROUP BY symbol
+            SELECT account, symbol, quantity FROM positions
+            WHERE broker = :broker AND account = ANY(:owned)
             """
         ),
-        {"broker": broker},
+        {"broker": broker, "owned": list(owned)},
     )
-    return {row.symbol: row.quantity for row in rows}
+    return {(row.account, row.symbol): row.quantity for row in rows}
 
 
 def traded(connection: Connection, broker: BrokerName) -> set[str]:
@@ -86,29 +88,30 @@ def traded(connection: Connection, broker: BrokerName) -> set[str]:
     return {row.symbol for row in rows}
 
 
-def holdings(connection: Connection, broker: BrokerName) -> dict[str, Decimal]:
-    """What trades at a spot venue have made of each currency: bought less paid less commission.
+def holdings(connection: Connection, broker: BrokerName, account: str) -> dict[str, Decimal]:
+    """What trades in a spot account have made of each currency: bought less paid less commission.
 
     Negative for what was spent of what was there before.
     """
     rows = connection.execute(
         text(
             """
-            WITH moved AS (
+            WITH own AS (
+                SELECT * FROM fills WHERE broker = :broker AND account = :account
+            ), moved AS (
                 SELECT base_asset AS asset,
                     CASE side WHEN 'BUY' THEN quantity ELSE -quantity END AS amount
-                FROM fills WHERE broker = :broker AND base_asset IS NOT NULL
+                FROM own WHERE base_asset IS NOT NULL
                 UNION ALL
                 SELECT currency, CASE side WHEN 'BUY' THEN -1 ELSE 1 END * quantity * price
-                FROM fills WHERE broker = :broker AND currency IS NOT NULL
+                FROM own WHERE currency IS NOT NULL
                 UNION ALL
-                SELECT commission_currency, -commission FROM fills
-                WHERE broker = :broker AND commission IS NOT NULL
+                SELECT commission_currency, -commission FROM own WHERE commission IS NOT NULL
             )
             SELECT asset, sum(amount) AS amount FROM moved GROUP BY asset
             """
         ),
-        {"broker": broker},
+        {"broker": broker, "account": account},
     )
     return {row.asset: row.amount for row in rows}
 

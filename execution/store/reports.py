@@ -27,7 +27,10 @@ def record_from_venue(
     environment: str,
     account: str,
 ) -> int:
-    """Record executions as a venue lists them, matched to attempts by our id; returns the new."""
+    """Record executions as a venue lists them, matched to attempts by our id; returns the new.
+
+    `account` is that of executions which do not name theirs and are of no attempt of ours.
+    """
     mode = ExecutionMode.PAPER if broker is BrokerName.PAPER else ExecutionMode.LIVE
     return _insert(
         link,
@@ -46,13 +49,13 @@ _MATCHED = """
     SELECT r.execution_id, r.instrument_key, coalesce(a.symbol, r.symbol) AS symbol, r.side,
         r.quantity, r.price, r.executed_at, r.kind, r.venue_order_id, r.broker_order_id,
         r.commission, r.commission_currency, r.corrects, r.place, r.costed,
-        coalesce(a.account, CAST(:report_account AS text)) AS account,
+        coalesce(r.account, a.account, CAST(:report_account AS text)) AS account,
         coalesce(CAST(:report_order_id AS uuid), a.order_id) AS order_id,
         coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id) AS attempt_id
     FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, instrument_key text,
-        symbol text, side text, quantity numeric, price numeric, executed_at timestamptz,
-        kind text, venue_order_id text, broker_order_id text, commission numeric,
-        commission_currency text, corrects text, place integer, costed boolean)
+        account text, symbol text, side text, quantity numeric, price numeric,
+        executed_at timestamptz, kind text, venue_order_id text, broker_order_id text,
+        commission numeric, commission_currency text, corrects text, place integer, costed boolean)
     LEFT JOIN LATERAL (
         SELECT t.account, t.order_id, t.attempt_id, o.symbol
         FROM order_attempts t JOIN orders o ON o.order_id = t.order_id
@@ -183,7 +186,7 @@ def _about(order: Order) -> dict[str, Any]:
     return {
         "broker": order.broker,
         "environment": order.environment,
-        "account": order.account,
+        "account": order.attempt.account,
         "mode": order.execution_mode,
         "order_id": order.order_id,
         "attempt_id": order.attempt.attempt_id,

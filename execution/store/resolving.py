@@ -54,7 +54,7 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
     for execution in said.executions:
         # It may have been heard of as one of no order of ours.
         stranger = alerts.stranger(
-            order.broker, order.account, execution.instrument_key, execution.execution_id
+            order.broker, order.attempt.account, execution.instrument_key, execution.execution_id
         )
         alerts.resolve(connection, alerts.UNKNOWN_ORDER, stranger)
     if after.state is OrderState.REJECTED:

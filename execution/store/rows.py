@@ -60,6 +60,7 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
     attempt = AttemptState(
         attempt_id=row["a_attempt_id"],
         attempt_no=row["a_attempt_no"],
+        account=row["a_account"],
         venue_order_id=row["a_venue_order_id"],
         broker_order_id=row["a_broker_order_id"],
         quantity=row["a_quantity"],

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from execution.domain.accounts import Accounts
 from execution.domain.orders import Order
 from execution.domain.routing import BrokerStatus
 from execution.domain.vocabulary import BreakerState, BrokerName, SessionStatus
@@ -81,7 +82,9 @@ def close_session(connection: Connection, session_id: UUID) -> None:
 
 _STATUSES = Prepared(
     """
-    SELECT b.broker, b.state AS breaker, s.status, s.detail,
+    SELECT b.broker, b.state AS breaker, (SELECT array_agg(a.account ORDER BY a.alias IS NULL,
+            a.account) FROM broker_accounts a WHERE a.broker = b.broker AND a.owned) AS accounts,
+        s.status, s.detail,
         clock_timestamp() - s.since AS standing_for
     FROM breakers b LEFT JOIN LATERAL (
         SELECT status, since, detail FROM broker_sessions
@@ -107,6 +110,7 @@ def statuses(link: Link, timeout: timedelta) -> dict[BrokerName, BrokerStatus]:
             row.standing_for,
             row.detail,
             BreakerState(row.breaker),
+            Accounts(row.accounts[0], tuple(row.accounts)) if row.accounts else None,
         )
         for row in _STATUSES.run(link, {"timeout": timeout})
     }

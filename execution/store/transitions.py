@@ -63,6 +63,7 @@ _ORDER_COLUMNS = (
 _ATTEMPT_COLUMNS = (
     "attempt_id",
     "attempt_no",
+    "account",
     "venue_order_id",
     "broker_order_id",
     "quantity",

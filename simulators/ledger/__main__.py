@@ -24,19 +24,21 @@ def main() -> None:
     parser.add_argument("--default-price", type=Decimal, help="market of a symbol without one")
     parser.add_argument("--commission-rate", type=Decimal, default=Decimal("0.0001"))
     parser.add_argument("--currency", default="USD", help="of commissions")
-    parser.add_argument("--account", default="main")
+    parser.add_argument("--account", action="append", help="may be given several times")
     parser.add_argument("--real", action="store_true", help="say that the account's money is real")
     arguments = parser.parse_args()
     asyncio.run(_serve(arguments))
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
+    accounts = arguments.account or ["main"]
     options = VenueOptions(
         duplicate_ids=arguments.duplicate_ids,
         default_price=arguments.default_price,
         commission_rate=arguments.commission_rate,
         currency=arguments.currency,
-        account=arguments.account,
+        account=accounts[0],
+        others=tuple(accounts[1:]),
         real=arguments.real,
     )
     venue = LedgerVenue(

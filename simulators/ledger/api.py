@@ -1,17 +1,19 @@
 """The venue's own port: HTTP with JSON, numbers as plain decimal strings, times as ISO 8601.
 
 GET  /health                          {"status": "ok", "time"}
-GET  /account                         {"account", "real", "balances"}
+GET  /account                         {"account", "accounts": [...], "real", "balances"}
 POST /orders                          submit: venue_order_id, symbol, side, order_type, quantity,
                                       time_in_force, limit_price?, stop_price?, trail_amount?,
-                                      trail_percent?, expires_at?, valid_until? (the fence)
+                                      trail_percent?, expires_at?, valid_until? (the fence),
+                                      account?
 GET  /orders                          {"orders": [...]}: the working ones
 GET  /orders/{venue_order_id}         {"orders": [...]}: all of that id, oldest first; or 404
 POST /orders/{venue_order_id}/cancel  {"broker_order_id"?}
 POST /orders/{venue_order_id}/modify  {"quantity"?, "limit_price"?, "stop_price"?,
                                       "broker_order_id"?}
 GET  /executions?since=TIME | ?after=SEQUENCE
-GET  /positions                       {"positions": [{"symbol", "quantity", "average_price"}]}
+GET  /positions                       {"positions": [{"account", "symbol", "quantity",
+                                      "average_price"}]}
 GET  /quote?symbol=                   {"symbol", "bid", "ask", "time"}
 
 An order is answered with every execution the venue has for it. A refusal is a 4xx with
@@ -163,15 +165,25 @@ class VenuePort:
         held = fold_positions(effective(self._book.trades))
         return {
             "positions": [
-                {"symbol": symbol, "quantity": plain(quantity), "average_price": plain(average)}
-                for symbol, (quantity, average) in held.items()
+                {
+                    "account": account,
+                    "symbol": symbol,
+                    "quantity": plain(quantity),
+                    "average_price": plain(average),
+                }
+                for (account, symbol), (quantity, average) in held.items()
             ]
         }
 
     def _account(self, _: web.Request, __: dict[str, Any]) -> dict[str, Any]:
         options = self._book.options
         balances = {name: plain(value) for name, value in self._book.balances.items()}
-        return {"account": options.account, "real": options.real, "balances": balances}
+        return {
+            "account": options.account,
+            "accounts": [options.account, *options.others],
+            "real": options.real,
+            "balances": balances,
+        }
 
     def _quote(self, request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
         symbol = request.query.get("symbol", "")

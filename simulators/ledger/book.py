@@ -23,6 +23,7 @@ class VenueOptions:
 
     `duplicate_ids`: "accept" a client id again (nothing protects the sender), "refuse-open" while
     the first order works, "refuse" for ever. `commission_rate` is a share of quantity x price.
+    `account` is that of orders that name none, `others` are more that the login owns.
     """
 
     duplicate_ids: str = "accept"
@@ -30,11 +31,12 @@ class VenueOptions:
     commission_rate: Decimal = Decimal("0.0001")
     currency: str = "USD"
     account: str = "main"
+    others: tuple[str, ...] = ()
     real: bool = False
 
 
 class Book:
-    """Orders, executions, markets and balances of the one account there is.
+    """Orders, executions, markets and balances of the login's accounts.
 
     Every public method that changes something has journalled it when it returns.
     """
@@ -77,6 +79,9 @@ class Book:
 
     def _submit(self, body: Mapping[str, Any]) -> Order:
         order = read_order(body, f"L{len(self.orders) + 1}", self.clock())
+        order.account = order.account or self.options.account
+        if order.account not in {self.options.account, *self.options.others}:
+            raise Refusal("bad_account", f"{order.account} is no account of this login")
         known = self._by_client_id.get(order.venue_order_id, [])
         refuses = {"accept": False, "refuse": bool(known)}.get(
             self.options.duplicate_ids, any(other.is_working for other in known)
@@ -122,7 +127,12 @@ class Book:
     def report(self, order: Order | None, fields: Mapping[str, Any]) -> Trade:
         """Book an execution as told, however odd: late, too large, of no order, a bust."""
         trade = Trade(
-            **{"execution_id": f"X{len(self.trades) + 1}", "executed_at": self.clock(), **fields},
+            **{
+                "execution_id": f"X{len(self.trades) + 1}",
+                "executed_at": self.clock(),
+                "account": self.options.account if order is None else order.account,
+                **fields,
+            },
             sequence=len(self.trades) + 1,
         )
         self._record(trade)
@@ -241,6 +251,7 @@ class Book:
             broker_order_id=order.broker_order_id,
             commission=size * price * self.options.commission_rate,
             commission_currency=quoted_in if dash else self.options.currency,
+            account=order.account,
         )
         self._record(trade)
         self._booked.append(trade)

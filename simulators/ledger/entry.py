@@ -67,6 +67,7 @@ def _read_order(body: Mapping[str, Any], broker_order_id: str, now: datetime) ->
         quantity=_positive(body.get("quantity"), "quantity"),
         accepted_at=now,
         expires_at=None if expires_at is None else read_time(expires_at, "expires_at"),
+        account=body.get("account"),
         **texts,
         **prices,
     )

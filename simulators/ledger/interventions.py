@@ -2,7 +2,8 @@
 
 POST /executions     book an execution: {"venue_order_id" | "broker_order_id"?, "quantity", "price",
                      "kind"?, "corrects"?, "execution_id"?, "executed_at"?, "commission"?,
-                     "symbol"?, "side"?}. Without a known order: symbol and side are needed.
+                     "symbol"?, "side"?, "account"?}. Without a known order: symbol and side are
+                     needed.
                      Late, over the order's quantity or after its end: all is booked as told.
 POST /orders/cancel  end an order: {"venue_order_id" | "broker_order_id", "state"?, "reason"?}
 POST /liquidity      {"symbol", "size", "slice"?}: how much trades at the price (null: any amount),
@@ -74,7 +75,10 @@ def _report(body: dict[str, Any], order: Order | None) -> dict[str, Any]:
         for name in ("quantity", "price", "commission")
         if name in body or name != "commission"
     }
-    texts = ("kind", "corrects", "execution_id", "commission_currency", "broker_order_id")
+    texts = (
+        *("kind", "corrects", "execution_id", "commission_currency", "broker_order_id"),
+        "account",
+    )
     report |= {name: text_of(body, name) for name in texts if name in body}
     if "executed_at" in body:
         report["executed_at"] = read_time(body["executed_at"], "executed_at")

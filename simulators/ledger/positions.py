@@ -1,4 +1,4 @@
-"""What the account holds, folded out of its executions."""
+"""What each account holds, folded out of its executions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from decimal import Decimal
 
 from simulators.ledger.records import Trade
 
+Key = tuple[str | None, str]
+"""Account and symbol."""
 
-def fold_positions(trades: Iterable[Trade]) -> dict[str, tuple[Decimal, Decimal]]:
-    """Signed quantity and average price of each symbol that is not flat.
+
+def fold_positions(trades: Iterable[Trade]) -> dict[Key, tuple[Decimal, Decimal]]:
+    """Signed quantity and average price of each symbol of an account that is not flat.
 
     Adding averages the price in, reducing leaves it, and crossing zero begins at the new one.
     """
-    held: dict[str, tuple[Decimal, Decimal]] = {}
+    held: dict[Key, tuple[Decimal, Decimal]] = {}
     for trade in trades:
-        quantity, average = held.get(trade.symbol, (Decimal(0), Decimal(0)))
+        key = (trade.account, trade.symbol)
+        quantity, average = held.get(key, (Decimal(0), Decimal(0)))
         change = trade.quantity if trade.side == "BUY" else -trade.quantity
         total = quantity + change
         if not change:
@@ -24,5 +28,5 @@ def fold_positions(trades: Iterable[Trade]) -> dict[str, tuple[Decimal, Decimal]
             average = (average * quantity + trade.price * change) / total
         elif quantity * total < 0:
             average = trade.price
-        held[trade.symbol] = (total, average)
-    return {symbol: position for symbol, position in held.items() if position[0]}
+        held[key] = (total, average)
+    return {key: position for key, position in held.items() if position[0]}

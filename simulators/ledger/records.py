@@ -43,6 +43,7 @@ class Order(Record):
     filled_quantity: Decimal = Decimal(0)
     reason: str | None = None
     triggered: bool = False
+    account: str | None = None
 
     @property
     def is_working(self) -> bool:
@@ -72,6 +73,7 @@ class Trade(Record):
     commission: Decimal | None = None
     commission_currency: str | None = None
     corrects: str | None = None
+    account: str | None = None
 
 
 def effective(trades: list[Trade]) -> list[Trade]:

@@ -18,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from tests.fleet import PRICES, Fleet, Servers, flush, wait_until
+from tests.venues import LedgerVenue
 
 SYMBOL = "BTC-USDT"
 BEGAN = datetime.now(UTC)
@@ -43,6 +44,9 @@ def fleet(
         yield fleet
 
 
+_ACCOUNTS = iter(LedgerVenue.others)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """An order that rests at the venue, on an account of its own, and what is told of it."""
@@ -65,7 +69,7 @@ class Case:
             order_type="LIMIT",
             limit_price="60000" if side == "BUY" else "70000",
             client_order_id=client_order_id,
-            account=account or client_order_id,
+            account=account or next(_ACCOUNTS),
         )
         order = fleet.await_state(client_order_id, "SUBMITTED")
         (attempt,) = fleet.query(
@@ -526,7 +530,7 @@ def test_of_no_order_of_ours(
     assert [event["type"] for event in said] in (["FILL"], ["FILL", "CORRECTION"])
     assert Decimal(said[-1]["last_price"]) == held[1]
     assert {event["order_id"] for event in said} == {None}
-    alerts = fleet.query("SELECT kind, key FROM alerts WHERE key LIKE %s", f"%:{told['symbol']}:%")
+    alerts = fleet.query("SELECT kind, key FROM alerts WHERE key LIKE %s", f"%:stranger {name}")
     assert [(row["kind"], row["key"].split(":")[-1]) for row in alerts] == [
         ("UNKNOWN_ORDER", f"stranger {name}")
     ]

@@ -72,11 +72,8 @@ def place(fleet: Fleet, name: str, **changes: Any) -> None:
 def test_from_the_command_line_to_the_last_digit(fleet: Fleet) -> None:
     """LIVE through all eight steps; ledger, fills and positions agree, commission included."""
     name = new_id("cli")
-    account = new_id("account")
-    placed = fleet.cli(
-        *("place", "BTC-USDT", "BUY", "0.5", "--id", name, "--account", account),
-        *("--wait", "20"),
-    )
+    before = fleet.position("BTC-USDT", "1000")
+    placed = fleet.cli("place", "BTC-USDT", "BUY", "0.5", "--id", name, "--wait", "20")
     assert placed.returncode == 0, placed.stderr
     assert "  FILLED  0.5 at 64001  BINANCE LIVE" in placed.stdout
     order = fleet.await_state(name, "FILLED")
@@ -95,8 +92,8 @@ def test_from_the_command_line_to_the_last_digit(fleet: Fleet) -> None:
     commission = sum(Decimal(one["commission"]) for one in ours)
     assert {fill["commission_currency"] for fill in fills} == {"BTC"}
     assert sum(fill["commission"] for fill in fills) == commission == Decimal("0.0005")
-    (position,) = fleet.query("SELECT * FROM positions WHERE account = %s", account)
-    assert position["quantity"] == Decimal("0.5") - commission
+    after = fleet.position("BTC-USDT", "1000")
+    assert after - before == Decimal("0.5") - commission
 
 
 def test_fitted_to_the_steps_of_the_venue(fleet: Fleet) -> None:

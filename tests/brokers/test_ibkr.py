@@ -20,6 +20,7 @@ from tests.fleet import PRICES, TIMINGS, Fleet, Servers, flush, wait_until
 from tests.venues import IbGatewayVenue
 
 WITHIN = 30.0
+ACCOUNT = "DU1234567"
 
 
 def third_friday(months_ahead: int) -> date:
@@ -136,19 +137,16 @@ def agree(fleet: Fleet, order: dict[str, Any], multiplier: int) -> list[dict[str
 
 def test_from_the_command_line_to_the_last_digit(fleet: Fleet) -> None:
     """SPY BUY 100 LIVE through all eight steps; ledger, fills and positions agree."""
-    name, account = new_id("cli"), new_id("account")
-    placed = fleet.cli(
-        *("place", "SPY", "BUY", "100", "--id", name, "--account", account),
-        *("--wait", "20", "--json"),
-    )
+    name = new_id("cli")
+    before = fleet.position("SPY", ACCOUNT)
+    placed = fleet.cli("place", "SPY", "BUY", "100", "--id", name, "--wait", "20", "--json")
     assert placed.returncode == 0, placed.stderr
     order = fleet.await_state(name, "FILLED")
     assert (order["execution_mode"], order["broker"]) == ("LIVE", "IBKR")
     shown = json.loads(fleet.cli("show", name, "--json").stdout)
     assert len([step for step in shown["steps"] if step["at"]]) == 8
     agree(fleet, order, 1)
-    (position,) = fleet.query("SELECT * FROM positions WHERE account = %s", account)
-    assert (position["symbol"], position["quantity"]) == ("SPY", 100)
+    assert fleet.position("SPY", ACCOUNT) - before == 100
 
 
 def test_a_limit_on_gbtc(fleet: Fleet) -> None:
@@ -189,14 +187,14 @@ def test_a_trail_by_amount_is_fitted_to_the_step(fleet: Fleet) -> None:
 )
 def test_an_option_and_a_future(fleet: Fleet, symbol: str, quantity: str, multiplier: int) -> None:
     """Qualified by expiry, strike and right, or by month; their multiplier in fill and position."""
-    name, account = new_id("derived"), new_id("account")
-    place(fleet, name, symbol=symbol, quantity=quantity, account=account)
+    name = new_id("derived")
+    place(fleet, name, symbol=symbol, quantity=quantity)
     order = fleet.await_state(name, "FILLED")
     assert order["execution_mode"] == "LIVE"
     agree(fleet, order, multiplier)
-    (position,) = fleet.query("SELECT * FROM positions WHERE account = %s", account)
-    assert (position["symbol"], position["multiplier"]) == (symbol, multiplier)
-    assert position["quantity"] == Decimal(quantity)
+    held = position(fleet, symbol)
+    assert (held["account"], held["multiplier"]) == (ACCOUNT, multiplier)
+    assert held["quantity"] == Decimal(quantity)
 
 
 def test_partial_fills_one_by_one(fleet: Fleet) -> None:
@@ -403,7 +401,9 @@ def test_a_revised_commission(fleet: Fleet) -> None:
 def position(fleet: Fleet, symbol: str) -> dict[str, Any]:
     """What the books say of a symbol."""
     (row,) = fleet.query(
-        "SELECT * FROM positions WHERE broker = 'IBKR' AND account = 'main' AND symbol = %s", symbol
+        "SELECT * FROM positions WHERE broker = 'IBKR' AND account = %s AND symbol = %s",
+        ACCOUNT,
+        symbol,
     )
     return row
 

@@ -151,9 +151,13 @@ class Matrix:
     def _place(self, flow: Flow) -> str:
         name = f"{flow.name}-{uuid4().hex[:12]}"
         flow.prepare(self._fleet)
-        # A first fill in an account takes another way into its position than the next ones.
+        # Whatever accounts the login has, in turn.
         self._orders += 1
-        own = {"account": name} if self._orders % 2 and not flow.live else {}
+        names = ("main", *self._fleet.venue.others)
+        if flow.live:
+            own = {"account": names[self._orders % len(names)]}
+        else:
+            own = {"account": name} if self._orders % 2 else {}
         self._fleet.client.place(
             **flow.order(self._fleet.venue.traded), **own, client_order_id=name
         )

@@ -24,6 +24,7 @@ from execution.store.engine import Store
 from execution.store.requests import Receipt
 from tests.fleet import PRICES, Fleet, Servers, flush, wait_until
 from tests.monitor import Monitor
+from tests.venues import LedgerVenue
 from workers.chains import links_from
 
 LIVE, PAPER = "BTC-USDT", "SPY"
@@ -281,6 +282,9 @@ def ended(monitor: Monitor, sent: Sequence[str]) -> Counter[str]:
     return result
 
 
+_ACCOUNTS = iter(LedgerVenue.others)
+
+
 class Rows:
     """All that the database holds about one order, which has an account of its own."""
 
@@ -390,7 +394,7 @@ def test_every_message_again(fleet: Fleet, monitor: Monitor, way: str) -> None:
         "limit_price": low,
         "time_in_force": "GTC",
         "client_order_id": name,
-        "account": name,
+        "account": next(_ACCOUNTS),
     }
     if way == "rerouted":
         fleet.venue.arm("reject", code="201", reason="not today", scope="ORDER")

@@ -66,6 +66,14 @@ async def test_c706_account(harness: VenueHarness, broker: Broker) -> None:
     assert account.is_real is False
 
 
+async def test_c711_accounts_of_the_login(harness: VenueHarness, broker: Broker) -> None:
+    """C711: the login's accounts, its own first; positions and executions name theirs."""
+    names = [account.account for account in await broker.accounts()]
+    assert names[0] == harness.account
+    await broker.submit(new_attempt(harness))
+    assert {position.account or names[0] for position in await broker.positions()} <= {names[0]}
+
+
 @needs(Ability.BALANCES)
 async def test_c707_balances(harness: VenueHarness, broker: Broker) -> None:
     """C707: balances come by currency, to the last digit."""

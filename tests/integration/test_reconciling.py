@@ -55,6 +55,9 @@ class Venue:
     async def account(self) -> Account:
         return Account("main", is_real=False, balances={})
 
+    async def accounts(self) -> Sequence[Account]:
+        return [await self.account()]
+
     async def all_rules(self) -> Sequence[TradingRules]:
         return ()
 

@@ -38,8 +38,14 @@ def check_attempts(case: Case, order: Row) -> None:
             if earlier["state"] != "REJECTED" or executed[known_as] or working:
                 case.problem(f"{name}: on paper though attempt {known_as} is not refused")
     last = attempts[-1] if attempts else order
-    for key in ("broker", "execution_mode", "environment", "account"):
+    for key in ("broker", "execution_mode", "environment"):
         case.expect(last[key] == order[key], f"{name}: its last attempt has another {key}")
+    # Live, `main` stands for the login's own account, whatever the venue calls that.
+    alias = order["account"] == "main" and last["execution_mode"] == "LIVE"
+    case.expect(
+        alias or last["account"] == order["account"],
+        f"{name}: its last attempt has another account",
+    )
 
 
 def check_attempt(case: Case, attempt: Row) -> None:
@@ -83,6 +89,10 @@ def _held(case: Case, name: str, attempt: Row, venue: Venue, held: Row) -> None:
             letters(held["symbol"]),
         )
         case.expect(same, f"{name}: {held['side']} {held['symbol']} at the venue")
+    case.expect(
+        held.get("account") in {None, attempt["account"]},
+        f"{name}: in account {attempt['account']}, but in {held.get('account')} at the venue",
+    )
     case.expect(
         held["quantity"] == attempt["quantity"],
         f"{name}: for {attempt['quantity']}, but {held['quantity']} at the venue",

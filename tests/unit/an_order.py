@@ -28,6 +28,7 @@ ORDER_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 _ATTEMPT = AttemptState(
     attempt_id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"),
     attempt_no=2,
+    account="DU1",
     venue_order_id="v-2",
     broker_order_id="b-2",
     quantity=Decimal(7),

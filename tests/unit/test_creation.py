@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
+from execution.domain.accounts import Accounts
 from execution.domain.capabilities import CAPABILITIES
-from execution.domain.creation import make_order
+from execution.domain.creation import as_order, make_order
 from execution.domain.identity import venue_order_id
 from execution.domain.instruments import Instrument
 from execution.domain.requests import parse
@@ -96,6 +97,19 @@ def test_a_plain_order() -> None:
         "attempt_id": ATTEMPT_ID,
         "venue_order_id": venue_order_id(ORDER_ID, 1),
     }
+
+
+def test_the_account_by_its_real_name() -> None:
+    """The order keeps what was asked, its attempt is in the account that this means."""
+    login = replace(TO_IBKR, accounts=Accounts("DU1", ("DU1", "DU2")))
+    for asked, real in ((None, "DU1"), ("main", "DU1"), ("DU2", "DU2")):
+        made = make(SPY, login, **({} if asked is None else {"account": asked}))
+        assert made["order"]["account"] == (asked or "main")
+        assert as_order(made, SPY).attempt.account == real
+    assert rejection(route=login, account="U3") == (
+        "account: U3 is none of the broker's login, which owns DU1, DU2"
+    )
+    assert make(account="U3")["order"]["state"] is OrderState.PENDING
 
 
 def test_everything_asked_for_is_kept() -> None:

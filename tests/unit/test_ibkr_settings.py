@@ -13,6 +13,7 @@ from execution.settings import load
 from workers import brokers
 from workers.adapters.ibkr.adapter import IBKRAdapter, is_real
 from workers.adapters.ibkr.book import utc_now
+from workers.brokers import _owned_at_ibkr
 from workers.context import Context
 
 
@@ -59,3 +60,17 @@ def test_no_client_ids(said: str) -> None:
     """The variable is named."""
     with pytest.raises(ConfigurationError, match="IBKR_CLIENT_ID"):
         load(ibkr_client_id=said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "owned"),
+    [
+        ({}, {"DU1", "DF9"}),
+        ({"ibkr_accounts": "DU1, U7"}, {"DU1"}),
+        ({"execution_environment": "production"}, {"DU1", "DF9", "U7"}),
+    ],
+)
+def test_which_accounts_of_the_login_are_traded(settings: dict[str, str], owned: set[str]) -> None:
+    """All of them, or those that are named; in practice no real one, whatever is named."""
+    owns = _owned_at_ibkr(load(**settings))
+    assert {name for name in ("DU1", "DF9", "U7") if owns(name)} == owned

@@ -408,7 +408,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     ),
     "attempt of another account": (
         set_in("attempts", {"venue_order_id": SOLD_ID}, account="b"),
-        "sold: its last attempt has another account",
+        "execution X3 of S*: account is not its attempt's",
     ),
     "two attempts fill too much": (_live_twin, "turned: 2 attempts executed too much"),
     "two orders of one id": (

@@ -19,7 +19,7 @@ def test_an_attempt_is_the_order_s_terms_and_its_own_names() -> None:
     whole, current = asdict(order), asdict(order.attempt)
     own = {
         *("attempt_id", "venue_order_id", "broker_order_id", "quantity", "created_at", "send_by"),
-        "closes",
+        *("closes", "account"),
     }
     assert {name: given[name] for name in own} == {name: current[name] for name in own}
     also = {"one_cancels_other": None, "rerouted": False}

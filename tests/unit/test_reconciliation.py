@@ -46,8 +46,9 @@ def test_orders() -> None:
 def test_positions() -> None:
     """What either side has and the other has not, exactly; zero is nothing."""
     venue = [VenuePosition(name, Decimal(held)) for name, held in (("A", "1"), ("B", "0.1"))]
-    ours = {"A": Decimal("1.0"), "B": Decimal("0.10000001"), "C": Decimal(-2), "D": Decimal(0)}
-    found = compare_positions(venue, ours)
+    held = {"A": Decimal("1.0"), "B": Decimal("0.10000001"), "C": Decimal(-2), "D": Decimal(0)}
+    ours = {("DU1", symbol): quantity for symbol, quantity in held.items()}
+    found = compare_positions(venue, ours, "DU1")
     assert [(one.kind, one.key) for one in found] == [(POSITION_BREAK, "B"), (POSITION_BREAK, "C")]
     assert found[1].message == "C: the venue holds 0, our executions add up to -2"
 
@@ -55,10 +56,10 @@ def test_positions() -> None:
 def test_nothing_is_zero() -> None:
     """A symbol that only one side knows of counts as zero on the other, and zero is no break."""
     venue = [VenuePosition("A", Decimal(0)), VenuePosition("B", Decimal(1))]
-    (found,) = compare_positions(venue, {"C": Decimal(0)})
+    (found,) = compare_positions(venue, {("DU1", "C"): Decimal(0)}, "DU1")
     assert (found.kind, found.key) == (POSITION_BREAK, "B")
     assert found.message == "B: the venue holds 1, our executions add up to 0"
-    assert len(compare_positions([], {"A": Decimal(1)})) == 1
+    assert len(compare_positions([], {("DU1", "A"): Decimal(1)}, "DU1")) == 1
 
 
 def test_an_alert_says_what_works_there() -> None:

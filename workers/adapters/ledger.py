@@ -197,6 +197,7 @@ class LedgerAdapter:
                     symbol=item["symbol"],
                     quantity=decimal(item["quantity"]),
                     average_price=decimal(item["average_price"]),
+                    account=item["account"],
                 )
                 for item in answer["positions"]
             ],
@@ -204,12 +205,19 @@ class LedgerAdapter:
         )
 
     async def account(self) -> Account:
+        return (await self.accounts())[0]
+
+    async def accounts(self) -> Sequence[Account]:
+        """Each with the login's balances: the venue keeps them for all of them together."""
         return read(
-            lambda answer: Account(
-                account=answer["account"],
-                is_real=bool(answer["real"]),
-                balances={name: decimal(value) for name, value in answer["balances"].items()},
-            ),
+            lambda answer: [
+                Account(
+                    account=str(account),
+                    is_real=bool(answer["real"]),
+                    balances={name: decimal(value) for name, value in answer["balances"].items()},
+                )
+                for account in answer["accounts"]
+            ],
             await self._ask("account"),
         )
 
@@ -318,7 +326,7 @@ class LedgerAdapter:
             corrects=item["corrects"],
             # It stands in for a broker, and names instruments as that one does.
             instrument_key=instrument_key(self.name, item["symbol"]),
-            account=self._account,
+            account=item["account"],
         )
 
 
@@ -340,6 +348,7 @@ def _submission(attempt: Attempt) -> dict[str, str]:
         "order_type": attempt.order_type.value,
         "quantity": format(attempt.quantity, "f"),
         "time_in_force": attempt.time_in_force.value,
+        "account": attempt.account,
     } | _given(
         {
             "limit_price": _plain(attempt.limit_price),

@@ -183,6 +183,10 @@ class PaperAdapter:
     async def account(self) -> Account:
         return Account(self._account, is_real=False, balances={})
 
+    async def accounts(self) -> Sequence[Account]:
+        """The default one; the book takes any label."""
+        return [await self.account()]
+
     async def quote(self, instrument: Instrument) -> Quote:
         quote = await self._quote(instrument.symbol)
         if quote is None:

@@ -83,6 +83,25 @@ environment_stamp = sa.Table(
     sa.CheckConstraint("single", name="single_row"),
 )
 
+broker_accounts = sa.Table(
+    "broker_accounts",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True, comment="as the venue names it"),
+    sa.Column("owned", sa.Boolean, nullable=False, comment="by the login that connected last"),
+    sa.Column("alias", sa.Text, comment="of the default account: what we call it, beside main"),
+    sa.Column("since", TIME, nullable=False, server_default=NOW),
+    sa.Column("converted", JSONB, comment="labels of the release before that became this account"),
+    sa.Column("converted_at", TIME),
+)
+
+sa.Index(
+    "broker_accounts_default",
+    broker_accounts.c.broker,
+    unique=True,
+    postgresql_where=sa.text("alias IS NOT NULL"),
+)
+
 ibkr_order_ids = sa.Table(
     "ibkr_order_ids",
     metadata,

@@ -235,6 +235,10 @@ class BinanceAdapter:
         name = str(venue.uid)
         return Account(name, self._is_real, balances, identity=name)
 
+    async def accounts(self) -> Sequence[Account]:
+        """The one that the key belongs to."""
+        return [await self.account()]
+
     async def quote(self, instrument: Instrument) -> Quote:
         return await self._venue().quote(instrument)
 

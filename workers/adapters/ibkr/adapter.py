@@ -48,9 +48,11 @@ def is_real(account: str) -> bool:
 
 
 class IBKRAdapter:
-    """Implements `execution.domain.ports.Broker` for one account under one client id at a time.
+    """Implements `execution.domain.ports.Broker` for a login under one client id at a time.
 
-    `timeout` is the longest wait for an answer of TWS, `zone` the time zone that TWS shows.
+    `account` is the one of orders that name none; `owns` says which others of the login's accounts
+    are traded. `timeout` is the longest wait for an answer of TWS, `zone` the time zone that TWS
+    shows.
     """
 
     name = BrokerName.IBKR
@@ -66,18 +68,18 @@ class IBKRAdapter:
         account: str,
         timeout: timedelta,
         order_ids: OrderIds,
+        owns: Callable[[str], bool] = lambda _: True,
         zone: tzinfo = NEW_YORK,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._host, self._port, self._client_ids = host, port, client_ids
-        self._account = account
+        self._account, self._owns = account, owns
         self._timeout = timeout.total_seconds()
         self._zone = zone
         self._now = clock
         self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
         witness = Witness(self._new_line)
         self._sending = Sending(
-            account=account,
             contracts=self._contracts,
             order_ids=order_ids,
             witness=witness,
@@ -248,20 +250,30 @@ class IBKRAdapter:
         """Without prices: IB's average cost holds multiplier and commissions."""
         line = self._standing()
         return [
-            VenuePosition(self._contracts.symbol_of(held.contract), decimal(held.position))
+            VenuePosition(
+                self._contracts.symbol_of(held.contract),
+                decimal(held.position),
+                account=str(held.account),
+            )
             for held in await line.positions()
-            if held.account == self._account and held.position
+            if held.account in line.owned.owned and held.position
         ]
 
     async def account(self) -> Account:
         """Named as TWS names it; cash by currency."""
+        return await self._account_of(self._standing(), self._account)
+
+    async def accounts(self) -> Sequence[Account]:
         line = self._standing()
+        return [await self._account_of(line, name) for name in line.owned.owned]
+
+    async def _account_of(self, line: Line, name: str) -> Account:
         balances = {
             str(value.currency): Decimal(value.value)
-            for value in await line.account_values()
+            for value in await line.account_values(name)
             if value.tag == "CashBalance" and value.currency != "BASE"
         }
-        return Account(self._account, is_real(self._account), balances, identity=self._account)
+        return Account(name, is_real(name), balances, identity=name)
 
     async def quote(self, instrument: Instrument) -> Quote:
         line = self._standing()
@@ -329,6 +341,7 @@ class IBKRAdapter:
             port=self._port,
             client_id=client_id,
             account=self._account,
+            owns=self._owns,
             timeout=self._timeout,
             symbol_of=self._contracts.symbol_of,
             now=self._now,

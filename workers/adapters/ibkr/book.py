@@ -29,7 +29,7 @@ from workers.adapters.ibkr.outcomes import Outcome
 
 
 class Book:
-    """Implements `library.Hears` for the orders and executions of one account."""
+    """Implements `library.Hears` for the orders and executions of some `accounts` of a login."""
 
     def __init__(
         self,
@@ -44,7 +44,8 @@ class Book:
         self.news = asyncio.Event()
         self.round = 0
         self.highest_id = 0
-        self._client_id, self._account = client_id, account
+        self.accounts = frozenset({account})
+        self._client_id = client_id
         self._symbol_of, self._now = symbol_of, now
         self._entries: list[Entry] = []
         self._by_perm: dict[int, Entry] = {}
@@ -254,7 +255,7 @@ class Book:
         entry.group = str(order.ocaGroup)
 
     def _is_ours(self, account: str) -> bool:
-        return account in {"", self._account}
+        return not account or account in self.accounts
 
     def _said(self, entry: Entry) -> None:
         entry.round = self.round

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
+from execution.domain.accounts import Accounts
 from execution.domain.errors import (
     BrokerUnavailable,
     CredentialsRefused,
@@ -40,7 +41,8 @@ class Line:
     """Implements `library.Hears`. `ended` is why it is over, None while it stands.
 
     `stale`: TWS was without IB's servers for a while, so news may have been lost since the last
-    synchronisation. `severed`: it is so now.
+    synchronisation. `severed`: it is so now. `owned` are the accounts of the login that are traded,
+    `account` first.
     """
 
     def __init__(
@@ -50,12 +52,15 @@ class Line:
         port: int,
         client_id: int,
         account: str,
+        owns: Callable[[str], bool],
         timeout: float,
         symbol_of: Callable[[Any], str],
         now: Callable[[], datetime],
     ) -> None:
         self.client_id = client_id
         self.account = account
+        self.owned = Accounts(account, (account,))
+        self._owns = owns
         self.book = Book(client_id, account, symbol_of, now)
         self.limiter = Limiter(asyncio.get_running_loop().time)
         self.ended: BrokerUnavailable | None = None
@@ -115,6 +120,9 @@ class Line:
                 f"TWS has no account {self.account}: look at IBKR_ACCOUNT "
                 f"(it has {', '.join(accounts)})"
             )
+        others = (name for name in accounts if name != self.account and self._owns(name))
+        self.owned = Accounts(self.account, (self.account, *others))
+        self.book.accounts = frozenset(self.owned.owned)
 
     async def close(self) -> None:
         """End it, and wait until the socket is closed."""
@@ -212,10 +220,10 @@ class Line:
             self.book.synchronised = True
 
     async def executions(self) -> None:
-        """Hear of every execution of the day, of whatever client."""
+        """Hear of every execution of the day, of whatever client and account."""
         from workers.adapters.ibkr import library  # noqa: PLC0415 - see open
 
-        wanted = library.execution_filter(acctCode=self.account)
+        wanted = library.execution_filter()
         await self.numbered(lambda ib: ib.reqExecutionsAsync(wanted))
 
     async def current_time(self) -> datetime:
@@ -230,14 +238,11 @@ class Line:
         self.check()  # what TWS told after it lost IB's servers may be old
         return held
 
-    async def account_values(self) -> Sequence[Any]:
-        """Tag, value and currency of everything of the account."""
-        await self.numbered(lambda ib: ib.reqAccountUpdatesMultiAsync(self.account))
-        return [
-            value
-            for value in self._ib.wrapper.accountValues.values()
-            if value.account == self.account
-        ]
+    async def account_values(self, account: str) -> Sequence[Any]:
+        """Tag, value and currency of everything of an account."""
+        await self.numbered(lambda ib: ib.reqAccountUpdatesMultiAsync(account))
+        values = self._ib.wrapper.accountValues.values()
+        return [value for value in values if value.account == account]
 
     async def next_order_id(self) -> None:
         """Ask for the lowest order id that may be used; the book hears it."""

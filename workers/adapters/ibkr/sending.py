@@ -19,6 +19,8 @@ from execution.domain.errors import (
     BrokerRejected,
     BrokerUnavailable,
     OutcomeUnknown,
+    RejectionScope,
+    RequestRefused,
     TooLate,
 )
 from execution.domain.ports import Attempt, Modification
@@ -62,7 +64,7 @@ class OrderIds(Protocol):
 
 
 class Sending:
-    """What goes out for one account, over whichever connection stands.
+    """What goes out for the accounts of a login, over whichever connection stands.
 
     `timeout` is the longest wait for an answer of TWS in seconds, `zone` the time zone it shows.
     """
@@ -70,7 +72,6 @@ class Sending:
     def __init__(
         self,
         *,
-        account: str,
         contracts: Contracts,
         order_ids: OrderIds,
         witness: Witness,
@@ -78,7 +79,6 @@ class Sending:
         zone: tzinfo,
         clock: Callable[[], datetime],
     ) -> None:
-        self._account = account
         self._contracts = contracts
         self._order_ids = order_ids
         self._witness = witness
@@ -91,7 +91,7 @@ class Sending:
         """A new order, or one that is sent again, as `Broker.submit`."""
         self._check_time(attempt.send_by)
         contract = (await self._contracts.qualified(attempt.instrument)).fields
-        fields = orders.fields(attempt, self._account)
+        fields = orders.fields(attempt, _account(line, attempt))
         async with line.in_turn(self._patience(attempt.send_by)):
             await line.limiter.order(self._patience(attempt.send_by))
             order_id, known = await self._order_ids.take(
@@ -201,7 +201,7 @@ class Sending:
             raise BrokerRejected("TWS changes no order that is in an OCA group", code="OCA_GROUP")
         contract = (await self._contracts.qualified(attempt.instrument)).fields
         terms = {name: getattr(change, name) for name in change.names()}
-        fields = orders.fields(replace(attempt, **terms), self._account)
+        fields = orders.fields(replace(attempt, **terms), _account(line, attempt))
 
         def changed() -> bool:
             heard = {
@@ -317,6 +317,15 @@ class Sending:
         if send_by is None:
             return patience
         return max(min(patience, (send_by - self._now()).total_seconds()), 0.0)
+
+
+def _account(line: Line, attempt: Attempt) -> str:
+    """TWS's name of the account. BrokerRejected (scope TERMS) for one that is none of the login."""
+    try:
+        return line.owned.real(attempt.account)
+    except RequestRefused as refusal:
+        scope = RejectionScope.TERMS
+        raise BrokerRejected(str(refusal), code="ACCOUNT", scope=scope) from refusal
 
 
 def _new_operation(line: Line, order_id: int, attempt: Attempt) -> Operation:

@@ -205,11 +205,15 @@ class MT4Adapter:
 
     async def positions(self) -> Sequence[VenuePosition]:
         answer = await self._ask("positions")
-        return read(lambda: wire.positions(answer["tickets"], self._by_name))
+        return read(lambda: wire.positions(answer["tickets"], self._by_name, self._login))
 
     async def account(self) -> Account:
         answer = await self._ask("account")
         return read(_account, answer)
+
+    async def accounts(self) -> Sequence[Account]:
+        """The one that the terminal is logged in to."""
+        return [await self.account()]
 
     async def quote(self, instrument: Instrument) -> Quote:
         found = await self.quotes([instrument])

@@ -243,7 +243,9 @@ def _price(of: str, order_type: str | None, price: str | None) -> Decimal | None
     return decimal(price) if order_type == of and price is not None else None
 
 
-def positions(tickets: Sequence[Json], markets: Mapping[str, Market]) -> list[VenuePosition]:
+def positions(
+    tickets: Sequence[Json], markets: Mapping[str, Market], login: Login
+) -> list[VenuePosition]:
     """Tickets that are positions, netted by symbol in units."""
     held: dict[str, Decimal] = {}
     for item in tickets:
@@ -251,4 +253,7 @@ def positions(tickets: Sequence[Json], markets: Mapping[str, Market]) -> list[Ve
         if at is not None:
             units = at.units(item["lots"]) * Side(item["side"]).sign
             held[at.symbol] = held.get(at.symbol, Decimal(0)) + units
-    return [VenuePosition(symbol, quantity) for symbol, quantity in sorted(held.items())]
+    return [
+        VenuePosition(symbol, quantity, account=login.account)
+        for symbol, quantity in sorted(held.items())
+    ]
