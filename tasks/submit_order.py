@@ -10,6 +10,7 @@ from execution.domain.errors import (
     BrokerUnavailable,
     CredentialsRefused,
     NotAllowed,
+    NotTaken,
     OutcomeUnknown,
     RateLimited,
     RejectionScope,
@@ -17,11 +18,12 @@ from execution.domain.errors import (
 )
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.pacing import MOST, Tries
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
-from execution.store import alerts, breakers, following, orders
+from execution.store import alerts, breakers, following, orders, tries
 from tasks.failure import count_failure, give_up, not_allowed, refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
@@ -108,7 +110,7 @@ def _send_intended(
     except BrokerUnavailable as error:
         _never_left(task, intended, session, error)
     except OutcomeUnknown as error:
-        _in_doubt(intended, str(error), _AGAIN, counts=True)
+        _in_doubt(intended, str(error), _AGAIN, failed=True)
     else:
         reach("submit_order:after_send", intended.order_id)
         _accepted(task, intended, accepted, session, doubted=doubted)
@@ -150,19 +152,31 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
         _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
         task.end_chain()
         return True
-    if session.capabilities.ids_once:
-        _as_another(held)
+    if _goes_later(held, session):
         task.end_chain()
         return True
     return _send(task, held, session)
 
 
-def _as_another(order: Order) -> None:
-    """It provably never was there, but its id may be used up."""
+def _goes_later(order: Order, session: BrokerSession) -> bool:
+    """Where it provably never was there, and must not be sent again at once: put it off.
+
+    Its id may be used up, or it was sent too often of late.
+    """
     with context().store.transaction() as connection:
+        pause = tries.of_order(connection, order.order_id).wait(order.read_at)
         reason = f"{order.broker} took nothing of it"
-        if following.anew(connection, order, reason, new_id(), _AGAIN):
+        if session.capabilities.ids_once:
+            due = max(pause, _AGAIN)
+            put_off = following.anew(connection, order, reason, new_id(), due, sent=True)
+        elif pause:
+            reason += f", {MOST} times within a minute"
+            put_off = orders.back_to_gateway(connection, order, reason, pause, sent=True)
+        else:
+            return False
+        if put_off:
             alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
+        return True
 
 
 def _patience(order: Order) -> timedelta:
@@ -214,26 +228,31 @@ def _never_left(
     shared, reason = context(), str(error)
     rerouted = False
     with shared.store.transaction() as connection:
+        tried = tries.of_order(connection, order.order_id)
         # That a busy worker came too late, or held itself back, says nothing of the venue.
-        counts = not isinstance(error, TooLate | RateLimited)
-        count_failure(connection, order, reason, counts=counts)
+        fails = not isinstance(error, TooLate | RateLimited)
+        count_failure(connection, order, reason, counts=fails and _is_first(tried))
+        failing_for = max(session.down_for(), tried.failing_for(order.read_at) * fails)
         # No waiting makes a venue accept a key.
         hopeless = isinstance(error, CredentialsRefused)
-        if hopeless or session.down_for() > shared.settings.lost_connection_grace:
+        if hopeless or failing_for > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
         elif session.capabilities.ids_once:
-            following.anew(connection, order, reason, new_id(), _AGAIN)
+            following.anew(connection, order, reason, new_id(), _AGAIN, failed=fails)
         else:
-            orders.back_to_gateway(connection, order, reason, _AGAIN)
+            sent = isinstance(error, NotTaken)
+            due = max(tried.wait(order.read_at), _AGAIN) if sent else _AGAIN
+            orders.back_to_gateway(connection, order, reason, due, sent=sent, failed=fails)
     if rerouted:
         send_reroute(task.app, order)
 
 
-def _in_doubt(order: Order, reason: str, due: timedelta, *, counts: bool = False) -> None:
+def _in_doubt(order: Order, reason: str, due: timedelta, *, failed: bool = False) -> None:
     shared = context()
     with shared.store.transaction() as connection:
-        if counts:
-            count_failure(connection, order, reason, counts=True)
+        if failed:
+            first = _is_first(tries.of_order(connection, order.order_id))
+            count_failure(connection, order, reason, counts=first)
         if orders.in_doubt(connection, order, reason, due):
             alerts.alert(
                 connection,
@@ -243,3 +262,11 @@ def _in_doubt(order: Order, reason: str, due: timedelta, *, counts: bool = False
                 order_id=order.order_id,
                 broker=order.broker,
             )
+
+
+def _is_first(tried: Tries) -> bool:
+    """Whether an order has just been tried for the first time of late.
+
+    What fails again is that order's trouble: it opens no breaker for others.
+    """
+    return len(tried.intents) <= 1

@@ -133,9 +133,19 @@ def follow(connection: Connection, order: Order, attempt_id: UUID, timing: Timin
 
 
 def anew(
-    connection: Connection, order: Order, reason: str, attempt_id: UUID, due: timedelta
+    connection: Connection,
+    order: Order,
+    reason: str,
+    attempt_id: UUID,
+    due: timedelta,
+    *,
+    sent: bool = False,
+    failed: bool = False,
 ) -> bool:
-    """It provably never left, at a venue that takes no id again: step 3 once more, as another."""
+    """It is provably not at a venue that takes no id again: step 3 once more, as another.
+
+    `sent` and `failed` as for `orders.back_to_gateway`.
+    """
     change = Change(
         OrderState.PENDING,
         Step.SUBMIT_ORDER,
@@ -147,7 +157,7 @@ def anew(
             "broker_order_id": None,
         },
         attempt={"state": OrderState.REJECTED, "reason": reason, "lease_until": None},
-        detail={"sent": False, "attempt_state": OrderState.REJECTED},
+        detail={"sent": sent, "failed": failed, "attempt_state": OrderState.REJECTED},
     )
     if apply(connection, order, change) is None:
         return False

@@ -82,8 +82,19 @@ def gateway_waits(link: Link, order: Order, reason: str, due: timedelta) -> bool
     return apply(link, order, change) is not None
 
 
-def back_to_gateway(link: Link, order: Order, reason: str, due: timedelta) -> bool:
-    """Step 4: it provably never left, and the connection may come back: step 3 again when due."""
+def back_to_gateway(
+    link: Link,
+    order: Order,
+    reason: str,
+    due: timedelta,
+    *,
+    sent: bool = False,
+    failed: bool = False,
+) -> bool:
+    """Step 4: it provably never left, and the connection may come back: step 3 again when due.
+
+    `sent`: it did leave, and the venue says that it took nothing. `failed`: for the venue's part.
+    """
     change = Change(
         OrderState.PENDING,
         Step.SUBMIT_ORDER,
@@ -96,7 +107,7 @@ def back_to_gateway(link: Link, order: Order, reason: str, due: timedelta) -> bo
             "intent_at": None,
             "send_by": None,
         },
-        detail={"sent": False},
+        detail={"sent": sent, "failed": failed},
     )
     return apply(link, order, change) is not None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -89,6 +90,7 @@ class IbGateway(ServedVenue):
         self.matcher = Matcher(self.register)
         self.desk = Desk(self.register, self.matcher)
         self.sessions: dict[int, Session] = {}
+        self.entered: Counter[int] = Counter()
         self.data_access: dict[str, str] = {}
         self.thawed = asyncio.Event()
         self.thawed.set()
@@ -214,6 +216,7 @@ class IbGateway(ServedVenue):
         if client_id in self.sessions:
             return False
         self.sessions[client_id] = session
+        self.entered[client_id] += 1
         return True
 
     def read(self, session: Session, message_id: int, fields: Sequence[str]) -> Request | None:

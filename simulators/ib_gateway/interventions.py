@@ -24,7 +24,8 @@ POST /shortable      {"symbol", "shares": N | null, "locate"?}: null is any numb
 POST /data_access    {"symbol", "access": "live" | "part" | "none"}: 10090, 354 or delayed data
 POST /contracts      list a contract: {"symbol", "listed_at"?, "name"?, "currency"?}: a share, and
                      the symbol is ambiguous if it is listed elsewhere; answers its contract id
-GET  /clients        {"clients": [...]}: the ids of those that are connected
+GET  /clients        {"clients": [...], "entered": {...}}: the ids of those that are connected, and
+                     how often each id has connected
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def intervention_routes(gateway: IbGateway) -> list[web.RouteDef]:
         return web.post(path, handle)
 
     async def clients(_: web.Request) -> web.Response:
-        return web.json_response({"clients": sorted(gateway.sessions)})
+        entered = {str(client_id): times for client_id, times in gateway.entered.items()}
+        return web.json_response({"clients": sorted(gateway.sessions), "entered": entered})
 
     return [
         post("/executions", strings.execution),

@@ -1,0 +1,38 @@
+"""When an order was to be sent, as its history has it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from execution.domain.pacing import Tries
+
+
+def of_order(connection: Connection, order_id: UUID) -> Tries:
+    """The intents of the last ten minutes; one that was taken back as never sent is no send."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT at, detail -> 'intent' IS NOT NULL AS intended,
+                coalesce(detail ->> 'sent' = 'false', false) AS unsent,
+                coalesce(detail ->> 'failed' = 'true', false) AS failed
+            FROM order_events
+            WHERE order_id = :order_id AND at > clock_timestamp() - interval '10 minutes'
+                AND (detail -> 'intent' IS NOT NULL OR detail -> 'sent' IS NOT NULL)
+            ORDER BY at
+            """
+        ),
+        {"order_id": order_id},
+    )
+    intents, sent, failures = list[datetime](), list[datetime](), list[datetime]()
+    for row in rows:
+        if row.intended:
+            intents.append(row.at)
+            sent.append(row.at)
+        elif row.unsent and sent:
+            sent.pop()
+        if row.failed:
+            failures.append(row.at)
+    return Tries(intents, sent, failures)

@@ -1,0 +1,47 @@
+"""How often one order goes out, and since when it could not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.domain.pacing import MOST, WITHIN, Tries
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def at(*seconds: float) -> list[datetime]:
+    """Moments after noon."""
+    return [NOON + timedelta(seconds=one) for one in seconds]
+
+
+@pytest.mark.parametrize(
+    ("sent", "now", "wait"),
+    [((), 0, 0), ((0,), 1, 0), ((0, 1), 2, 58), ((0, 1), 60, 0), ((0, 1, 61), 62, 0)],
+)
+def test_twice_a_minute(sent: tuple[float, ...], now: float, wait: float) -> None:
+    """The second one may go at once, the third a minute after the first."""
+    assert Tries(sent=at(*sent)).wait(at(now)[0]) == timedelta(seconds=wait)
+
+
+@given(st.lists(st.floats(0, 300), max_size=40))
+def test_no_minute_has_more(asked: list[float]) -> None:
+    """Whenever it is asked for: no minute holds more than two."""
+    sent: list[datetime] = []
+    for now in at(*sorted(asked)):
+        if not Tries(sent=sent).wait(now):
+            sent.append(now)
+    for index, first in enumerate(sent):
+        assert sum(one - first < WITHIN for one in sent[index:]) <= MOST
+
+
+@pytest.mark.parametrize(
+    ("failures", "now", "seconds"),
+    [((), 5, 0), ((0, 1, 2), 20, 20), ((0, 1, 200, 201), 210, 10), ((0,), 200, 0)],
+)
+def test_failing_for(failures: tuple[float, ...], now: float, seconds: float) -> None:
+    """From the first of those that followed each other."""
+    assert Tries(failures=at(*failures)).failing_for(at(now)[0]) == timedelta(seconds=seconds)
