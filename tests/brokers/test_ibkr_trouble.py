@@ -88,7 +88,7 @@ def test_five_healthy_neighbours(fleet: Fleet, kind: str, code: str, seconds: fl
     """The bad one is REJECTED in TWS's words; all others are LIVE, on the connection that stood."""
     before = connections(fleet)
     fleet.venue.arm(kind, on="submit", code=code, reason="some words", symbol=BAD, times=1000)
-    bad = place(fleet, "bad", BAD, on_failure="reject")
+    bad = place(fleet, "bad", BAD)
     until, good = time.monotonic() + seconds, list[str]()
     while len(good) < NEIGHBOURS or time.monotonic() < until:
         good.append(place(fleet, "good", GOOD))
