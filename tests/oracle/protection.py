@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from tests.oracle.case import Case, Place
 from tests.oracle.facts import WORKING, Row
-from tests.oracle.words import concerns, names
+from tests.oracle.words import concerns, names, plain
 
 # Which column of a parent asks for which child.
 ROLES = {"TAKE_PROFIT": "take_profit_price", "STOP_LOSS": "stop_loss_price"}
+_EPOCH = datetime.fromtimestamp(0, UTC)
 # What may say that a reducing order is larger than it should be, and could not be made smaller.
 _EXCESS_KINDS = frozenset({"UNPROTECTED", "CHANGE_REFUSED", "REDUCE_ONLY_REVERSED"})
 
@@ -49,8 +51,9 @@ class Family:
 class Cover:
     """A stop or target as it stands at the venue, and what it should stand for.
 
-    `open` is what the bracket holds open; `wanted` is that, or what is left of the position beside
-    the other orders that reduce it.
+    `open` is what its parent executed and its children have not closed. `wanted` is less where
+    others closed some of the bracket's position (that is not its own any more, whatever is bought
+    later), or where other orders stand against what is left of the position.
     """
 
     family: Family
@@ -61,19 +64,28 @@ class Cover:
 
 
 def check_protection(case: Case) -> None:
-    """Each bracket is protected for what it holds open, or an open alert names what is not."""
+    """Each bracket is protected for what it holds open, or an open alert names what is not.
+
+    A target or stop that its producer cancelled is not wanted any more.
+    """
     for cover in covers(case):
         family, child = cover.family, cover.family.children.get(cover.role)
-        text = f"{family.name}: {cover.role} of {cover.standing} for {cover.open} open"
+        text = (
+            f"{family.name}: {cover.role} of {plain(cover.standing)} for {plain(cover.open)} open"
+        )
+        withdrawn = cover.role == "TAKE_PROFIT" and _is_withdrawn(case, child)
         if cover.standing > cover.open:
             case.expect(_excused(case, child), text)
-        elif cover.standing < cover.wanted and not _named(case, cover):
+        elif cover.standing < cover.wanted and not withdrawn and not _named(case, cover):
             case.problem(f"{text}, and no alert names the rest", kind="unprotected")
+        if cover.role == "STOP_LOSS" and cover.standing >= cover.wanted:
+            text = f"{family.name}: protected, and an alert says that it is not"
+            case.expect(not _alerts(case, family), text)
 
 
 def covers(case: Case) -> Iterator[Cover]:
     """Every stop and target that a bracket asked for, as it stands."""
-    held, reducing = positions(case), working_reducers(case)
+    held, reducing, owned = positions(case), working_reducers(case), owned_quantities(case)
     for family in families(case):
         place = _place(case, family.parent)
         standing = {
@@ -83,11 +95,12 @@ def covers(case: Case) -> Iterator[Cover]:
             for role in family.roles
         }
         open_now = max(open_quantity(case, family), Decimal(0))
+        own = owned[family.parent["order_id"]]
         # Nothing may stand against more than the position, whatever the bracket once bought.
         others = reducing[place, -family.direction] - max(standing.values())
         room = max(held[place] * family.direction - others, Decimal(0))
         for role, quantity in standing.items():
-            yield Cover(family, role, quantity, min(open_now, room), open_now)
+            yield Cover(family, role, quantity, min(own, room), open_now)
 
 
 def check_reducers(case: Case) -> None:
@@ -106,7 +119,8 @@ def check_reducers(case: Case) -> None:
         ]
         if not any(_excused(case, order) for order in working):
             name = "/".join(place)
-            case.problem(f"{name}: {quantity} working to reduce a position of {position}")
+            text = f"{plain(quantity)} working to reduce a position of {plain(position)}"
+            case.problem(f"{name}: {text}")
 
 
 def families(case: Case) -> Iterator[Family]:
@@ -125,6 +139,41 @@ def open_quantity(case: Case, family: Family) -> Decimal:
     """What a bracket bought (or sold short) and its children have not closed yet."""
     closed = (executed_quantity(case, child) for child in family.children.values())
     return executed_quantity(case, family.parent) - sum(closed, Decimal(0))
+
+
+def owned_quantities(case: Case) -> defaultdict[str, Decimal]:
+    """What each bracket still holds of its position, by its parent's id, execution by execution.
+
+    Where a position becomes smaller than its brackets together, the newest of them lose it.
+    """
+    owned: defaultdict[str, Decimal] = defaultdict(Decimal)
+    held: defaultdict[Place, Decimal] = defaultdict(Decimal)
+    here: defaultdict[Place, list[Family]] = defaultdict(list)
+    by_order = {
+        order["order_id"]: family
+        for family in families(case)
+        for order in (family.parent, *family.children.values())
+    }
+    for family in sorted(families(case), key=lambda one: one.parent.get("created_at") or _EPOCH):
+        here[_place(case, family.parent)].append(family)
+    for item in case.booked:
+        place = case.place_of(item)
+        signed = item.quantity if item.side == "BUY" else -item.quantity
+        held[place] += signed
+        attempt = case.attempt_called.get(item.venue_order_id)
+        mine = None if attempt is None else by_order.get(attempt["order_id"])
+        if mine is not None:
+            key = mine.parent["order_id"]
+            owned[key] = max(owned[key] + signed * mine.direction, Decimal(0))
+        for direction in (1, -1):
+            alike = [one for one in here[place] if one.direction == direction]
+            total = sum((owned[one.parent["order_id"]] for one in alike), Decimal(0))
+            over = total - max(held[place] * direction, Decimal(0))
+            for family in reversed(alike):
+                gone = min(max(over, Decimal(0)), owned[family.parent["order_id"]])
+                owned[family.parent["order_id"]] -= gone
+                over -= gone
+    return owned
 
 
 def executed_quantity(case: Case, order: Row) -> Decimal:
@@ -196,16 +245,28 @@ def _place(case: Case, order: Row) -> Place:
     return account, order["broker"], order["symbol"]
 
 
-def _named(case: Case, cover: Cover) -> bool:
-    """True if an open alert of a bracket, or of a part of it, names what is not protected."""
-    family = cover.family
+def _alerts(case: Case, family: Family) -> list[Row]:
+    """Open alerts that a bracket, or a part of it, is not protected."""
     ids = [order["order_id"] for order in (family.parent, *family.children.values())]
-    return any(
-        alert["kind"] == "UNPROTECTED"
-        and alert["resolved_at"] is None
-        and concerns(alert, *ids)
-        and names(alert["message"], cover.open - cover.standing)
+    return [
+        alert
         for alert in case.facts.alerts
+        if alert["kind"] == "UNPROTECTED" and alert["resolved_at"] is None and concerns(alert, *ids)
+    ]
+
+
+def _named(case: Case, cover: Cover) -> bool:
+    missing = cover.open - cover.standing
+    return any(names(alert["message"], missing) for alert in _alerts(case, cover.family))
+
+
+def _is_withdrawn(case: Case, child: Row | None) -> bool:
+    """True if a child's producer cancelled it."""
+    return child is not None and any(
+        command["client_order_id"] == child["client_order_id"]
+        and (command["kind"], command["outcome"]) == ("CANCEL", "DONE")
+        and not command.get("ours")
+        for command in case.facts.commands
     )
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from tests.oracle.case import Case, Place
 from tests.oracle.ledger import Booked
-from tests.oracle.words import concerns, names
+from tests.oracle.words import concerns, names, plain
 
 REVERSED = "REDUCE_ONLY_REVERSED"
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -27,11 +27,11 @@ def check_reversals(case: Case) -> None:
         name = f"order {case.orders[order_id]['client_order_id']}"
         mine = [row for row in alerts if concerns(row, order_id)]
         if not mine:
-            text = f"{name}: reduce_only, and went {quantity} beyond zero without an alert"
+            text = f"{name}: reduce_only, and went {plain(quantity)} beyond zero without an alert"
             case.problem(text, kind="reversed")
         elif quantity == possible[order_id]:
             named = any(names(row["message"], quantity) for row in mine)
-            case.expect(named, f"{name}: no alert names the {quantity} beyond zero")
+            case.expect(named, f"{name}: no alert names the {plain(quantity)} beyond zero")
     for row in alerts:
         caused = any(concerns(row, order_id) for order_id in possible)
         case.expect(caused, f"alert {REVERSED} {row['key']}: no position was reversed")

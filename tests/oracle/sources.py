@@ -22,9 +22,12 @@ _NUMBERS = (
 )
 
 _PAPER = {
-    "paper_orders": "SELECT *, venue_order_id AS broker_order_id FROM paper_orders",
+    "paper_orders": "SELECT *, venue_order_id AS broker_order_id, terms ->> 'order_type' "
+    "AS order_type, CAST(terms ->> 'limit_price' AS numeric) AS limit_price, "
+    "CAST(terms ->> 'stop_price' AS numeric) AS stop_price FROM paper_orders",
     "paper_executions": "SELECT e.*, o.symbol, o.side FROM paper_executions e "
-    "JOIN paper_orders o USING (venue_order_id) ORDER BY e.executed_at, e.execution_id",
+    "JOIN paper_orders o USING (venue_order_id) "
+    "ORDER BY e.executed_at, length(e.execution_id), e.execution_id",
 }
 # JSON comes as text: the driver would read its numbers as floats.
 QUERIES = {
@@ -41,7 +44,8 @@ QUERIES = {
     "FROM events ORDER BY event_no",
     "streams": "SELECT * FROM streams",
     "alerts": "SELECT * FROM alerts",
-    "commands": "SELECT kind, client_order_id, external_id, outcome, reason FROM order_commands",
+    "commands": "SELECT kind, client_order_id, external_id, outcome, reason, ours "
+    "FROM order_commands",
     **_PAPER,
 }
 

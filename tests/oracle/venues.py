@@ -97,8 +97,29 @@ def _held(case: Case, name: str, attempt: Row, venue: Venue, held: Row) -> None:
         held["quantity"] == attempt["quantity"],
         f"{name}: for {attempt['quantity']}, but {held['quantity']} at the venue",
     )
+    if order is not None and held["state"] in WORKING:
+        _prices(case, name, attempt, order, held)
     if attempt["state"] in FINAL and held["state"] in WORKING:
         case.problem(f"{name}: {attempt['state']}, but {held['state']} at the venue")
+
+
+def _prices(case: Case, name: str, attempt: Row, order: Row, held: Row) -> None:
+    """What works at a venue has the order's prices; a trail moves its stop by itself."""
+    last = case.attempts_of[order["order_id"]][-1]
+    asked = any(
+        command["outcome"] == "PENDING" and command["client_order_id"] == order["client_order_id"]
+        for command in case.facts.commands
+    )
+    if (
+        asked
+        or attempt["attempt_no"] != last["attempt_no"]
+        or held.get("order_type") == "TRAILING_STOP"
+    ):
+        return
+    for key in ("limit_price", "stop_price"):
+        if key in held and key in order:
+            text = f"{name}: {key} {order[key]}, but {held[key]} at the venue"
+            case.expect(held[key] == order[key], text)
 
 
 def _ledger_of(case: Case, broker: str) -> bool:

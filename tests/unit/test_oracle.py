@@ -133,6 +133,12 @@ def _working_twin(facts: Facts) -> None:
     put(ledger(facts).orders, venue_order(REFUSED_ID, "2", "SUBMITTED"))
 
 
+def _other_price(facts: Facts) -> None:
+    """A change that was reported done, and that the venue never made."""
+    row(facts.orders, client_order_id="doubt")["limit_price"] = Decimal(90)
+    row([*ledger(facts).orders], venue_order_id=DOUBT_ID)["limit_price"] = Decimal(91)
+
+
 def _over_unheard(facts: Facts) -> None:
     facts.alerts.clear()
     row([*ledger(facts).orders], venue_order_id=DOUBT_ID)["state"] = "CANCELLED"
@@ -262,6 +268,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         set_at_venue("orders", {"venue_order_id": LIVE_ID}, quantity=Decimal(4)),
         "for 3, but 4 at the venue",
     ),
+    "other price at the venue": (_other_price, "limit_price 90, but 91 at the venue"),
     "final here, working there": (
         set_at_venue("orders", {"venue_order_id": SOLD_ID}, state="SUBMITTED"),
         "FILLED, but SUBMITTED at the venue",

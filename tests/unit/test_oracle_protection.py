@@ -222,6 +222,44 @@ def test_protection_ends_with_the_position() -> None:
     assert not [text for text in problems(facts) if "bracket" in text or "working" in text]
 
 
+def test_unfounded_alert_is_seen() -> None:
+    """An open alert that a bracket is not protected, while it is, is a problem."""
+    facts = bracket()
+    facts.alerts.append(an_alert("UNPROTECTED", "order-entry", "5 SPY long without a stop"))
+    assert problems(facts) == ["bracket entry: protected, and an alert says that it is not"]
+
+
+def test_withdrawn_target_is_not_missed() -> None:
+    """A target that its producer cancelled needs no alert; a stop, or one of ours, needs one."""
+    for known_as, ours, clean in (
+        (PROFIT, False, True),
+        (PROFIT, True, False),
+        (STOP, False, False),
+    ):
+        facts = bracket()
+        ended(known_as)(facts)
+        role = "TAKE_PROFIT" if known_as == PROFIT else "STOP_LOSS"
+        command = {"kind": "CANCEL", "outcome": "DONE", "reason": None, "external_id": "c"}
+        own = {"client_order_id": f"entry-{role}", "ours": ours}
+        facts.commands.append(command | own)
+        assert (not judge_facts(facts, allow_open=True).unprotected) == clean
+
+
+def test_newest_bracket_loses_what_others_close() -> None:
+    """What a plain sale closed is the newest bracket's loss, whatever is bought later."""
+    facts = bracket()
+    moves = list[Dict]()
+    for number, (side, quantity) in enumerate((("SELL", 3), ("BUY", 3))):
+        move = dict(ledger(facts).executions[0]) | {"side": side, "quantity": Decimal(quantity)}
+        moves.append(move | {"execution_id": f"X{8 + number}", "venue_order_id": None})
+    for move in moves:
+        put(ledger(facts).executions, move)
+    sizes("2", "2")(facts)
+    assert not [text for text in problems(facts) if "bracket" in text]
+    sizes("1", "1")(facts)
+    assert sum("no alert names the rest" in text for text in problems(facts)) == 2
+
+
 def reversal(message: str, **more: Any) -> Dict:
     """An alert that the exit went beyond zero."""
     return an_alert("REDUCE_ONLY_REVERSED", "order-exit", message) | more
