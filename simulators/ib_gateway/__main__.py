@@ -9,6 +9,7 @@ from pathlib import Path
 
 from simulators.ib_gateway.gateway import IbGateway
 from simulators.ib_gateway.options import GatewayOptions
+from simulators.ib_gateway.spelling import CODES, WORDS
 from simulators.serving import announce_and_wait
 
 _DEFAULT = GatewayOptions()
@@ -27,7 +28,18 @@ def main() -> None:
     parser.add_argument("--max-rate", type=int, default=_DEFAULT.max_rate, help="messages a second")
     parser.add_argument("--enforce-hours", action="store_true", help="keep the exchanges' hours")
     parser.add_argument("--time-zone", default=_DEFAULT.time_zone, help="of the times it tells")
-    parser.add_argument("--name-zone", action="store_true", help="name it with executions' times")
+    parser.add_argument(
+        "--name-zone",
+        action=argparse.BooleanOptionalAction,
+        default=_DEFAULT.name_zone,
+        help="name it with executions' times",
+    )
+    parser.add_argument(
+        "--local-symbols",
+        choices=(CODES, WORDS),
+        default=_DEFAULT.local_symbols,
+        help="of futures: ESZ6 or ES   DEC 26",
+    )
     parser.add_argument("--cancel-status-first", action="store_true", help="before code 202")
     arguments = parser.parse_args()
     asyncio.run(_serve(arguments))
@@ -43,6 +55,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         enforce_hours=arguments.enforce_hours,
         time_zone=arguments.time_zone,
         name_zone=arguments.name_zone,
+        local_symbols=arguments.local_symbols,
         cancel_status_first=arguments.cancel_status_first,
     )
     gateway = IbGateway(

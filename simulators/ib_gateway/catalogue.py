@@ -12,14 +12,17 @@ from simulators.decimals import parse_decimal, plain
 from simulators.ib_gateway.codes import AMBIGUOUS, INVALID, NO_CONTRACT
 from simulators.ib_gateway.contracts import Contract, Description
 from simulators.ib_gateway.listings import (
+    CLASSES,
     chain,
     derived_id,
-    expirations,
     listed,
     option,
     read_option,
+    series,
     share,
+    strikes,
 )
+from simulators.ib_gateway.spelling import CODES
 
 SEC_TYPES = frozenset({"STK", "OPT", "FUT", "CASH"})
 _KNOWN_TYPES = SEC_TYPES | {"IND", "FOP", "BAG", "BOND", "CFD", "CMDTY", "FUND", "WAR", "CRYPTO"}
@@ -32,20 +35,29 @@ class Catalogue:
     `on_listed` hears of each chain, so that whoever knows a contract's id only finds it again.
     """
 
-    def __init__(self, today: date) -> None:
+    def __init__(self, today: date, local_symbols: str = CODES) -> None:
         self.today = today
         self.on_listed: Callable[[str, str], None] = lambda *_: None
         self._by_id: dict[int, Contract] = {}
         self._by_ticker: dict[str, Contract] = {}
         self._by_symbol: dict[str, dict[int, Contract]] = {}
         self._chains: set[tuple[str, str]] = set()
-        for contract in listed(today):
+        for contract in listed(today, local_symbols):
             self.add(contract)
 
     def add(self, contract: Contract) -> Contract:
         """List a contract, in place of one of the same id. The first keeps a shared ticker."""
+        before = self._by_id.get(contract.con_id)
+        if before == contract:
+            return contract
+        if before is not None:
+            del self._by_symbol[before.symbol][contract.con_id]
+            for ticker in [name for name, one in self._by_ticker.items() if one is before]:
+                self._by_ticker[ticker] = contract
         self._by_id[contract.con_id] = contract
         self._by_ticker.setdefault(contract.ticker, contract)
+        if contract.sec_type == "STK":
+            self._by_ticker.setdefault(contract.symbol.replace(" ", "."), contract)
         self._by_symbol.setdefault(contract.symbol, {})[contract.con_id] = contract
         return contract
 
@@ -61,6 +73,30 @@ class Catalogue:
         if ticker not in self._by_ticker:
             self.add(self._imagine(ticker))
         return self._by_ticker[ticker]
+
+    def rename(self, ticker: str, symbol: str) -> list[Contract]:
+        """A company gets another ticker, and its options with it; ids and our ticker stay.
+
+        The changed contracts. KeyError when nothing is called so.
+        """
+        share = self._by_ticker[ticker]
+        new = symbol.replace(".", " ")
+        changed = [replace(share, symbol=new, local_symbol=new, trading_class=new)]
+        for contract in list(self._by_id.values()):
+            if contract.under_con_id == share.con_id:
+                root = symbol.replace(".", "")
+                local = root.ljust(6) + contract.local_symbol[6:]
+                changed.append(
+                    replace(
+                        contract,
+                        symbol=new,
+                        under_symbol=new,
+                        trading_class=root,
+                        local_symbol=local,
+                    )
+                )
+        self._chains |= {(new, expiry) for named, expiry in self._chains if named == share.symbol}
+        return [self.add(contract) for contract in changed]
 
     def find(self, said: Description) -> list[Contract]:
         """Every contract that fits, expired ones left out. Refusal when none could."""
@@ -106,14 +142,19 @@ class Catalogue:
             return
         self._chains.add((symbol, expiry))
         for underlying in list(self._by_symbol.get(symbol, {}).values()):
-            if underlying.sec_type == "STK":
+            if underlying.sec_type in {"STK", "IND"}:
                 for contract in chain(underlying, self.today, expiry):
                     self.add(contract)
         self.on_listed(symbol, expiry)
 
-    def expirations(self) -> list[str]:
-        """The days on which listed options end."""
-        return expirations(self.today)
+    def series(self, underlying: Contract) -> dict[str, list[str]]:
+        """The last trading days of listed options by their class."""
+        found: dict[str, list[str]] = {}
+        (strike, *_) = strikes(underlying)
+        for root, day in series(underlying, self.today):
+            listed = option(underlying, day, strike, "C", root)
+            found.setdefault(listed.trading_class, []).append(listed.expiry)
+        return found
 
     def matching(self, pattern: str) -> list[Contract]:
         """Shares and pairs whose symbol begins with `pattern` or whose name has it."""
@@ -137,18 +178,20 @@ class Catalogue:
         return list(self._by_id.values())
 
     def _underlying(self, root: str) -> Contract:
-        """The share of a chain's root: BRKB is of BRK B."""
+        """What a chain is of: BRKB of BRK B, SPXW of SPX, the FLEX series 2SPY of SPY."""
+        standard = root.lstrip("0123456789")
+        standard = CLASSES.get(standard, standard)
         for contract in self._by_id.values():
-            if contract.sec_type == "STK" and contract.symbol.replace(" ", "") == root:
+            if contract.sec_type in {"STK", "IND"} and contract.symbol.replace(" ", "") == standard:
                 return contract
-        return self.by_ticker(root)
+        return self.by_ticker(standard)
 
     def _imagine(self, ticker: str) -> Contract:
         """A contract for a ticker that nothing has: an option off the chain, or a share."""
         parts = read_option(ticker)
         if parts:
             root, expiry, strike, right = parts
-            return option(self._underlying(root), expiry, strike, right)
+            return option(self._underlying(root), expiry, strike, right, root)
         if not ticker.replace(".", "").isalpha() or ticker != ticker.upper():
             raise ValueError(f"there is no contract called {ticker!r}; POST /contracts lists one")
         return share(ticker)

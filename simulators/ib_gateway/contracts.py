@@ -16,9 +16,11 @@ _RIGHTS = {"CALL": "C", "PUT": "P", "?": "", "0": ""}
 class Contract:
     """One instrument. `ticker` is how the control port spells it: SPY, ESZ6, EURUSD.
 
-    `expiry` is YYYYMMDD, `multiplier` the money that one point of the price is worth, as text
-    because it is empty for shares. `exchanges` are those it may be ordered at; the first is what a
-    description without one gets.
+    `expiry` is the last trading day, YYYYMMDD; `expires` is the day it expires where that is
+    another, and `month` its contract month, YYYYMM. `multiplier` is text because it is empty for
+    shares; where prices are in cents it is a hundred times what one point is worth in money, and
+    `magnifier` is 100. `exchanges` are those it may be ordered at; the first is what a description
+    without one gets.
     """
 
     con_id: int
@@ -42,11 +44,19 @@ class Contract:
     under_symbol: str = ""
     under_sec_type: str = ""
     stock_type: str = ""
+    expires: str = ""
+    month: str = ""
+    magnifier: int = 1
 
     @property
     def factor(self) -> Decimal:
-        """The multiplier as a number; 1 where there is none."""
-        return Decimal(self.multiplier or 1)
+        """The money that one point of the price is worth; 1 for shares."""
+        return Decimal(self.multiplier or 1) / self.magnifier
+
+    @property
+    def contract_month(self) -> str:
+        """The month it is named after: another than its last trading day's for oil, for example."""
+        return self.month or self.expiry[:6]
 
     @property
     def exchange(self) -> str:
@@ -96,7 +106,13 @@ class Description:
                 (self.local_symbol.replace(" ", ""), contract.local_symbol.replace(" ", "")),
                 (self.trading_class, contract.trading_class),
             )
-        ) and (contract.expiry.startswith(self.expiry) and self.strike in {0, contract.strike})
+        ) and (self._fits_expiry(contract) and self.strike in {0, contract.strike})
+
+    def _fits_expiry(self, contract: Contract) -> bool:
+        """A day is the last trading day, a month the contract's."""
+        if len(self.expiry) == len("YYYYMM"):
+            return self.expiry == contract.contract_month
+        return contract.expiry.startswith(self.expiry)
 
 
 def read_description(fields: Fields) -> Description:

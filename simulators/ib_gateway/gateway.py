@@ -84,7 +84,7 @@ class IbGateway(ServedVenue):
     ) -> None:
         self.options = options or GatewayOptions()
         self.faults = Faults(SUPPORTED)
-        self.catalogue = Catalogue(clock().date())
+        self.catalogue = Catalogue(clock().date(), self.options.local_symbols)
         self._journal = Journal(state)
         self.register = Register(self.options, self.faults, self._journal, self.catalogue, clock)
         self.matcher = Matcher(self.register)
@@ -128,7 +128,7 @@ class IbGateway(ServedVenue):
 
     def set_price(self, symbol: str, bid: Decimal, ask: Decimal) -> None:
         """A contract is listed for a symbol that is new. ValueError when none can be."""
-        self.catalogue.by_ticker(symbol)
+        symbol = self.catalogue.by_ticker(symbol).ticker
         self.matcher.set_price(symbol, bid, ask)
         self.refresh_quotes(symbol)
 

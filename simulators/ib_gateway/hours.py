@@ -32,6 +32,7 @@ HOURS = {
     "US shares": Hours("US/Eastern", time(4), time(20), time(9, 30), time(16), holidays=True),
     "US options": Hours("US/Eastern", time(9, 30), time(16), time(9, 30), time(16), holidays=True),
     "Globex": Hours("US/Central", time(17), time(16), time(8, 30), time(16)),
+    "Eurex": Hours("MET", time(1, 10), time(22), time(8), time(22)),
     "currencies": Hours("US/Eastern", time(17, 15), time(17), time(17, 15), time(17)),
 }
 

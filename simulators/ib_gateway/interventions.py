@@ -24,6 +24,13 @@ POST /shortable      {"symbol", "shares": N | null, "locate"?}: null is any numb
 POST /data_access    {"symbol", "access": "live" | "part" | "none"}: 10090, 354 or delayed data
 POST /contracts      list a contract: {"symbol", "listed_at"?, "name"?, "currency"?}: a share, and
                      the symbol is ambiguous if it is listed elsewhere; answers its contract id
+POST /contracts/rename  {"symbol", "to"}: a company and its options get another ticker; their
+                     contract ids, and what the ledger calls them, stay
+POST /contracts/spell   {"symbol", "local_symbol"}: TWS spells a contract anew
+POST /times          how executions' times are written: {"form"?, "zone"?, "name"?}; see
+                     `Spelling.change`
+POST /garble         a field of executions' messages that cannot be read: {"field", "value"?,
+                     "times"?}; see `Spelling.garble`
 GET  /clients        {"clients": [...], "entered": {...}}: the ids of those that are connected, and
                      how often each id has connected
 """
@@ -31,6 +38,7 @@ GET  /clients        {"clients": [...], "entered": {...}}: the ids of those that
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -83,6 +91,10 @@ def intervention_routes(gateway: IbGateway) -> list[web.RouteDef]:
         post("/shortable", strings.shortable),
         post("/data_access", strings.data_access),
         post("/contracts", strings.contracts),
+        post("/contracts/rename", strings.rename),
+        post("/contracts/spell", strings.spell),
+        post("/times", strings.times),
+        post("/garble", strings.garble),
         web.get("/clients", clients),
     ]
 
@@ -226,6 +238,35 @@ class _Strings:
         self._gateway.catalogue.add(contract)
         self._register.note({"contract": as_json(contract)})
         return {"con_id": contract.con_id}
+
+    def rename(self, body: Body) -> Body:
+        """Give a company another ticker."""
+        ticker = text_of(body, "symbol")
+        try:
+            changed = self._gateway.catalogue.rename(ticker, text_of(body, "to"))
+        except KeyError:
+            raise ValueError(f"there is no contract called {ticker!r}") from None
+        for contract in changed:
+            self._register.note({"contract": as_json(contract)})
+        return {"con_id": changed[0].con_id}
+
+    def spell(self, body: Body) -> Body:
+        """Give a contract another local symbol."""
+        contract = self._gateway.catalogue.by_ticker(text_of(body, "symbol"))
+        spelled = replace(contract, local_symbol=text_of(body, "local_symbol"))
+        self._gateway.catalogue.add(spelled)
+        self._register.note({"contract": as_json(spelled)})
+        return {"con_id": spelled.con_id}
+
+    def times(self, body: Body) -> Body:
+        """Write executions' times in another way."""
+        self._register.spelling.change(body)
+        return {}
+
+    def garble(self, body: Body) -> Body:
+        """Write a field of executions' messages so that it cannot be read."""
+        self._register.spelling.garble(body)
+        return {}
 
     def _auction(self, body: Body, *, closing: bool) -> Body:
         symbol = text_of(body, "symbol")

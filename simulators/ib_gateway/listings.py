@@ -1,7 +1,16 @@
-"""What is listed by default: shares, their option chains, futures and currency pairs.
+"""What is listed by default: shares, an index, their option chains, futures and currency pairs.
 
-Contract ids of shares are IB's own where they are well known; the others follow from the local
-symbol, so that they are the same at every start.
+Contract ids of shares are IB's own where they are well known; the others follow from what the
+contract is, so that they are the same at every start.
+
+Fields are as TWS gives them in contracts that users recorded: SPX and SPXW options of one day and
+strike share the symbol SPX (`SPXW  251128C06845000`, class SPXW), SPY and its FLEX series 2SPY the
+symbol SPY (`2SPY  260717P00730000`); SI and SIL share SI, with the multipliers 5000 and 1000 (error
+200, "you must specify the multiplier or trading class":
+https://github.com/QuantConnect/Lean/issues/2924); FDAX, FDXM and FDXS share DAX
+(https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/161), FESX and FSXE
+ESTX50. TWS lists an option by its last trading day: SPX, which is settled at Friday's open, by the
+Thursday. Sizes and ticks: the exchanges' contract specifications.
 """
 
 from __future__ import annotations
@@ -14,12 +23,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from simulators.ib_gateway.contracts import Contract
+from simulators.ib_gateway.spelling import CODES, local_symbol
 
 SMART = ("SMART", "ARCA", "NASDAQ", "NYSE", "BATS", "IEX", "ISLAND", "EDGX", "DRCTEDGE")
 _OPTION_EXCHANGES = ("SMART", "CBOE", "AMEX", "ISE", "PHLX", "BOX")
 _MONTHS = "FGHJKMNQUVXZ"
 _CENT = Decimal("0.01")
-_OCC = re.compile(r"([A-Z]{1,6})(\d{6})([CP])(\d{8})")
+_OCC = re.compile(r"(\d?[A-Z]{1,6})(\d{6})([CP])(\d{8})")
 _FRIDAY = 4
 # For so many months ahead there is an expiration in each.
 _EVERY_MONTH = 12
@@ -48,16 +58,31 @@ KO    8894      NYSE   COMMON COCA-COLA CO/THE
 BRK.B 0         NYSE   COMMON BERKSHIRE HATHAWAY INC-CL B
 """
 
-# root, IB's symbol, exchange, multiplier, tick, months, contracts ahead, name
+# root, IB's symbol, exchange, currency, multiplier, magnifier, tick, months, how many, name
 _FUTURES = """
-ES  ES  CME   50     0.25    HMUZ         6  E-mini S&P 500
-MES MES CME   5      0.25    HMUZ         6  Micro E-Mini S&P 500 Stock Price Index
-NQ  NQ  CME   20     0.25    HMUZ         6  E-mini NASDAQ 100
-MNQ MNQ CME   2      0.25    HMUZ         6  Micro E-Mini Nasdaq-100 Index
-6E  EUR CME   125000 0.00005 HMUZ         6  European Monetary Union Euro
-CL  CL  NYMEX 1000   0.01    FGHJKMNQUVXZ 18 Light Sweet Crude Oil
-GC  GC  COMEX 100    0.1     GJMQVZ       9  Gold
+ES   ES     CME   USD 50     1   0.25    HMUZ         6  E-mini S&P 500
+MES  MES    CME   USD 5      1   0.25    HMUZ         6  Micro E-Mini S&P 500 Stock Price Index
+NQ   NQ     CME   USD 20     1   0.25    HMUZ         6  E-mini NASDAQ 100
+MNQ  MNQ    CME   USD 2      1   0.25    HMUZ         6  Micro E-Mini Nasdaq-100 Index
+6E   EUR    CME   USD 125000 1   0.00005 HMUZ         6  European Monetary Union Euro
+CL   CL     NYMEX USD 1000   1   0.01    FGHJKMNQUVXZ 18 Light Sweet Crude Oil
+GC   GC     COMEX USD 100    1   0.1     GJMQVZ       9  Gold
+SI   SI     COMEX USD 5000   1   0.005   HKNUZ        9  Silver
+SIL  SI     COMEX USD 1000   1   0.005   FHKNUZ       9  Micro Silver
+ZC   ZC     CBOT  USD 5000   100 0.25    HKNUZ        9  Corn Futures
+FDAX DAX    EUREX EUR 25     1   1       HMUZ         6  DAX 40 Index (Deutsche Aktien Xchange 40)
+FDXM DAX    EUREX EUR 5      1   1       HMUZ         6  Mini DAX 40 Index
+FDXS DAX    EUREX EUR 1      1   1       HMUZ         3  Micro DAX 40 Index
+FESX ESTX50 EUREX EUR 10     1   1       HMUZ         6  Dow Jones Euro STOXX50
+FSXE ESTX50 EUREX EUR 1      1   0.5     HMUZ         3  Micro EURO STOXX 50
+FGBL GBL    EUREX EUR 1000   1   0.01    HMUZ         3  Euro Bund (10 Year Bond)
 """
+
+# Classes of options whose name is not their underlying's ticker.
+CLASSES = {"SPXW": "SPX"}
+# What has options and is no share: symbol, contract id, exchange, name, classes, strikes.
+_INDEX = ("SPX", 416904, "CBOE", "S&P 500 Stock Index", ("SPX", "SPXW"), range(1000, 12050, 50))
+_WEEKS = 6
 
 # Two companies of one symbol: whoever says no more than the symbol means neither.
 _NAMESAKES = (("NASDAQ", "NMS", "DUAL SYSTEMS INC"), ("NYSE", "DUAL", "DUAL HOLDINGS CORP"))
@@ -77,7 +102,7 @@ class Rule:
 
 
 def _rules() -> dict[int, Rule]:
-    steps = {"0.25": 67, "0.01": 26, "0.1": 239, "0.00005": 59}
+    steps = {"0.25": 67, "0.01": 26, "0.1": 239, "0.00005": 59, "0.005": 161, "1": 36, "0.5": 28}
     rules = {number: Rule(number, ((Decimal(0), Decimal(step)),)) for step, number in steps.items()}
     nickel = ((Decimal(0), _CENT), (Decimal(3), Decimal("0.05")))
     return rules | {_NICKELS: Rule(_NICKELS, nickel)}
@@ -128,9 +153,38 @@ def share(
     )
 
 
-def option(underlying: Contract, expiry: str, strike: Decimal, right: str) -> Contract:
-    """One option of a share's chain; 100 shares."""
-    root = underlying.symbol.replace(" ", "")
+def index() -> Contract:
+    """The index that options are listed on; it is not traded itself."""
+    symbol, con_id, exchange, name, *_ = _INDEX
+    return Contract(
+        con_id=con_id,
+        symbol=symbol,
+        sec_type="IND",
+        ticker=symbol,
+        local_symbol=symbol,
+        trading_class=symbol,
+        exchanges=(exchange,),
+        primary_exchange="",
+        currency="USD",
+        name=name,
+        min_tick=_CENT,
+        market_rule=26,
+        hours="US options",
+    )
+
+
+def option(
+    underlying: Contract, expiry: str, strike: Decimal, right: str, root: str = ""
+) -> Contract:
+    """One option of a chain, of 100 of its underlying, in the class `root`.
+
+    `expiry` is the day that its OCC symbol names. The class of the index itself is settled at that
+    day's open and traded for the last time on the day before.
+    """
+    root = root or underlying.symbol.replace(" ", "")
+    last = date.fromisoformat(expiry)
+    if underlying.sec_type == "IND" and root == underlying.symbol:
+        last -= timedelta(days=1)
     tail = f"{expiry[2:]}{right}{int(strike * 1000):08d}"
     pennies = underlying.stock_type == "ETF"
     return Contract(
@@ -147,13 +201,15 @@ def option(underlying: Contract, expiry: str, strike: Decimal, right: str) -> Co
         min_tick=_CENT,
         market_rule=26 if pennies else _NICKELS,
         hours="US options",
-        expiry=expiry,
+        expiry=f"{last:%Y%m%d}",
         strike=strike,
         right=right,
         multiplier="100",
         under_con_id=underlying.con_id,
         under_symbol=underlying.symbol,
-        under_sec_type="STK",
+        under_sec_type=underlying.sec_type,
+        expires=expiry,
+        month=expiry[:6],
     )
 
 
@@ -168,18 +224,33 @@ def expirations(today: date) -> list[str]:
     return days
 
 
-def strikes() -> list[Decimal]:
-    """The strikes of every chain: from 5 to 1200, five dollars apart."""
-    return [Decimal(strike) for strike in range(5, 1205, 5)]
+def strikes(underlying: Contract) -> list[Decimal]:
+    """The strikes of a chain: of shares from 5 to 1200, five dollars apart."""
+    listed_at = _INDEX[5] if underlying.sec_type == "IND" else range(5, 1205, 5)
+    return [Decimal(strike) for strike in listed_at]
 
 
 def chain(underlying: Contract, today: date, expiry: str = "") -> Iterator[Contract]:
-    """The option chain of a share, or as much of it as ends in the given year, month or day."""
-    for day in expirations(today):
-        if day.startswith(expiry):
-            for strike in strikes():
-                for right in "CP":
-                    yield option(underlying, day, strike, right)
+    """An option chain, or as much of it as ends in the given year, month or day."""
+    for root, day in series(underlying, today):
+        for strike in strikes(underlying):
+            ends = option(underlying, day, strike, "C", root)
+            if not (ends.expiry.startswith(expiry) or ends.contract_month.startswith(expiry)):
+                break
+            yield ends
+            yield option(underlying, day, strike, "P", root)
+
+
+def series(underlying: Contract, today: date) -> list[tuple[str, str]]:
+    """Class and day of every series: of the index each month in both classes, and weekly."""
+    months = expirations(today)
+    if underlying.sec_type != "IND":
+        return [("", day) for day in months]
+    friday = today + timedelta(days=(_FRIDAY - today.weekday()) % 7)
+    weeks = [f"{friday + timedelta(weeks=week):%Y%m%d}" for week in range(_WEEKS)]
+    settled_at_close = sorted({*months, *weeks})
+    at_open, at_close = _INDEX[4]
+    return [(at_open, day) for day in months] + [(at_close, day) for day in settled_at_close]
 
 
 def read_option(ticker: str) -> tuple[str, str, Decimal, str] | None:
@@ -210,7 +281,7 @@ def pair(base: str, quote: str) -> Contract:
     )
 
 
-def listed(today: date) -> Iterator[Contract]:
+def listed(today: date, local_symbols: str = CODES) -> Iterator[Contract]:
     """Everything that is listed by default, but for options: they are many."""
     for line in _SHARES.strip().splitlines():
         ticker, con_id, listed_at, kind, name = line.split(maxsplit=4)
@@ -219,36 +290,40 @@ def listed(today: date) -> Iterator[Contract]:
         yield share("DUAL", listed_at, name, trading_class=trading_class)
     for base in ("EUR", "GBP"):
         yield pair(base, "USD")
-    yield from _futures(today)
+    yield index()
+    yield from _futures(today, local_symbols)
 
 
-def _futures(today: date) -> Iterator[Contract]:
+def _futures(today: date, local_symbols: str) -> Iterator[Contract]:
     for line in _FUTURES.strip().splitlines():
-        root, symbol, exchange, multiplier, tick, months, count, name = line.split(maxsplit=7)
+        root, symbol, exchange, currency, multiplier, magnifier, *rest = line.split(maxsplit=9)
+        tick, months, count, name = rest
         ahead = (divmod(today.year * 12 + today.month - 1 + offset, 12) for offset in range(9 * 12))
         named = [(year, month + 1) for year, month in ahead if _MONTHS[month] in months]
         ends = [(year, month, last_day(root, year, month)) for year, month in named]
         for year, month, end in [item for item in ends if item[2] >= today][: int(count)]:
-            code = f"{root}{_MONTHS[month - 1]}{year % 10}"
+            named_after = f"{year}{month:02d}"
             yield Contract(
-                con_id=derived_id(f"{root}{year}{month:02d}"),
+                con_id=derived_id(f"{root}{named_after}"),
                 symbol=symbol,
                 sec_type="FUT",
-                ticker=code,
-                local_symbol=code,
+                ticker=f"{root}{_MONTHS[month - 1]}{year % 10}",
+                local_symbol=local_symbol(local_symbols, root, exchange, named_after, end),
                 trading_class=root,
                 exchanges=(exchange,),
                 primary_exchange="",
-                currency="USD",
+                currency=currency,
                 name=name,
                 min_tick=Decimal(tick),
                 market_rule=_RULE_OF[Decimal(tick)],
-                hours="Globex",
+                hours="Eurex" if exchange == "EUREX" else "Globex",
                 expiry=f"{end:%Y%m%d}",
                 multiplier=multiplier,
                 under_con_id=derived_id(f"{root} index"),
                 under_symbol=symbol,
                 under_sec_type="IND",
+                month=named_after,
+                magnifier=int(magnifier),
             )
 
 
@@ -257,9 +332,13 @@ def last_day(root: str, year: int, month: int) -> date:
     if root == "CL":
         before = date(year - (month == 1), (month - 2) % 12 + 1, 25)
         return _weekdays_before(before, 3 if before.weekday() <= _FRIDAY else 4)
-    if root == "GC":
+    if root in {"GC", "SI", "SIL"}:
         following = date(year + month // 12, month % 12 + 1, 1)
         return _weekdays_before(following, 3)
+    if root == "ZC":
+        return _weekdays_before(date(year, month, 15), 1)
+    if root == "FGBL":
+        return _weekdays_before(date(year, month, 10), 2)
     return third_friday(year, month) - timedelta(days=4 if root == "6E" else 0)
 
 

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from simulators.ib_gateway import times
 from simulators.ib_gateway.contracts import Contract, full_form
 from simulators.ib_gateway.hours import HOURS, trading_hours
 from simulators.ib_gateway.listings import RULES, Rule
-from simulators.ib_gateway.options import GatewayOptions
 from simulators.ib_gateway.portfolio import Holding
 from simulators.ib_gateway.records import Trade
+from simulators.ib_gateway.spelling import Spelling
 from simulators.ib_gateway.wire import UNSET_DOUBLE, Value, rounded
 
 Message = Sequence[Value]
@@ -48,17 +47,15 @@ def current_time(now: datetime) -> Message:
     return (49, 1, int(now.timestamp()))
 
 
-def execution(
-    request_id: int, trade: Trade, contract: Contract, options: GatewayOptions
-) -> Message:
+def execution(request_id: int, trade: Trade, contract: Contract, spelling: Spelling) -> Message:
     """An execution; the id is -1 unless it answers reqExecutions."""
-    return (
+    message = (
         11,
         request_id,
         trade.order_id,
         *full_form(contract, trade.exchange),
         trade.execution_id,
-        times.told(trade.executed_at, options.time_zone, name_zone=options.name_zone),
+        spelling.time(trade.executed_at),
         trade.account,
         trade.exchange,
         "BOT" if trade.side == "BUY" else "SLD",
@@ -75,6 +72,7 @@ def execution(
         "",  # modelCode
         2,  # lastLiquidity: removed
     )
+    return spelling.written(message)
 
 
 def commission(trade: Trade) -> Message:
@@ -160,11 +158,11 @@ def contract_details(request_id: int, contract: Contract, exchange: str, now: da
         contract.multiplier,
         _ORDER_TYPES + (",LOC,MOC" if shares else ""),
         ",".join(contract.exchanges),
-        1,  # priceMagnifier
+        contract.magnifier,
         contract.under_con_id,
         contract.name,
         contract.primary_exchange,
-        contract.expiry[:6],
+        contract.contract_month,
         "",  # industry
         "",  # category
         "",  # subcategory
@@ -178,7 +176,7 @@ def contract_details(request_id: int, contract: Contract, exchange: str, now: da
         contract.under_symbol,
         contract.under_sec_type,
         ",".join([str(contract.market_rule)] * len(contract.exchanges)),
-        contract.expiry,
+        contract.expires or contract.expiry,
         contract.stock_type,
         size,
         size,
@@ -190,16 +188,17 @@ def option_chain(
     request_id: int,
     exchange: str,
     underlying: Contract,
-    expiries: Sequence[str],
+    series: tuple[str, Sequence[str]],
     strikes: Sequence[Decimal],
 ) -> Message:
-    """The expirations and strikes of a chain at one exchange."""
+    """The expirations and strikes of a class at one exchange."""
+    root, expiries = series
     return (
         75,
         request_id,
         exchange,
         underlying.con_id,
-        underlying.symbol.replace(" ", ""),
+        root,
         "100",
         len(expiries),
         *expiries,

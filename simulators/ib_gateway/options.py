@@ -16,6 +16,7 @@ class GatewayOptions:
     `default_price` is the market of what has none. `max_rate` is how many messages a second a
     client may send (0: any number). `enforce_hours` keeps the exchanges' hours; without it they
     never close. `time_zone` is what times are told in, and is named with them when `name_zone`.
+    `local_symbols` are those of futures: `codes` as TWS spells them today, or `words` (`spelling`).
     `cancel_status_first` sends the status before code 202, as TWS does at times.
     """
 
@@ -26,6 +27,7 @@ class GatewayOptions:
     max_rate: int = 50
     enforce_hours: bool = False
     time_zone: str = "UTC"
-    name_zone: bool = False
+    name_zone: bool = True
+    local_symbols: str = "codes"
     cancel_status_first: bool = False
     first_order_id: int = 1

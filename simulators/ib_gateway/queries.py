@@ -82,7 +82,7 @@ def executions(session: Session, fields: Fields) -> None:
         if session.out.silent_about(key):
             continue
         contract = gateway.register.contract_of(trade)
-        message = messages.execution(request_id, trade, contract, gateway.options)
+        message = messages.execution(request_id, trade, contract, gateway.register.spelling)
         twice = gateway.faults.take(
             FaultKind.DUPLICATE_REPORT, symbol=trade.symbol, venue_order_id=trade.venue_order_id
         )

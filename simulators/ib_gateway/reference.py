@@ -18,7 +18,7 @@ from simulators.ib_gateway.listings import strikes
 from simulators.ib_gateway.session import Session
 from simulators.ib_gateway.wire import Fields
 
-_UNDERLYINGS = frozenset({"STK", "ETF"})
+_UNDERLYINGS = frozenset({"STK", "ETF", "IND"})
 
 
 def contract_details(session: Session, fields: Fields) -> None:
@@ -41,17 +41,18 @@ def contract_details(session: Session, fields: Fields) -> None:
 
 
 def option_chain(session: Session, fields: Fields) -> None:
-    """Expirations and strikes of a share's options, at each exchange that lists them."""
+    """Expirations and strikes of each class of options, at each exchange that lists them."""
     request_id, symbol = fields.integer(), fields.text()
     fields.skip(1)
     sec_type, con_id = fields.text(), fields.integer()
     underlying = session.gateway.catalogue.by_id(con_id)
     if underlying is None or underlying.symbol != symbol or sec_type not in _UNDERLYINGS:
         raise INVALID.refusal("bY", "Invalid contract id")
-    expiries = session.gateway.catalogue.expirations()
-    every = strikes()
+    every = strikes(underlying)
     for exchange in ("SMART", "CBOE"):
-        session.send(messages.option_chain(request_id, exchange, underlying, expiries, every))
+        for series in session.gateway.catalogue.series(underlying).items():
+            answer = messages.option_chain(request_id, exchange, underlying, series, every)
+            session.send(answer)
     session.send((76, request_id))
 
 

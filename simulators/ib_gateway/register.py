@@ -19,6 +19,7 @@ from simulators.ib_gateway.news import News, Publish, Topic, executions_first, o
 from simulators.ib_gateway.options import GatewayOptions
 from simulators.ib_gateway.portfolio import Portfolio
 from simulators.ib_gateway.records import TIMED, UNTRANSMITTED, Order, Trade
+from simulators.ib_gateway.spelling import Spelling
 from simulators.ib_gateway.wire import tidy
 from simulators.journal import Journal
 from simulators.ledger.records import effective
@@ -47,6 +48,7 @@ class Register:
         self.faults = faults
         self.catalogue = catalogue
         self.clock = clock
+        self.spelling = Spelling(options)
         self.portfolio = Portfolio(options)
         self.orders: dict[int, Order] = {}
         self.working: dict[int, Order] = {}
@@ -247,7 +249,7 @@ class Register:
 
     def tell_execution(self, trade: Trade) -> None:
         """An execDetails message, twice when a fault wants it."""
-        message = messages.execution(-1, trade, self.contract_of(trade), self.options)
+        message = messages.execution(-1, trade, self.contract_of(trade), self.spelling)
         twice = self.faults.take(
             FaultKind.DUPLICATE_REPORT, symbol=trade.symbol, venue_order_id=trade.venue_order_id
         )
