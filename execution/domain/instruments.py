@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from execution.domain.vocabulary import AssetClass
 
+_OCC_TERMS = len("yymmddC00000000")
+_MONTH_AND_YEAR = len("Z6")
+
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
@@ -30,3 +33,25 @@ class Instrument:
     right: str | None = None
     exchange: str | None = None
     contract_month: str | None = None
+
+    @property
+    def trading_class(self) -> str | None:
+        """The class it is listed in: an option's OCC root, a future's root; None for all else.
+
+        Contracts of one underlying, month and strike may differ in nothing but their class.
+        """
+        if self.asset_class is AssetClass.OPTION:
+            return self.symbol[:-_OCC_TERMS]
+        if self.asset_class is AssetClass.FUTURE:
+            return self.symbol[:-_MONTH_AND_YEAR]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A contract of a venue under our symbol; `asset_class` is None for a kind not traded here."""
+
+    symbol: str
+    asset_class: AssetClass | None
+    currency: str
+    multiplier: Decimal

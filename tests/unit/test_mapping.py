@@ -68,9 +68,15 @@ def reason(symbol: str, asset_class: AssetClass | None = None, on: date = TODAY)
         ("IBIT", EQUITY, "IBIT"),
         ("BRK.B", EQUITY, "BRK.B"),
         ("BRK B", EQUITY, "BRK.B"),
+        ("BRK-B", EQUITY, "BRK.B"),
+        ("brk-b", EQUITY, "BRK.B"),
+        ("BF-B", EQUITY, "BF.B"),
         ("COP", EQUITY, "COP"),
         ("SPY261218C00600000", OPTION, "SPY261218C00600000"),
         ("SPY   261218C00600000", OPTION, "SPY261218C00600000"),
+        ("SPXW  261218C06000000", OPTION, "SPXW261218C06000000"),
+        ("2SPY  261218C00600000", OPTION, "2SPY261218C00600000"),
+        ("2SPY261218C00600000", OPTION, "2SPY261218C00600000"),
         ("ESZ6", FUTURE, "ESZ6"),
         ("ESZ26", FUTURE, "ESZ6"),
         ("6EZ6", FUTURE, "6EZ6"),
@@ -119,6 +125,33 @@ def test_an_option_has_its_terms() -> None:
     assert mapped("BRKB261218C00500000").underlying == "BRK.B"
 
 
+@pytest.mark.parametrize(
+    ("symbol", "underlying", "trading_class"),
+    [
+        ("SPX261218C06000000", "SPX", "SPX"),
+        ("SPXW261218C06000000", "SPX", "SPXW"),
+        ("2SPY261218C00600000", "SPY", "2SPY"),
+        ("2SPX261218C06000000", "SPX", "2SPX"),
+        ("BRKB261218C00500000", "BRK.B", "BRKB"),
+        ("SIZ6", "SI", "SI"),
+        ("SILZ6", "SI", "SIL"),
+        ("FDXMZ26", "DAX", "FDXM"),
+        ("6EZ6", "EUR", "6E"),
+    ],
+)
+def test_a_derivative_has_its_trading_class(
+    symbol: str, underlying: str, trading_class: str
+) -> None:
+    """What tells it from others of the same underlying, day and strike."""
+    instrument = mapped(symbol)
+    assert (instrument.underlying, instrument.trading_class) == (underlying, trading_class)
+
+
+def test_a_share_has_no_trading_class() -> None:
+    """Nor has a pair."""
+    assert (mapped("SPY").trading_class, mapped("EURUSD").trading_class) == (None, None)
+
+
 def test_a_future_has_its_product_and_month() -> None:
     """The expiry is the exchange's to say, the month is YYYYMM."""
     assert mapped("6JH7") == Instrument(
@@ -144,6 +177,12 @@ def test_a_future_has_its_product_and_month() -> None:
         ("ZTZ6", "2000", "USD"),
         ("MBTZ6", "0.1", "USD"),
         ("FDAXZ6", "25", "EUR"),
+        ("FDXMZ6", "5", "EUR"),
+        ("FDXSZ6", "1", "EUR"),
+        ("FESXZ6", "10", "EUR"),
+        ("FSXEZ6", "1", "EUR"),
+        ("SIZ6", "5000", "USD"),
+        ("SILZ6", "1000", "USD"),
     ],
 )
 def test_a_point_of_a_future_is_worth_its_multiplier(
@@ -221,7 +260,8 @@ def test_an_option_is_good_on_its_last_day() -> None:
         ("-USDT", "is unknown"),
         ("BTC--USDT", "is unknown"),
         ("BTC-USDT-USDT", "is unknown"),
-        ("BRK-B", "is unknown"),
+        ("BRK-F", "is unknown"),
+        ("BRK--B", "is unknown"),
         ("VOD.L", "is unknown"),
         ("ES Z6", "is unknown"),
         ("", "is empty"),

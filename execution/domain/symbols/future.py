@@ -31,6 +31,14 @@ def spell(ticker: Ticker) -> str | None:
     return f"{match[1]}{match[2]}{match[3][-1]}" if match else None
 
 
+def code(root: str, contract_month: str) -> str:
+    """ESZ6 for ES and `202612`. ValueError for what is no YYYYMM."""
+    year, month = int(contract_month[:4]), int(contract_month[4:6])
+    if not 1 <= month <= _YEAR:
+        raise ValueError(f"{contract_month!r} is no month")
+    return f"{root}{MONTH_CODES[month - 1]}{year % 10}"
+
+
 def suggest(ticker: Ticker) -> str | None:
     """Suggest next December's contract to whoever gives a bare root."""
     return f"{ticker.text}Z{ticker.on.year % 10}" if ticker.text in ROOTS else None

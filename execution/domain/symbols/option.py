@@ -3,6 +3,10 @@
 The form is the Options Symbology Initiative's (OCC, 2010): a root padded with spaces to six
 characters, yymmdd, C or P, and the strike in thousandths of a dollar in eight digits. The
 canonical symbol leaves the padding out.
+
+The root is the trading class. Several classes of one underlying may share a day and a strike: SPX
+(settled at the open) and SPXW (at the close), SPY and its FLEX series 2SPY (OCC puts a digit before
+the root of a FLEX option). Only the root tells them apart.
 """
 
 from __future__ import annotations
@@ -19,7 +23,10 @@ FORM = "an OCC option: root, yymmdd, C or P, strike in thousandths (SPY261218C00
 
 MULTIPLIER = Decimal(100)
 _PADDED_LENGTH = 21
-_OCC = re.compile(r"([A-Z][A-Z0-9]{0,5})( *)([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
+_OCC = re.compile(
+    r"([0-9]?[A-Z][A-Z0-9]{0,4}|[A-Z][A-Z0-9]{5})( *)"
+    r"([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})"
+)
 
 # Roots that are not their underlying's ticker: series settled apart from the index's own, and
 # share classes, whose root has no room for the point.
@@ -56,7 +63,7 @@ def read(ticker: Ticker, *, adjusted: bool = False) -> Instrument:
         raise ticker.refusal(f"is not {FORM}")
     root, _, year, month, day, right, thousandths = match.groups()
     # A corporate action turns SPY into SPY1, deliverable: something other than 100 shares.
-    if not root.isalpha() and not adjusted:
+    if not _standard(root).isalpha() and not adjusted:
         raise ticker.refusal(
             f"is of the adjusted series {root}, whose multiplier only the settings can tell"
         )
@@ -74,11 +81,22 @@ def read(ticker: Ticker, *, adjusted: bool = False) -> Instrument:
         asset_class=AssetClass.OPTION,
         currency="USD",
         multiplier=MULTIPLIER,
-        underlying=_UNDERLYING.get(root, root),
+        underlying=_underlying(root),
         expiry=expiry,
         strike=strike,
         right=right,
     )
+
+
+def _underlying(root: str) -> str:
+    """The underlying's ticker: a FLEX series has that of its standard class."""
+    standard = _standard(root)
+    return _UNDERLYING.get(standard, standard)
+
+
+def _standard(root: str) -> str:
+    """A root without the digit that marks a FLEX series."""
+    return root.lstrip("0123456789")
 
 
 RULE = Rule(AssetClass.OPTION, FORM, spell, read)
