@@ -163,8 +163,8 @@ class Settings(BaseSettings):
     )
     ibkr_timezone: str = Field(
         default="America/New_York",
-        description="The time zone chosen at TWS's login: of days before today there it tells "
-        "nothing.",
+        description="The time zone chosen at TWS's login: times without a zone are of it, and of "
+        "days before today there TWS tells nothing.",
     )
     mt4_bridge_url: str = "http://127.0.0.1:8005"
     mt4_bridge_token: SecretStr | None = None

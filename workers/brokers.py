@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -18,13 +18,14 @@ from execution.domain.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from execution.domain.instruments import Listing
 from execution.domain.paper.slippage import Slippage, seeded_draw
 from execution.domain.paper.trading import PaperRules
 from execution.domain.ports import Broker
 from execution.domain.vocabulary import BrokerName, Environment
 from execution.market_calendar import ExchangeCalendars
 from execution.settings import Settings
-from execution.store import ibkr_order_ids, reconciling
+from execution.store import ibkr_order_ids, reconciling, venue_contracts
 from workers.context import Context
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _ibkr(context: Context, client_ids: ClientIds | None = None) -> Broker | str
         timeout=settings.broker_call_timeout,
         order_ids=_OrderIds(context),
         owns=_owned_at_ibkr(settings),
+        contract_map=_ContractMap(context),
         zone=ZoneInfo(settings.ibkr_timezone),
         clock=context.clock,
     )
@@ -172,6 +174,47 @@ class _OrderIds:
     def _release(self, client_id: int, venue_order_id: str) -> None:
         with self._store.brief() as link:
             ibkr_order_ids.release(link, client_id, venue_order_id)
+
+
+class _ContractMap:
+    """Implements `workers.adapters.ibkr.contracts.ContractMap` on the table of them."""
+
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+
+    async def names(self, con_ids: Iterable[int]) -> dict[int, str]:
+        try:
+            return await asyncio.to_thread(self._names, list(con_ids))
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(f"no names of TWS's contracts: {error}") from error
+
+    async def record(self, con_id: int, listing: Listing, *, ordered: bool) -> str:
+        try:
+            return await asyncio.to_thread(self._record, con_id, listing, ordered)
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(f"a contract of TWS is not recorded: {error}") from error
+
+    async def contract_of(self, symbol: str) -> int | None:
+        try:
+            return await asyncio.to_thread(self._contract_of, symbol)
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(f"no contract of {symbol}: {error}") from error
+
+    def _contract_of(self, symbol: str) -> int | None:
+        with self._store.direct() as link:
+            found = venue_contracts.contract_of(link, BrokerName.IBKR, symbol)
+        return None if found is None else int(found)
+
+    def _names(self, con_ids: list[int]) -> dict[int, str]:
+        with self._store.direct() as link:
+            found = venue_contracts.symbols(link, BrokerName.IBKR, map(str, con_ids))
+        return {int(con_id): symbol for con_id, symbol in found.items()}
+
+    def _record(self, con_id: int, listing: Listing, ordered: bool) -> str:  # noqa: FBT001
+        with self._store.brief() as link:
+            return venue_contracts.record(
+                link, BrokerName.IBKR, str(con_id), listing, ordered=ordered
+            )
 
 
 def _mt4(context: Context) -> Broker | str:

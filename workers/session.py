@@ -33,7 +33,7 @@ from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import sessions
-from workers import quoting, reconciling
+from workers import quoting, reconciling, unreadable
 from workers.context import Context
 from workers.heart import Heart
 from workers.loop import LoopThread
@@ -332,6 +332,7 @@ class BrokerSession:
                     group.create_task(self._meanwhile())
                 group.create_task(self._relearn_rules(adapter))
                 group.create_task(self._keep_balances(adapter))
+                group.create_task(unreadable.feed(self._context, self.broker, adapter))
         except ExceptionGroup as failures:
             lost, other = failures.split(BrokerError)
             if other is not None or lost is None:

@@ -11,11 +11,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from execution.domain.instruments import Instrument
-from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.reports import (
+    Account,
+    Execution,
+    Quote,
+    Unreadable,
+    VenueOrder,
+    VenuePosition,
+)
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import AssetClass, BrokerName, OrderType, Side, TimeInForce
 
@@ -209,3 +216,11 @@ class Broker(Protocol):
 
         A venue that is no source of quotes for others gives none.
         """
+
+
+@runtime_checkable
+class ReportsUnreadable(Protocol):
+    """A broker that says which of the venue's messages it could not read."""
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Those that may hold an execution, since this was asked last; the rest it has read."""

@@ -31,7 +31,8 @@ class Execution:
     `symbol` is our spelling, and part of no identity.
     `venue_order_id` is the client id we gave, None for an order that is not ours. A CORRECTION or
     BUST names in `corrects` the execution it replaces. `commission` is what it cost (positive), or
-    None while the venue has not said.
+    None while the venue has not said. `unread_time` is what the venue wrote of the time where that
+    cannot be read: then `executed_at` is when it was received.
     """
 
     execution_id: str
@@ -48,6 +49,19 @@ class Execution:
     corrects: str | None = None
     instrument_key: str | None = None
     account: str | None = None
+    unread_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message of a venue that may hold an execution and could not be read.
+
+    `key` tells it from others, `text` is what the venue wrote, and `why` what was wrong with it.
+    """
+
+    key: str
+    text: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

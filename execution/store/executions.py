@@ -15,7 +15,14 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import AssetClass
-from execution.store import alerts, brackets, positions, progress, transitions
+from execution.store import (
+    alerts,
+    brackets,
+    positions,
+    progress,
+    transitions,
+    venue_contracts,
+)
 from execution.store.schema.executions import IDENTITY
 
 _UNAPPLIED = """
@@ -70,7 +77,8 @@ def apply_orphan(
     ).one_or_none()
     if report is None or _is_of_an_order(connection, report):
         return False
-    _apply(connection, report, map_symbol(report.symbol))
+    listed = venue_contracts.instrument(connection, report.broker, report.symbol)
+    _apply(connection, report, listed or map_symbol(report.symbol))
     alerts.alert(
         connection,
         alerts.UNKNOWN_ORDER,
@@ -89,6 +97,8 @@ def apply_orphan(
 
 
 def _apply(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
+    if report.unread_time is not None:
+        _alert_of_time(connection, report)
     if report.kind == ReportKind.TRADE:
         _insert_fill(connection, report, instrument)
         _catch_up(connection, report)
@@ -97,6 +107,20 @@ def _apply(connection: Connection, report: Row[Any], instrument: Instrument | No
     connection.execute(
         text("UPDATE execution_reports SET applied_at = clock_timestamp() WHERE report_id = :id"),
         {"id": report.report_id},
+    )
+
+
+def _alert_of_time(connection: Connection, report: Row[Any]) -> None:
+    """One alert for each order: what its venue writes of the time is the same each time."""
+    alerts.alert(
+        connection,
+        alerts.EXECUTION_TIME_UNKNOWN,
+        f"{report.broker}:{report.order_id or report.execution_id}",
+        f"{report.broker} gives the time of execution {report.execution_id} ({report.side} "
+        f"{report.quantity} {report.symbol}) as {report.unread_time!r}, which cannot be read: it "
+        f"is booked with the time of its receipt, {report.executed_at:%Y-%m-%d %H:%M:%S} UTC",
+        order_id=report.order_id,
+        broker=report.broker,
     )
 
 

@@ -48,14 +48,15 @@ def record_from_venue(
 _MATCHED = """
     SELECT r.execution_id, r.instrument_key, coalesce(a.symbol, r.symbol) AS symbol, r.side,
         r.quantity, r.price, r.executed_at, r.kind, r.venue_order_id, r.broker_order_id,
-        r.commission, r.commission_currency, r.corrects, r.place, r.costed,
+        r.commission, r.commission_currency, r.corrects, r.unread_time, r.place, r.costed,
         coalesce(r.account, a.account, CAST(:report_account AS text)) AS account,
         coalesce(CAST(:report_order_id AS uuid), a.order_id) AS order_id,
         coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id) AS attempt_id
     FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, instrument_key text,
         account text, symbol text, side text, quantity numeric, price numeric,
         executed_at timestamptz, kind text, venue_order_id text, broker_order_id text,
-        commission numeric, commission_currency text, corrects text, place integer, costed boolean)
+        commission numeric, commission_currency text, corrects text, unread_time text,
+        place integer, costed boolean)
     LEFT JOIN LATERAL (
         SELECT t.account, t.order_id, t.attempt_id, o.symbol
         FROM order_attempts t JOIN orders o ON o.order_id = t.order_id
@@ -67,7 +68,7 @@ _MATCHED = """
 _TOLD = f"""
     SELECT m.execution_id, m.account, m.instrument_key, m.symbol, m.side, m.quantity, m.price,
         m.executed_at, m.venue_order_id, m.broker_order_id, m.commission, m.commission_currency,
-        m.corrects, m.order_id, m.attempt_id, m.place, k.kind,
+        m.corrects, m.unread_time, m.order_id, m.attempt_id, m.place, k.kind,
         CASE WHEN k.kind NOT IN ('COMMISSION', 'CORRECTION') OR last.kind IS DISTINCT FROM k.kind
             THEN 0
         WHEN CASE k.kind WHEN 'COMMISSION' THEN (last.commission, last.commission_currency)
@@ -101,15 +102,15 @@ _TOLD = f"""
 INSERT_SQL = f"""
         INSERT INTO execution_reports (broker, environment, account, instrument_key, symbol, side,
             execution_id, kind, revision, execution_mode, quantity, price, commission,
-            commission_currency, corrects, executed_at, venue_order_id, broker_order_id,
-            order_id, attempt_id)
+            commission_currency, corrects, executed_at, unread_time, venue_order_id,
+            broker_order_id, order_id, attempt_id)
         SELECT heard.* FROM (
             SELECT DISTINCT ON (r.account, r.instrument_key, r.side, r.execution_id, r.kind)
                 CAST(:report_broker AS text), CAST(:report_environment AS text), r.account,
                 r.instrument_key, r.symbol, r.side, r.execution_id, r.kind, r.revision,
                 CAST(:report_mode AS text), r.quantity, r.price, r.commission,
-                r.commission_currency, r.corrects, r.executed_at, r.venue_order_id,
-                r.broker_order_id, r.order_id, r.attempt_id
+                r.commission_currency, r.corrects, r.executed_at, r.unread_time,
+                r.venue_order_id, r.broker_order_id, r.order_id, r.attempt_id
             FROM ({_TOLD}) AS r
             ORDER BY r.account, r.instrument_key, r.side, r.execution_id, r.kind, r.place DESC
         ) AS heard

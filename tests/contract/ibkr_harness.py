@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
 
 from execution.domain.errors import RejectionScope
-from execution.domain.instruments import Instrument
+from execution.domain.instruments import Instrument, Listing
 from execution.domain.ports import Attempt, Broker, Modification
 from execution.domain.reports import Account, Execution, VenueOrder
 from execution.domain.vocabulary import AssetClass, BrokerName, OrderType, TimeInForce
@@ -45,6 +45,24 @@ class OrderIdsInMemory:
     async def release(self, client_id: int, venue_order_id: str) -> None:
         del client_id
         self.taken.pop(venue_order_id, None)
+
+
+class ContractMapInMemory:
+    """Symbols of contracts without a database."""
+
+    def __init__(self) -> None:
+        self.symbols: dict[int, str] = {}
+
+    async def names(self, con_ids: Iterable[int]) -> Mapping[int, str]:
+        return {one: self.symbols[one] for one in con_ids if one in self.symbols}
+
+    async def contract_of(self, symbol: str) -> int | None:
+        return next((one for one, known in self.symbols.items() if known == symbol), None)
+
+    async def record(self, con_id: int, listing: Listing, *, ordered: bool) -> str:
+        if ordered:
+            self.symbols[con_id] = listing.symbol
+        return self.symbols.setdefault(con_id, listing.symbol)
 
 
 class Reconnecting(IBKRAdapter):
@@ -142,6 +160,7 @@ class IbkrHarness(ControlledHarness):
             account=self.account,
             timeout=timedelta(seconds=self.answer_seconds if impatient else DEADLINE_SECONDS),
             order_ids=OrderIdsInMemory(),
+            contract_map=ContractMapInMemory(),
             zone=NOON,
         )
 

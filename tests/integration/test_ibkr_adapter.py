@@ -40,7 +40,7 @@ from simulators.ib_gateway.codes import CONNECTION_LOST, RESTORED_DATA_KEPT, RES
 from simulators.ib_gateway.gateway import IbGateway
 from simulators.ib_gateway.listings import third_friday
 from simulators.ib_gateway.options import GatewayOptions
-from tests.contract.ibkr_harness import OrderIdsInMemory
+from tests.contract.ibkr_harness import ContractMapInMemory, OrderIdsInMemory
 from tests.venues import NOON
 from workers.adapters.ibkr.adapter import IBKRAdapter
 from workers.adapters.ibkr.client_ids import OneClientId
@@ -88,6 +88,7 @@ def adapter(gateway: IbGateway, client_id: int = 7, **changes: Any) -> IBKRAdapt
         "account": ACCOUNT,
         "timeout": timedelta(seconds=5),
         "order_ids": OrderIdsInMemory(),
+        "contract_map": ContractMapInMemory(),
         "zone": NOON,
     }
     return IBKRAdapter(**(values | changes))

@@ -169,7 +169,8 @@ def _fill(case: Case, name: str, fill: Row, item: Booked) -> None:
         if there != here and not (key == "commission_currency" and item.commission is None):
             case.problem(f"{name}: {key} {here}, but {there} at the venue")
     if item.executed_at is not None and item.executed_at != fill["executed_at"]:
-        case.problem(f"{name}: at {fill['executed_at']}, not {item.executed_at}")
+        alerted = _time_is_unknown(case, fill)
+        case.expect(alerted, f"{name}: at {fill['executed_at']}, not {item.executed_at}")
     attempt = case.attempt_called.get(item.venue_order_id)
     if attempt is None:
         case.expect(fill["order_id"] is None, f"{name}: is not of that order")
@@ -182,6 +183,19 @@ def _fill(case: Case, name: str, fill: Row, item: Booked) -> None:
     )
     for key in ("environment", "account", "execution_mode"):
         case.expect(fill[key] == attempt[key], f"{name}: {key} is not its attempt's")
+
+
+def _time_is_unknown(case: Case, fill: Row) -> bool:
+    """Whether the venue gave a time that could not be read, and an alert says so."""
+    unread = any(
+        report["report_id"] == fill["report_id"] and report.get("unread_time") is not None
+        for report in case.facts.reports
+    )
+    about = {fill["order_id"] or fill["execution_id"]}
+    return unread and any(
+        alert["kind"] == "EXECUTION_TIME_UNKNOWN" and alert["key"].split(":", 1)[1] in about
+        for alert in case.facts.alerts
+    )
 
 
 def check_reports(case: Case) -> None:

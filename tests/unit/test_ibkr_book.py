@@ -22,7 +22,7 @@ ORDER_ID, PERM_ID, CLIENT = 5, 900, 1
 @pytest.fixture
 def book() -> Book:
     """A book of client 1 with nothing in it."""
-    return Book(CLIENT, "DU1", lambda contract: str(contract.symbol), lambda: NOW)
+    return Book(CLIENT, "DU1", lambda contract: str(contract.symbol), lambda: NOW, UTC)
 
 
 def sent(book: Book) -> Entry:
@@ -57,7 +57,8 @@ def opened(book: Book, **changes: Any) -> None:
 def status(book: Book, said: str, filled: float = 0.0, **changes: Any) -> None:
     """An orderStatus message."""
     told = {"remaining": 0.0, "perm_id": PERM_ID, "client_id": CLIENT, "why_held": ""}
-    book.order_status(changes.pop("order_id", ORDER_ID), said, filled, told | changes)
+    order_id = changes.pop("order_id", ORDER_ID)
+    book.order_status(order_id, said, Decimal(str(filled)), told | changes)
 
 
 def executed(book: Book, execution_id: str = "a.01", shares: float = 10.0, **changes: Any) -> None:
@@ -67,7 +68,7 @@ def executed(book: Book, execution_id: str = "a.01", shares: float = 10.0, **cha
         "shares": shares,
         "price": 94.0,
         "side": "BOT",
-        "time": NOW,
+        "time": f"{NOW:%Y%m%d-%H:%M:%S}",
         "orderRef": "ref",
         "permId": PERM_ID,
         "clientId": CLIENT,

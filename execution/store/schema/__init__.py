@@ -17,6 +17,7 @@ from execution.store.schema.brokers import (
     ibkr_client_ids,
     ibkr_order_ids,
     reconciliations,
+    venue_contracts,
 )
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
@@ -90,4 +91,5 @@ __all__ = [
     "streams",
     "trading_rules",
     "trading_states",
+    "venue_contracts",
 ]

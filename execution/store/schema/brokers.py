@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from execution.store.schema.columns import NOW, TIME, UUID_, metadata
+from execution.store.schema.columns import NOW, NUMBER, TIME, UUID_, metadata
 
 broker_sessions = sa.Table(
     "broker_sessions",
@@ -124,6 +124,19 @@ ibkr_client_ids = sa.Table(
     sa.Column("client_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("session_id", UUID_, comment="who has it, for as long as that session's heart beats"),
     sa.Column("leased_at", TIME, nullable=False, server_default=NOW),
+)
+
+venue_contracts = sa.Table(
+    "venue_contracts",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("contract_id", sa.Text, primary_key=True, comment="the venue's own: IBKR's conId"),
+    sa.Column("symbol", sa.Text, nullable=False, comment="ours"),
+    sa.Column("asset_class", sa.Text, comment="none for a kind that is not traded here"),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("multiplier", NUMBER, nullable=False),
+    sa.Column("named_at", TIME, nullable=False, server_default=NOW),
+    sa.UniqueConstraint("broker", "symbol"),
 )
 
 account_balances = sa.Table(

@@ -58,6 +58,11 @@ execution_reports = sa.Table(
     sa.Column("commission_currency", sa.Text),
     sa.Column("corrects", sa.Text),
     sa.Column("executed_at", TIME, nullable=False),
+    sa.Column(
+        "unread_time",
+        sa.Text,
+        comment="what the venue wrote where no time can be read; executed_at is the receipt",
+    ),
     sa.Column("venue_order_id", sa.Text),
     sa.Column("broker_order_id", sa.Text),
     sa.Column("order_id", UUID_, sa.ForeignKey("orders.order_id")),

@@ -26,9 +26,17 @@ from execution.domain.errors import (
 from execution.domain.instruments import Instrument
 from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt, Modification, Part
-from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.reports import (
+    Account,
+    Execution,
+    Quote,
+    Unreadable,
+    VenueOrder,
+    VenuePosition,
+)
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName
+from workers.adapters.answers import Unread
 from workers.adapters.binance import client as clients
 from workers.adapters.binance.budget import Budget
 from workers.adapters.binance.history import History
@@ -84,6 +92,7 @@ class BinanceAdapter:
         self._is_real = is_real
         self._now = clock
         self._connector = connector
+        self._unread = Unread()
         self._seen: set[str] = set()
         self._open: tuple[Venue, History] | None = None
         self._loaded = self._clocked = self._signed = 0.0
@@ -105,7 +114,7 @@ class BinanceAdapter:
                 budget=budget,
                 connector=self._connector() if self._connector else None,
             )
-            venue = Venue(client, self.name.value, self._now)
+            venue = Venue(client, self.name.value, self._now, self._unread)
             self._open = (venue, History(venue, self._symbols))
         venue = self._venue()
         try:
@@ -204,6 +213,9 @@ class BinanceAdapter:
     async def executions(self, since: datetime) -> Sequence[Execution]:
         _, history = self._opened()
         return await history.executions(since)
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        return self._unread.take()
 
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]

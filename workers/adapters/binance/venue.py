@@ -23,7 +23,7 @@ from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, Quote, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState
-from workers.adapters.answers import outcome, read
+from workers.adapters.answers import Unread, outcome, read
 from workers.adapters.binance import outcomes, wire
 from workers.adapters.binance.budget import urgent
 from workers.adapters.binance.client import Client
@@ -49,13 +49,19 @@ class Venue:
 
     `clock` is the one that `send_by` is reckoned by (the database's, in a worker), as aware UTC.
     `names` remembers what orders are called by whoever placed them, since trades do not say it.
-    `uid` is Binance's name of the account, known once it was asked for.
+    `uid` is Binance's name of the account, known once it was asked for. `unread` has the trades
+    that could not be read.
     """
 
     def __init__(
-        self, client: Client, source: str, clock: Callable[[], datetime] = utc_now
+        self,
+        client: Client,
+        source: str,
+        clock: Callable[[], datetime] = utc_now,
+        unread: Unread | None = None,
     ) -> None:
         self.client = client
+        self.unread = unread or Unread()
         self.offset = timedelta(0)
         self._clock = clock
         self.uid: str | None = None
@@ -228,13 +234,13 @@ class Venue:
             }
             request["fromId"] = read(_last_id, page) + 1
         await self._learn_names(symbol, {str(item.get("orderId")) for item in items})
-        return read(self._executions, symbol, items)
 
-    def _executions(self, symbol: str, items: Sequence[Json]) -> list[Execution]:
-        return [
-            wire.trade(item, symbol, self._names.get((symbol, str(item["orderId"]))), self.uid)
-            for item in sorted(items, key=lambda item: int(item["id"]))
-        ]
+        def trade(item: Json) -> Execution:
+            name = self._names.get((symbol, str(item["orderId"])))
+            return wire.trade(item, symbol, name, self.uid, self.unread)
+
+        found = self.unread.each(trade, items, f"trade of {symbol}")
+        return sorted(found, key=lambda trade: int(trade.execution_id))
 
     async def quote(self, instrument: Instrument) -> Quote:
         """Best bid and ask now."""
@@ -359,4 +365,4 @@ def _uid(answer: Json) -> str:
 
 
 def _last_id(page: Sequence[Json]) -> int:
-    return int(page[-1]["id"])
+    return max(item["id"] for item in page if isinstance(item["id"], int))

@@ -17,7 +17,7 @@ from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState, OrderType, Side
-from workers.adapters.answers import decimal
+from workers.adapters.answers import Unread, decimal, executed
 
 Json = Mapping[str, Any]
 
@@ -25,6 +25,7 @@ BASIS_POINT = Decimal("0.01")
 """Of a trail, in percent."""
 
 _LONGEST_WINDOW = 60_000
+_SIDES = {True: Side.BUY, False: Side.SELL}
 
 _STATES = {
     "NEW": OrderState.SUBMITTED,
@@ -130,7 +131,7 @@ def order(item: Json, symbol: str, trades: Iterable[Execution] = ()) -> VenueOrd
 
 def accepted(item: Json, symbol: str, account: str | None) -> VenueOrder:
     """The answer to a new order, with what it traded at once (`newOrderRespType=FULL`)."""
-    at = moment(item["transactTime"])
+    at, unread_time = executed(moment, item["transactTime"])
     side = Side(item["side"])
     fills = tuple(
         Execution(
@@ -140,6 +141,7 @@ def accepted(item: Json, symbol: str, account: str | None) -> VenueOrder:
             quantity=decimal(fill["qty"]),
             price=decimal(fill["price"]),
             executed_at=at,
+            unread_time=unread_time,
             venue_order_id=str(item["clientOrderId"]),
             broker_order_id=str(int(item["orderId"])),
             commission=decimal(fill["commission"]),
@@ -152,26 +154,36 @@ def accepted(item: Json, symbol: str, account: str | None) -> VenueOrder:
     return order(item, symbol, fills)
 
 
-def trade(item: Json, symbol: str, venue_order_id: str | None, account: str | None) -> Execution:
+def trade(
+    item: Json, symbol: str, venue_order_id: str | None, account: str | None, unread: Unread
+) -> Execution:
     """A trade of GET myTrades; `venue_order_id` is what its order was called by who placed it.
 
     Ids of trades are unique per symbol (https://developers.binance.com/docs/binance-spot-api-docs,
     "Account trade list", read 2026-11): Binance's own symbol is part of an execution's identity.
+    It is not lost for a time or a commission that cannot be read.
     """
+    executed_at, unread_time = executed(moment, item.get("time"))
+    commission = unread.optional(_commission, item, "commission of a trade")
     return Execution(
         execution_id=str(int(item["id"])),
         symbol=symbol,
-        side=Side.BUY if item["isBuyer"] else Side.SELL,
+        side=_SIDES[item["isBuyer"]],
         quantity=decimal(item["qty"]),
         price=decimal(item["price"]),
-        executed_at=moment(item["time"]),
+        executed_at=executed_at,
+        unread_time=unread_time,
         venue_order_id=venue_order_id,
         broker_order_id=str(int(item["orderId"])),
-        commission=decimal(item["commission"]),
-        commission_currency=str(item["commissionAsset"]),
+        commission=commission,
+        commission_currency=None if commission is None else str(item["commissionAsset"]),
         instrument_key=str(item["symbol"]),
         account=account,
     )
+
+
+def _commission(item: Json) -> Decimal:
+    return decimal(item["commission"])
 
 
 def candles(answer: Sequence[Sequence[Any]]) -> list[Candle]:

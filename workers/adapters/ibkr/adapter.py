@@ -20,14 +20,22 @@ from execution.domain.errors import BrokerRejected, BrokerUnavailable
 from execution.domain.instruments import Instrument
 from execution.domain.lending import Shortable
 from execution.domain.ports import Attempt, Modification, Part
-from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.reports import (
+    Account,
+    Execution,
+    Quote,
+    Unreadable,
+    VenueOrder,
+    VenuePosition,
+)
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import AssetClass, BrokerName
-from workers.adapters.ibkr import market
+from workers.adapters import answers
+from workers.adapters.ibkr import market, recognising
 from workers.adapters.ibkr.book import utc_now
 from workers.adapters.ibkr.client_ids import ClientIds
 from workers.adapters.ibkr.connection import ClientIdInUse, Line
-from workers.adapters.ibkr.contracts import Contracts, Fields, PriceSteps
+from workers.adapters.ibkr.contracts import ContractMap, Contracts, Fields, PriceSteps
 from workers.adapters.ibkr.entries import Entry
 from workers.adapters.ibkr.fills import decimal
 from workers.adapters.ibkr.finding import Finding
@@ -68,6 +76,7 @@ class IBKRAdapter:
         account: str,
         timeout: timedelta,
         order_ids: OrderIds,
+        contract_map: ContractMap,
         owns: Callable[[str], bool] = lambda _: True,
         zone: tzinfo = NEW_YORK,
         clock: Callable[[], datetime] = utc_now,
@@ -77,7 +86,8 @@ class IBKRAdapter:
         self._timeout = timeout.total_seconds()
         self._zone = zone
         self._now = clock
-        self._contracts = Contracts(self._ask_contract, self._ask_price_steps)
+        self._contracts = Contracts(self._ask_contract, self._ask_price_steps, contract_map)
+        self._unread = answers.Unread()
         witness = Witness(self._new_line)
         self._sending = Sending(
             contracts=self._contracts,
@@ -193,13 +203,18 @@ class IBKRAdapter:
     async def open_orders(self) -> Sequence[VenueOrder]:
         line = self._standing()
         await line.synchronise()
+        await recognising.name_all(line.book, self._contracts)
         return [line.book.order(entry) for entry in line.book.working()]
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         """Those of the day, and what was heard on this connection besides."""
         line = self._standing()
         await line.executions()
+        await recognising.name_all(line.book, self._contracts)
         return line.book.executions(since)
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        return self._unread.take()
 
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]
@@ -228,6 +243,7 @@ class IBKRAdapter:
                     self._sending.withdraw_soon(line, entry)
                 if self._is_anothers(line, entry) and entry.ref not in awaited:
                     continue
+                await recognising.name(entry, self._contracts)
                 order = book.order(entry)
                 if entry.heard and order != entry.told and (entry.fills or not entry.dismissed):
                     entry.told = order
@@ -247,17 +263,10 @@ class IBKRAdapter:
         return bool(self._client_ids.others) and entry.client_id != line.client_id
 
     async def positions(self) -> Sequence[VenuePosition]:
-        """Without prices: IB's average cost holds multiplier and commissions."""
         line = self._standing()
-        return [
-            VenuePosition(
-                self._contracts.symbol_of(held.contract),
-                decimal(held.position),
-                account=str(held.account),
-            )
-            for held in await line.positions()
-            if held.account in line.owned.owned and held.position
-        ]
+        held = await line.positions()
+        held = [one for one in held if one.account in line.owned.owned and one.position]
+        return await recognising.positions(held, self._contracts)
 
     async def account(self) -> Account:
         """Named as TWS names it; cash by currency."""
@@ -345,6 +354,8 @@ class IBKRAdapter:
             timeout=self._timeout,
             symbol_of=self._contracts.symbol_of,
             now=self._now,
+            zone=self._zone,
+            unread=self._unread,
         )
 
     def _standing(self) -> Line:

@@ -7,8 +7,9 @@ is no order yet.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,8 @@ from workers.adapters.ibkr.entries import (
 from workers.adapters.ibkr.fills import Fills, decimal
 from workers.adapters.ibkr.outcomes import Outcome
 
+_DAY = timedelta(days=1)
+
 
 class Book:
     """Implements `library.Hears` for the orders and executions of some `accounts` of a login."""
@@ -37,8 +40,9 @@ class Book:
         account: str,
         symbol_of: Callable[[Any], str],
         now: Callable[[], datetime],
+        zone: tzinfo,
     ) -> None:
-        self.fills = Fills()
+        self.fills = Fills(zone, now)
         self.synchronised = False
         self.changed: dict[Entry, None] = {}
         self.news = asyncio.Event()
@@ -104,9 +108,17 @@ class Book:
         """An order as the port has it."""
         return entry.order(self._now())
 
+    def entries(self) -> Sequence[Entry]:
+        """Every order that was sent or heard of."""
+        return self._entries
+
     def executions(self, since: datetime) -> list[Execution]:
-        """Every execution since then, oldest first, and its cost where that may be news."""
-        heard = [fill for fill in self.fills.all() if fill.execution.executed_at >= since]
+        """Every execution since then, oldest first, and its cost where that may be news.
+
+        Of a day or more that is all of TWS's day: none is lost by a time read in the wrong zone.
+        """
+        after = None if since <= self._now() - _DAY else since
+        heard = [f for f in self.fills.all() if after is None or f.execution.executed_at >= after]
         heard.sort(key=lambda fill: fill.execution.executed_at)
         return [report for fill in heard for report in fill.told_again()]
 
@@ -129,7 +141,9 @@ class Book:
         entry.worked = entry.worked or entry.status in WORKS
         self._said(entry)
 
-    def order_status(self, order_id: int, status: str, filled: float, told: dict[str, Any]) -> None:
+    def order_status(
+        self, order_id: int, status: str, filled: Decimal, told: dict[str, Any]
+    ) -> None:
         perm_id, client_id = int(told["perm_id"]), int(told["client_id"])
         entry = self._by_perm.get(perm_id)
         if entry is None and client_id == self._client_id:
@@ -137,7 +151,7 @@ class Book:
         if entry is None:
             return  # of another account: an order's openOrder comes first
         self._identify(entry, perm_id)
-        entry.status, entry.filled = status, decimal(filled)
+        entry.status, entry.filled = status, filled
         if status in WORKS:  # what was refused was a change of it
             entry.refusal, entry.worked = None, True
         entry.closed = entry.closed or status == FILLED
@@ -166,14 +180,15 @@ class Book:
     def execution(self, contract: Any, execution: Any) -> None:
         if not self._is_ours(execution.acctNumber):
             return
-        fill = self.fills.hear(execution, self._symbol_of(contract), before=not self.synchronised)
+        symbol, before = self._symbol_of(contract), not self.synchronised
+        fill = self.fills.hear(contract, execution, symbol, before=before)
         perm_id, ref = int(execution.permId), str(execution.orderRef)
         entry = self._by_perm.get(perm_id)
         if entry is None and execution.clientId == self._client_id:
             entry = self._by_id.get(int(execution.orderId))
         if entry is None and ref and perm_id:
             entry = self._entry(perm_id, None, 0, ref)
-            entry.symbol, entry.side = self._symbol_of(contract), Side.BUY
+            entry.symbol, entry.side = symbol, Side.BUY
             if fill is not None:
                 entry.side = fill.execution.side
         if entry is None or fill is None:
@@ -181,6 +196,9 @@ class Book:
         self._identify(entry, perm_id)
         if entry.client_id is None:
             entry.client_id = int(execution.clientId)
+        if not ref and entry.ref:  # it is known by its permId or order id
+            fill.execution = replace(fill.execution, venue_order_id=entry.ref)
+        entry.contract = entry.contract or contract
         entry.fills.append(fill)
         self._said(entry)
 
@@ -249,7 +267,7 @@ class Book:
             self._by_perm[perm_id] = entry
 
     def _describe(self, entry: Entry, contract: Any, order: Any) -> None:
-        entry.symbol = self._symbol_of(contract)
+        entry.contract, entry.symbol = contract, self._symbol_of(contract)
         entry.side = Side.BUY if order.action == "BUY" else Side.SELL
         entry.good_till = str(order.goodTillDate)
         entry.group = str(order.ocaGroup)

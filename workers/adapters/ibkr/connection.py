@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 
 from execution.domain.accounts import Accounts
@@ -20,11 +20,13 @@ from execution.domain.errors import (
     OutcomeUnknown,
     RateLimited,
 )
+from workers.adapters import answers
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.book import Book
 from workers.adapters.ibkr.contracts import Fields
 from workers.adapters.ibkr.limiter import Limiter
 from workers.adapters.ibkr.outcomes import Outcome
+from workers.adapters.ibkr.unread import Unread
 
 T = TypeVar("T")
 
@@ -56,12 +58,16 @@ class Line:
         timeout: float,
         symbol_of: Callable[[Any], str],
         now: Callable[[], datetime],
+        zone: tzinfo,
+        unread: answers.Unread,
     ) -> None:
         self.client_id = client_id
         self.account = account
         self.owned = Accounts(account, (account,))
         self._owns = owns
-        self.book = Book(client_id, account, symbol_of, now)
+        self.book = Book(client_id, account, symbol_of, now, zone)
+        self.unread = Unread(unread, self.synchronise)
+        self.unreadable = self.unread.hear
         self.limiter = Limiter(asyncio.get_running_loop().time)
         self.ended: BrokerUnavailable | None = None
         self.stale = self.severed = False
@@ -137,6 +143,7 @@ class Line:
         if self._ib is None or self.ended is not None:
             return
         self.ended = BrokerUnavailable(f"the connection to TWS was ended: {why}")
+        self.unread.close()
         self._ib.client.disconnect()
         self._ib.wrapper.connectionClosed()
 

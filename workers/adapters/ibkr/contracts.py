@@ -1,21 +1,24 @@
 """Our instruments and TWS's contracts: described, qualified once, and recognised again.
 
-A description that fits several contracts, or one of another multiplier or currency, is refused:
+A description that fits several contracts, or none with the terms that were asked for, is refused:
 an order must not go into what was not meant.
+Source: TWS API, "Contracts" (a contract that is not described in full is matched against all that
+fit) and the ContractDetails class.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from execution.domain.errors import BrokerRejected, RejectionScope
-from execution.domain.instruments import Instrument
+from execution.domain.instruments import Instrument, Listing
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import AssetClass
+from workers.adapters.ibkr import naming
 from workers.adapters.ibkr.fills import decimal
 
 Fields = dict[str, Any]
@@ -27,42 +30,71 @@ PriceSteps = tuple[tuple[Decimal, Decimal], ...]
 _SMART = "SMART"
 _SEC_TYPES = {AssetClass.EQUITY: "STK", AssetClass.OPTION: "OPT", AssetClass.FUTURE: "FUT"}
 _MOST_CANDIDATES = 8
-_NOT_FOUND, _AMBIGUOUS = "200", "AMBIGUOUS"
+_NOT_FOUND, _AMBIGUOUS, _OTHER_TERMS = "200", "AMBIGUOUS", "OTHER_TERMS"
 _ONE = Decimal(1)
+
+
+class ContractMap(Protocol):
+    """Which symbol of ours each contract of TWS has, shared by workers and kept for ever."""
+
+    async def names(self, con_ids: Iterable[int]) -> Mapping[int, str]:
+        """The symbols of those contracts that are known. BrokerUnavailable."""
+
+    async def contract_of(self, symbol: str) -> int | None:
+        """The contract that has a symbol; None when none has it. BrokerUnavailable."""
+
+    async def record(self, con_id: int, listing: Listing, *, ordered: bool) -> str:
+        """Remember a contract and give its symbol. BrokerUnavailable.
+
+        `ordered`: somebody asked for the contract by this symbol, so it is the contract's from now
+        on. Else a known contract keeps its own, and a symbol that another contract has is told
+        apart by the contract id.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
     """One contract of TWS for one instrument of ours, and what TWS takes of it.
 
-    `market_rule` is the id of the rule that says which price steps hold at its exchange.
+    `fields` are how TWS is told of it from now on: by its id and where it trades. `market_rule` is
+    the id of the rule that says which price steps hold at its exchange.
     """
 
+    con_id: int
     fields: Fields
     rules: TradingRules
     market_rule: int | None = None
 
 
-def describe(instrument: Instrument) -> Fields:
-    """What to ask TWS for. BrokerRejected (scope TERMS) for what it is not asked for."""
+def describe(instrument: Instrument, *, by_month: bool = False) -> Fields:
+    """What to ask TWS for. BrokerRejected (scope TERMS) for what it is not asked for.
+
+    TWS lists an option by its last trading day. That is before the day it expires where it is
+    settled at the open (SPX, VIX): `by_month` asks for all of the month.
+    """
     terms: Fields
     match instrument.asset_class:
         case AssetClass.EQUITY:
-            terms = {"symbol": instrument.symbol.replace(".", " "), "exchange": _SMART}
+            terms = {"symbol": _ticker(instrument.symbol), "exchange": _SMART}
         case AssetClass.OPTION if instrument.expiry is not None and instrument.strike is not None:
             terms = {
-                "symbol": (instrument.underlying or "").replace(".", " "),
+                "symbol": _ticker(instrument.underlying or ""),
                 "exchange": _SMART,
-                "lastTradeDateOrContractMonth": f"{instrument.expiry:%Y%m%d}",
+                "lastTradeDateOrContractMonth": f"{instrument.expiry:%Y%m}"
+                if by_month
+                else f"{instrument.expiry:%Y%m%d}",
                 "strike": float(instrument.strike),
                 "right": (instrument.right or "")[:1],
                 "multiplier": f"{instrument.multiplier.normalize():f}",
+                "tradingClass": instrument.trading_class,
             }
         case AssetClass.FUTURE if instrument.contract_month and instrument.exchange:
+            # Not by multiplier: where prices are in cents (ZC), TWS's is a hundred times ours.
             terms = {
                 "symbol": instrument.underlying,
                 "exchange": instrument.exchange,
                 "lastTradeDateOrContractMonth": instrument.contract_month,
+                "tradingClass": instrument.trading_class,
             }
         case _:
             raise _refusal(f"symbol: {instrument.symbol} is no contract of Interactive Brokers")
@@ -74,51 +106,66 @@ def describe(instrument: Instrument) -> Fields:
 
 
 def choose(instrument: Instrument, found: Sequence[Any]) -> Qualified:
-    """The one contract among the details that TWS gives. BrokerRejected (scope TERMS) if none."""
+    """The one contract among the details that TWS gives. BrokerRejected (scope TERMS) if none.
+
+    Whatever TWS makes of a description, only what has every term that was asked for is chosen.
+    """
     if not found:
         raise _refusal(f"symbol: Interactive Brokers lists no {instrument.symbol}", _NOT_FOUND)
-    if len({details.contract.conId for details in found}) > 1:
-        named = "; ".join(_name(details) for details in found[:_MOST_CANDIDATES])
-        raise _refusal(
-            f"symbol: {instrument.symbol} is ambiguous at Interactive Brokers: {named}", _AMBIGUOUS
+    fitting = [details for details in found if not _differences(instrument, details)]
+    if not fitting:
+        others = "; ".join(
+            f"{_name(details)} ({', '.join(_differences(instrument, details))})"
+            for details in found[:_MOST_CANDIDATES]
         )
-    details = found[0]
+        raise _refusal(
+            f"symbol: Interactive Brokers has {instrument.symbol} with other terms only: {others}",
+            _OTHER_TERMS,
+        )
+    if len({details.contract.conId for details in fitting}) > 1:
+        raise _ambiguous(instrument, fitting)
+    return _qualified(instrument, fitting[0])
+
+
+def _qualified(instrument: Instrument, details: Any) -> Qualified:
     contract = details.contract
-    multiplier = Decimal(contract.multiplier or 1) / Decimal(details.priceMagnifier or 1)
-    if contract.currency != instrument.currency or multiplier != instrument.multiplier:
-        raise _refusal(
-            f"symbol: {instrument.symbol} is in {contract.currency} times {multiplier} at "
-            f"Interactive Brokers, not {instrument.currency} times {instrument.multiplier}"
-        )
     smart = instrument.asset_class is not AssetClass.FUTURE
-    fields = {
-        "conId": contract.conId,
-        "symbol": contract.symbol,
-        "secType": contract.secType,
-        # A time and a zone may follow the day; TWS does not take them back.
-        "lastTradeDateOrContractMonth": contract.lastTradeDateOrContractMonth.split(" ")[0],
-        "strike": contract.strike,
-        "right": contract.right,
-        "multiplier": contract.multiplier,
-        "exchange": _SMART if smart else contract.exchange,
-        "primaryExchange": contract.primaryExchange,
-        "currency": contract.currency,
-        "localSymbol": contract.localSymbol,
-        "tradingClass": contract.tradingClass,
-    }
-    return Qualified(fields, _rules(instrument, details), _market_rule(details, fields["exchange"]))
+    fields = {"conId": contract.conId, "exchange": _SMART if smart else contract.exchange}
+    rules = _rules(instrument, details)
+    return Qualified(contract.conId, fields, rules, _market_rule(details, fields["exchange"]))
 
 
-def spell(contract: Any) -> str:
-    """Our symbol for a contract of TWS that nobody has asked for by one of ours."""
-    local = str(contract.localSymbol).replace(" ", "")
-    match contract.secType:
-        case "STK":
-            return str(contract.symbol).replace(" ", ".")
-        case "CASH":
-            return f"{contract.symbol}{contract.currency}"
-        case _:
-            return local or str(contract.symbol)
+def _ambiguous(instrument: Instrument, found: Sequence[Any]) -> BrokerRejected:
+    named = "; ".join(_name(details) for details in found[:_MOST_CANDIDATES])
+    return _refusal(
+        f"symbol: {instrument.symbol} is ambiguous at Interactive Brokers: {named}", _AMBIGUOUS
+    )
+
+
+def _differences(instrument: Instrument, details: Any, *, renamed: bool = False) -> list[str]:
+    """What of a contract is not as the instrument has it, in words; `renamed`: but for its name."""
+    contract, listed = details.contract, naming.listing(details.contract, details)
+    terms: list[tuple[str, object, object]] = [
+        ("secType", contract.secType, _SEC_TYPES[instrument.asset_class]),
+        ("currency", contract.currency, instrument.currency),
+        ("multiplier", listed.multiplier, instrument.multiplier),
+    ]
+    if renamed:
+        """Neither a share's ticker nor the class of what is derived from it counts."""
+    elif instrument.asset_class is AssetClass.EQUITY:
+        terms.append(("symbol", contract.symbol, _ticker(instrument.symbol)))
+    else:
+        terms.append(("trading class", contract.tradingClass, instrument.trading_class))
+    if instrument.asset_class is AssetClass.OPTION:
+        expires = naming.day(details.realExpirationDate or contract.lastTradeDateOrContractMonth)
+        terms += [
+            ("expiry", expires, f"{instrument.expiry:%Y%m%d}"),
+            ("strike", decimal(contract.strike), instrument.strike),
+            ("right", contract.right[:1], (instrument.right or "")[:1]),
+        ]
+    elif instrument.asset_class is AssetClass.FUTURE and details.contractMonth:
+        terms.append(("contract month", details.contractMonth, instrument.contract_month))
+    return [f"{name} {is_}, not {wanted}" for name, is_, wanted in terms if is_ != wanted]
 
 
 class Contracts:
@@ -128,24 +175,44 @@ class Contracts:
         self,
         ask: Callable[[Fields], Awaitable[Sequence[Any]]],
         price_steps: Callable[[int], Awaitable[PriceSteps]],
+        contract_map: ContractMap,
     ) -> None:
-        self._ask, self._price_steps = ask, price_steps
+        self._ask, self._price_steps, self._map = ask, price_steps, contract_map
         self._rules: dict[int, PriceSteps] = {}
         self._asking_rules = asyncio.Lock()
         self._known: dict[Instrument, Qualified] = {}
-        self._asking: dict[Instrument, asyncio.Future[Sequence[Any]]] = {}
+        self._asking: dict[Instrument, asyncio.Future[Qualified]] = {}
         self._symbols: dict[int, str] = {}
 
     async def qualified(self, instrument: Instrument) -> Qualified:
-        """The contract of an instrument. BrokerRejected (scope TERMS) or BrokerUnavailable."""
+        """The contract of an instrument. BrokerRejected (scope TERMS) or BrokerUnavailable.
+
+        Its symbol is on disk before anybody can trade it: whoever hears of it later knows it.
+        """
         known = self._known.get(instrument)
         if known is None:
-            known = choose(instrument, await self._details(instrument))
+            known = await self._details(instrument)
             steps = await self._steps_of(known.market_rule)
             known = replace(known, rules=replace(known.rules, price_steps=steps))
+            listed = Listing(
+                instrument.symbol,
+                instrument.asset_class,
+                instrument.currency,
+                instrument.multiplier,
+            )
+            await self._map.record(known.con_id, listed, ordered=True)
             self._known[instrument] = known
-            self._symbols[known.fields["conId"]] = instrument.symbol
+            self._symbols[known.con_id] = instrument.symbol
         return known
+
+    async def of_order(self, contract: Any, instrument: Instrument) -> Fields:
+        """How TWS is told of an order's contract: as it shows the order itself.
+
+        A company that was renamed is not found by its instrument any more. Raises as `qualified`.
+        """
+        if contract is not None and contract.conId:
+            return {"conId": contract.conId, "exchange": contract.exchange}
+        return (await self.qualified(instrument)).fields
 
     async def _steps_of(self, market_rule: int | None) -> PriceSteps:
         """Those of a rule that says more than one; many contracts share a rule."""
@@ -157,14 +224,14 @@ class Contracts:
         steps = self._rules[market_rule]
         return steps if len(steps) > 1 else ()
 
-    async def _details(self, instrument: Instrument) -> Sequence[Any]:
+    async def _details(self, instrument: Instrument) -> Qualified:
         """Asked for once, however many want it meanwhile."""
         asking = self._asking.get(instrument)
         if asking is None:
-            asking = asyncio.ensure_future(self._ask(describe(instrument)))
+            asking = asyncio.ensure_future(self._choose(instrument))
             self._asking[instrument] = asking
 
-            def asked(answer: asyncio.Future[Sequence[Any]]) -> None:
+            def asked(answer: asyncio.Future[Qualified]) -> None:
                 self._asking.pop(instrument, None)
                 if not answer.cancelled():
                     answer.exception()
@@ -172,9 +239,63 @@ class Contracts:
             asking.add_done_callback(asked)
         return await asyncio.shield(asking)
 
+    async def _choose(self, instrument: Instrument) -> Qualified:
+        """The contract that has had the symbol here before, else the one that fits it.
+
+        A company that was renamed is not found by its old ticker any more, and what is held of it
+        must be sold all the same. If TWS has given that ticker to another company, nobody can say
+        which of the two is meant.
+        """
+        exchange = describe(instrument)["exchange"]
+        con_id = await self._map.contract_of(instrument.symbol)
+        before: Sequence[Any] = ()
+        if con_id is not None:
+            before = await self._ask({"conId": con_id, "exchange": exchange})
+        same = [one for one in before if not _differences(instrument, one, renamed=True)]
+        if not same:
+            return choose(instrument, await self._search(instrument))
+        if not _differences(instrument, same[0]):
+            return choose(instrument, same)
+        others = await self._search(instrument)
+        if others:
+            raise _ambiguous(instrument, [*same, *others])
+        return _qualified(instrument, same[0])
+
+    async def _search(self, instrument: Instrument) -> Sequence[Any]:
+        found = await self._ask(describe(instrument))
+        if not found and instrument.asset_class is AssetClass.OPTION:
+            found = await self._ask(describe(instrument, by_month=True))
+        return found
+
     def symbol_of(self, contract: Any) -> str:
-        """Our symbol for a contract that TWS names."""
-        return self._symbols.get(contract.conId) or spell(contract)
+        """Our symbol for a contract that TWS names, as far as it is known without asking."""
+        return self._symbols.get(contract.conId) or naming.spell(contract)
+
+    async def learn(self, contracts: Iterable[Any], *, again: bool = False) -> None:
+        """Make sure that `symbol_of` knows contracts. BrokerUnavailable.
+
+        `again`: read those known too, since another worker may have given them another symbol.
+        """
+        by_id = {contract.conId: contract for contract in contracts if contract.conId}
+        wanted = [con_id for con_id in by_id if again or con_id not in self._symbols]
+        if not wanted:
+            return
+        self._symbols |= await self._map.names(wanted)
+        for con_id in wanted:
+            if con_id not in self._symbols:
+                self._symbols[con_id] = await self._introduce(by_id[con_id])
+
+    async def _introduce(self, contract: Any) -> str:
+        """Name a contract that nobody ever asked for, by its details where TWS gives them."""
+        found = await self._ask({"conId": contract.conId})
+        details = next((one for one in found if one.contract.conId == contract.conId), None)
+        listed = naming.listing(contract if details is None else details.contract, details)
+        return await self._map.record(contract.conId, listed, ordered=False)
+
+
+def _ticker(symbol: str) -> str:
+    """A share's ticker as TWS writes it: BRK B."""
+    return symbol.replace(".", " ")
 
 
 def _rules(instrument: Instrument, details: Any) -> TradingRules:
@@ -199,11 +320,14 @@ def _market_rule(details: Any, exchange: str) -> int | None:
 def _name(details: Any) -> str:
     contract = details.contract
     words = (
-        contract.localSymbol or contract.symbol,
+        contract.symbol,
         contract.secType,
         contract.primaryExchange or contract.exchange,
         contract.currency,
+        contract.tradingClass,
         contract.lastTradeDateOrContractMonth,
+        contract.strike and f"{contract.strike:g}",
+        contract.right,
         contract.multiplier and f"x{contract.multiplier}",
         details.longName,
         f"id {contract.conId}",

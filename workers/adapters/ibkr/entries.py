@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState, Side
@@ -47,13 +48,13 @@ class Cancel:
 class Entry:
     """One order. `status` is TWS's last word of it, empty while there is none.
 
-    `order_id` is None for what another client or a person made. `refusal` is the last message code
-    about the order itself, with its text, `remark` the last that is known for a mere warning;
-    `ended` is the text of 202 or of a completed order, `ended_at` when it was Cancelled. `worked`:
-    it was taken up once. `closed`: TWS has told how much of it is filled at its end. `withdrawn`:
-    it was refused, kept as Inactive, and we cancel it; `over`: there is nothing left to cancel.
-    `cancel` is what was asked for otherwise. `sent_at`, and `looked_at`, when another connection
-    was asked, are on the loop's clock.
+    `order_id` is None for what another client or a person made. `contract` is TWS's, once it has
+    named it. `refusal` is the last message code about the order itself, with its text, `remark` the
+    last that is known for a mere warning; `ended` is the text of 202 or of a completed order,
+    `ended_at` when it was Cancelled. `worked`: it was taken up once. `closed`: TWS has told how
+    much of it is filled at its end. `withdrawn`: it was refused, kept as Inactive, and we cancel
+    it; `over`: there is nothing left to cancel. `cancel` is what was asked for otherwise.
+    `sent_at`, and `looked_at`, when another connection was asked, are on the loop's clock.
 
     `round` is the last synchronisation in which it was heard of. `told` is what the port was told
     last. Until `quiet_until`, on the loop's clock, it is news only for who waits for it; what was
@@ -66,6 +67,7 @@ class Entry:
     client_id: int | None = None
     sent_here: bool = False
     symbol: str = ""
+    contract: Any = None
     side: Side = Side.BUY
     quantity: Decimal = Decimal(0)
     order_type: str = ""

@@ -7,14 +7,15 @@ the trade, else as a report that follows. What was told once is told the same wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import Side
+from workers.adapters.ibkr import times
 
 _SIDES = {"BOT": Side.BUY, "SLD": Side.SELL, "BUY": Side.BUY, "SELL": Side.SELL}
 _FIRST = 1
@@ -31,15 +32,21 @@ class Fill:
 
     `before` says that it was heard when the connection began, so somebody may have told it bare.
     `told_with` is the cost that was told with it: another one that comes later follows by itself.
+    `contract` is what was traded, whose symbol may only be learned later.
     """
 
     execution: Execution
+    contract: Any
     perm_id: int
     before: bool
     commission: Decimal | None = None
     currency: str | None = None
     bare: bool = False
     told_with: tuple[Decimal, str | None] | None = None
+
+    def rename(self, symbol: str) -> None:
+        """Give it the symbol that its contract has."""
+        self.execution = replace(self.execution, symbol=symbol)
 
     def reports(self) -> list[Execution]:
         """The execution, and its cost by itself where it was told before that was known."""
@@ -75,19 +82,24 @@ class Fill:
 
 
 class Fills:
-    """Every execution heard of since the connection began, and those of the day before that."""
+    """Every execution heard of since the connection began, and those of the day before that.
 
-    def __init__(self) -> None:
+    `login` is the time zone chosen at TWS's login.
+    """
+
+    def __init__(self, login: tzinfo, now: Callable[[], datetime]) -> None:
+        self._login, self._now = login, now
         self._by_id: dict[str, Fill] = {}
         self._families: dict[str, list[tuple[int, str]]] = {}
         self._costs: dict[str, tuple[Decimal, str]] = {}
 
-    def hear(self, execution: Any, symbol: str, *, before: bool) -> Fill | None:
+    def hear(self, contract: Any, execution: Any, symbol: str, *, before: bool) -> Fill | None:
         """Take an execDetails in; None when it is known."""
         execution_id = str(execution.execId)
         if execution_id in self._by_id:
             return None
-        fill = Fill(self._read(execution, execution_id, symbol), int(execution.permId), before)
+        heard = self._read(execution, execution_id, symbol)
+        fill = Fill(heard, contract, int(execution.permId), before)
         self._by_id[execution_id] = fill
         if execution_id in self._costs:
             fill.commission, fill.currency = self._costs.pop(execution_id)
@@ -112,7 +124,10 @@ class Fills:
         return self._by_id.values()
 
     def _read(self, execution: Any, execution_id: str, symbol: str) -> Execution:
+        side = _SIDES[execution.side]
         shares, price = decimal(execution.shares), decimal(execution.price)
+        received = self._now()
+        executed_at = times.read(execution.time, self._login, received=received)
         corrects = self._corrected(execution_id)
         kind = ReportKind.TRADE
         if corrects is not None:
@@ -123,15 +138,16 @@ class Fills:
         return Execution(
             execution_id=execution_id,
             symbol=symbol,
-            side=_SIDES[execution.side],
+            side=side,
             quantity=shares,
             price=price,
-            executed_at=_moment(execution.time),
+            executed_at=executed_at or received,
             kind=kind,
             venue_order_id=str(execution.orderRef) or None,
             broker_order_id=str(execution.permId),
             corrects=corrects,
             account=str(execution.acctNumber) or None,
+            unread_time=None if executed_at else str(execution.time),
         )
 
     def _corrected(self, execution_id: str) -> str | None:
@@ -174,9 +190,3 @@ def effective(fills: Iterable[Fill]) -> Decimal:
 def revised(fills: Iterable[Fill]) -> bool:
     """Whether anything of it was corrected."""
     return any(fill.execution.kind is not ReportKind.TRADE for fill in fills)
-
-
-def _moment(value: Any) -> datetime:
-    if not isinstance(value, datetime):
-        raise TypeError(f"{value!r} is no time")
-    return value.astimezone(UTC)

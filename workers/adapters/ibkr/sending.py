@@ -199,7 +199,7 @@ class Sending:
             # Some have seen the order end with the refusal (nautilus_trader #2978), so it is not
             # even asked for.
             raise BrokerRejected("TWS changes no order that is in an OCA group", code="OCA_GROUP")
-        contract = (await self._contracts.qualified(attempt.instrument)).fields
+        contract = await self._contracts.of_order(entry.contract, attempt.instrument)
         terms = {name: getattr(change, name) for name in change.names()}
         fields = orders.fields(replace(attempt, **terms), _account(line, attempt))
 

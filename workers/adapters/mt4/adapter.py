@@ -26,10 +26,17 @@ from execution.domain.errors import (
 )
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Attempt, Modification, Part
-from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
+from execution.domain.reports import (
+    Account,
+    Execution,
+    Quote,
+    Unreadable,
+    VenueOrder,
+    VenuePosition,
+)
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderType
-from workers.adapters.answers import decimal, moment, outcome, read
+from workers.adapters.answers import Unread, decimal, moment, outcome, read
 from workers.adapters.mt4 import wire
 from workers.adapters.mt4.bridge import Bridge
 from workers.adapters.mt4.wire import Json, Login, Market
@@ -69,6 +76,7 @@ class MT4Adapter:
         self._patience = patience.total_seconds()
         self._suffix, self._deviation = suffix, deviation
         self._open: Bridge | None = None
+        self._unread = Unread()
         self._by_symbol: dict[str, Market] = {}
         self._by_name: dict[str, Market] = {}
         self._login = Login("", "")
@@ -179,12 +187,19 @@ class MT4Adapter:
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         answer = await self._ask("executions", since=since.astimezone(UTC).isoformat())
-        found = []
-        for item in read(lambda: list(answer["executions"])):
+
+        def execution(item: Json) -> Execution | None:
             at = self._by_name.get(str(item["symbol"]))
-            if at is not None:
-                found.append(read(wire.execution, item, at.symbol, at, self._login))
-        return found
+            if at is None:
+                return None
+            return wire.execution(item, at.symbol, at, self._login, self._unread)
+
+        items = read(lambda: list(answer["executions"]))
+        found = self._unread.each(execution, items, "execution")
+        return [one for one in found if one is not None]
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        return self._unread.take()
 
     async def watch(
         self, waiting: Callable[[], Sequence[Attempt]]
@@ -262,7 +277,7 @@ class MT4Adapter:
         raise outcome(wire.refusal, command)
 
     def _order(self, command: Json, at: Market) -> VenueOrder:
-        return outcome(wire.order, command, at.symbol, at, self._login)
+        return outcome(wire.order, command, at.symbol, at, self._login, self._unread)
 
     async def _learn_symbols(self) -> None:
         answer = await self._ask("symbols")

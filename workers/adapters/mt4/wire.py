@@ -24,7 +24,7 @@ from execution.domain.ports import Attempt, Modification
 from execution.domain.reports import Execution, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState, OrderType, Side, TimeInForce
-from workers.adapters.answers import decimal, moment
+from workers.adapters.answers import Unread, decimal, executed, moment
 
 Json = Mapping[str, Any]
 
@@ -170,7 +170,7 @@ def refusal(command: Json) -> BrokerError:
     return BrokerRejected(f"{said} ({code})", code=code, scope=scope)
 
 
-def order(command: Json, symbol: str, at: Market, login: Login) -> VenueOrder:
+def order(command: Json, symbol: str, at: Market, login: Login, unread: Unread) -> VenueOrder:
     """A command of ours as the order that it is, however it ended.
 
     Raises OutcomeUnknown while the terminal is still finding out.
@@ -179,7 +179,13 @@ def order(command: Json, symbol: str, at: Market, login: Login) -> VenueOrder:
         raise OutcomeUnknown("the terminal is finding out what became of it")
     request, placed = command["request"], command["order"] or {}
     filled = at.units(command["filled_lots"])
-    executions = tuple(execution(item, symbol, at, login) for item in command["executions"])
+    executions = tuple(
+        unread.each(
+            lambda item: execution(item, symbol, at, login, unread),
+            command["executions"],
+            f"execution of {symbol}",
+        )
+    )
     state = _state(command)
     side = request.get("side") or (executions[0].side if executions else Side.BUY)
     ticket = command["ticket"] or request.get("ticket")
@@ -207,21 +213,31 @@ def _state(command: Json) -> OrderState:
     return OrderState.SUBMITTED if state is OrderState.PENDING else state
 
 
-def execution(item: Json, symbol: str, at: Market, login: Login) -> Execution:
-    """An execution; its commission holds the swap, which is part of what it cost."""
+def execution(item: Json, symbol: str, at: Market, login: Login, unread: Unread) -> Execution:
+    """An execution; its commission holds the swap, which is part of what it cost.
+
+    It is not lost for a time or a cost that cannot be read.
+    """
+    executed_at, unread_time = executed(moment, item.get("executed_at"))
+    commission = unread.optional(_cost, item, "cost of an execution")
     return Execution(
         execution_id=str(item["execution_id"]),
         symbol=symbol,
         side=Side(item["side"]),
         quantity=at.units(item["lots"]),
         price=decimal(item["price"]),
-        executed_at=moment(item["executed_at"]),
+        executed_at=executed_at,
+        unread_time=unread_time,
         venue_order_id=item["order_id"],
         broker_order_id=str(item["ticket"]),
-        commission=decimal(item["commission"]) - decimal(item["swap"]),
-        commission_currency=login.currency,
+        commission=commission,
+        commission_currency=None if commission is None else login.currency,
         account=login.account,
     )
+
+
+def _cost(item: Json) -> Decimal:
+    return decimal(item["commission"]) - decimal(item["swap"])
 
 
 def pending(item: Json, at: Market) -> VenueOrder:
