@@ -251,6 +251,7 @@ def _check_states(
     With several, the strictest counts.
     """
     stops = [stop(order, state, held, accepted_at) for state in concern.states]
+    stops += [one.stop(order, held) for one in concern.unprotected]
     found = sorted((one for one in stops if one is not None), key=lambda one: one.waits)
     if found:
         raise NotAllowed(found[0].reason, waits=found[0].waits)

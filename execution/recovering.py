@@ -14,7 +14,16 @@ from execution.domain.mapping import ExchangeMapper
 from execution.domain.routing import FORCED
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.intake import new_id
-from execution.store import alerts, commands, executions, measuring, orders, positions, recovery
+from execution.store import (
+    alerts,
+    commands,
+    executions,
+    families,
+    measuring,
+    orders,
+    positions,
+    recovery,
+)
 from execution.store.engine import Store
 from execution.store.giving_up import give_up, keep_from_live
 from execution.store.orders import Timing
@@ -40,6 +49,7 @@ class Repairs:
     """How many of each were sent on; `orphans`, executions of no order of ours, are booked.
 
     `doubted` are half sent and have nobody who could ask their venue: they stand in UNKNOWN now.
+    `families` are brackets to be looked at.
     """
 
     requests: int = 0
@@ -48,6 +58,7 @@ class Repairs:
     orphans: int = 0
     rerouted: int = 0
     doubted: int = 0
+    families: int = 0
 
     def __iadd__(self, other: Repairs) -> Self:
         for name in Repairs.__slots__:
@@ -60,7 +71,9 @@ class Sweep:
     """Finds by index, in bounded batches, what is overdue; what it does again is safe to do again.
 
     `unserved_grace` is how long a broker may be without a worker before its orders turn away,
-    `force_paper` that they do so whatever they want after a failure.
+    `force_paper` that they do so whatever they want after a failure. `unprotected_after` is
+    how long a bracket's position may be without a working stop before that is reported; with
+    `unprotected_flatten` it is then closed.
     """
 
     store: Store
@@ -69,6 +82,8 @@ class Sweep:
     unserved_grace: timedelta
     messages: Messages
     force_paper: bool = False
+    unprotected_after: timedelta = timedelta(seconds=5)
+    unprotected_flatten: bool = False
 
     def once(self) -> Repairs:
         """Send on one batch of each kind."""
@@ -91,6 +106,7 @@ class Sweep:
             due = recovery.due_orders(connection, deadline)
             due += recovery.forgotten_executions(connection, deadline)
             instructed = commands.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
+            brackets = families.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
             orphans = recovery.orphan_reports(connection)
         for order_id, step in requests:
             self.messages.steps(order_id, step, BrokerName.PAPER)
@@ -102,16 +118,38 @@ class Sweep:
         for command in instructed:
             queue = control_queue(command.broker, command.channel)
             self.messages.task("tasks.execute_command", command.command_id, queue)
+        for family in brackets:
+            self.messages.task("tasks.fit_bracket", family.parent_id, family.broker.queue)
         for report_id in orphans:
             self._apply_orphan(report_id)
+        self._watch_over_brackets()
         rerouted, more = self._turn_away_unserved()
         doubted = self._doubt_unserved()
-        done = Repairs(len(requests), len(due), len(instructed), len(orphans), rerouted, doubted)
+        done = Repairs(
+            len(requests),
+            len(due),
+            len(instructed),
+            len(orphans),
+            rerouted,
+            doubted,
+            len(brackets),
+        )
         if done != Repairs():
             with self.store.transaction() as connection:
                 measuring.count(connection, "repair", asdict(done))
-        most = max(done.requests, done.orders, done.commands, done.orphans, doubted)
+        most = max(done.requests, done.orders, done.commands, done.orphans, doubted, done.families)
         return done, more or most >= recovery.BATCH
+
+    def _watch_over_brackets(self) -> None:
+        """Report what has been unprotected for too long, whether its broker has a worker or not."""
+        with self.store.transaction() as connection:
+            found = families.maybe_bare(connection, self.unprotected_after, recovery.BATCH)
+        for parent_id in found:
+            with self.store.transaction() as connection:
+                family = families.snapshot(connection, parent_id)
+            if family is not None:
+                with self.store.transaction() as connection:
+                    families.report_bare(connection, family, flatten=self.unprotected_flatten)
 
     def _apply_orphan(self, report_id: int) -> None:
         """An execution of no order of ours needs no broker's worker: it is booked here."""

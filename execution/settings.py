@@ -237,6 +237,20 @@ class Settings(BaseSettings):
         default=True,
         description="A step whose queue the same worker serves runs there without a message.",
     )
+    bracket_coalesce: Seconds = Field(
+        default=timedelta(seconds=0.5),
+        description="Fills of a parent that follow each other within this get one stop and target, "
+        "where each pair is orders of its own (Interactive Brokers). At most a second.",
+        le=timedelta(seconds=1),
+    )
+    unprotected_after: Seconds = Field(
+        default=timedelta(seconds=5),
+        description="A bracket's position without a working stop is reported after this.",
+    )
+    unprotected_flatten: bool = Field(
+        default=False,
+        description="Then close at the market what has no stop: one reduce_only order a bracket.",
+    )
     recovery_interval: Seconds = Field(default=timedelta(seconds=2))
     breaker_threshold: int = Field(default=5, ge=1)
     breaker_cooldown: Seconds = Field(default=timedelta(seconds=30))

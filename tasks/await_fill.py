@@ -10,12 +10,12 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
-from execution.store import alerts, following, orders
+from execution.store import alerts, brackets, following, orders
 from execution.store.transitions import load
 from tasks.failure import refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
-from workers.chains import send_from
+from workers.chains import fit_family, send_from
 from workers.context import context
 from workers.registry import session_of
 
@@ -51,6 +51,8 @@ def await_fill(self: StepTask, order_id: str) -> None:
         _ended_by_venue(self, order)
     else:
         _wait(order)
+    if order.parent_order_id is not None:
+        fit_family(self.app, order)
     self.end_chain()
 
 
@@ -95,6 +97,10 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
         return
     if attempt.reported_quantity != attempt.filled_quantity:
         _ask_for_executions(order)
+        return
+    if order.parent_order_id is not None:
+        with context().store.transaction() as connection:
+            brackets.end_leg(connection, order)
         return
     if following.is_to_follow(order):
         _follow(task, order)

@@ -113,7 +113,9 @@ def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:
     if order.broker is BrokerName.PAPER:
         return {}, None
     session = session_of(order.broker, order.attempt.channel)
-    left = replace(order.for_venue(), quantity=order.quantity - order.filled_quantity)
+    left = order.for_venue()
+    if order.parent_order_id is None:  # a child's attempt is one of several
+        left = replace(left, quantity=order.quantity - order.filled_quantity)
     rules = session.rules(left.instrument)
     fitted: Mapping[str, Decimal] = {}
     if rules is not None:

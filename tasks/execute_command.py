@@ -10,7 +10,7 @@ from execution.domain.errors import BrokerUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
-from execution.store import commands, orders
+from execution.store import commands, families, orders
 from execution.store.commands import DONE, PENDING, Command
 from execution.store.transitions import load_by_client_id
 from tasks.command_results import ask_later, done, later, record_news, refuse
@@ -18,6 +18,7 @@ from tasks.execute_modify import modify
 from tasks.step import StepTask, publish_quietly
 from tasks.venue_requests import MOST_REFUSALS, find, send_cancel
 from workers.app import app
+from workers.chains import fit_family
 from workers.context import context
 from workers.registry import session_of
 
@@ -46,6 +47,12 @@ def _cancel(task: StepTask, command: Command, order: Order) -> None:
         done(command)
     elif order.state.is_final:
         refuse(command, order, f"the order is {order.state}")
+    elif order.parent_order_id is not None:
+        # What of it stands where, its family knows; that it is not wanted, this command says.
+        with context().store.transaction() as connection:
+            families.touch(connection, order.parent_order_id)
+        fit_family(task.app, order)
+        later(command)
     elif order.state is OrderState.PENDING:
         with context().store.transaction() as connection:
             if orders.settle(

@@ -41,6 +41,8 @@ def recover_orders(self: StepTask) -> None:
         mapper=shared.mapper,
         timing=shared.timing,
         unserved_grace=shared.settings.unserved_queue_grace,
+        unprotected_after=shared.settings.unprotected_after,
+        unprotected_flatten=shared.settings.unprotected_flatten,
         messages=_Messages(self.app),
         force_paper=shared.settings.force_paper_trading,
     )

@@ -27,6 +27,7 @@ from execution.store import alerts, breakers, following, orders, tries
 from tasks.failure import count_failure, give_up, not_allowed, refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
+from workers.chains import fit_family
 from workers.context import context
 from workers.registry import session_of
 from workers.session import BrokerSession
@@ -204,6 +205,8 @@ def _accepted(
     if not said.state.is_final:
         # From here on, not from step 5 on: what fills in parts is heard of to its end.
         session.watch(order.for_venue())
+    if order.parent_order_id is not None:
+        fit_family(task.app, order)
     task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, recorded)
 
 
@@ -220,6 +223,8 @@ def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
         )
     if rerouted:
         send_reroute(task.app, order)
+    elif order.parent_order_id is not None:
+        fit_family(task.app, order)
 
 
 def _never_left(

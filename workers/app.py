@@ -31,6 +31,7 @@ app = Celery(
         "tasks.cancel_order",
         "tasks.modify_order",
         "tasks.execute_command",
+        "tasks.fit_bracket",
         "tasks.recover_orders",
         "tasks.market_data",
         "tasks.arbitrage",

@@ -8,7 +8,9 @@ from uuid import UUID
 from celery import Celery
 from kombu import Queue
 
+from execution.domain.brackets import is_bracket
 from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName
 
 
@@ -55,3 +57,14 @@ def send_from(
     *rest, link = links_from(order_id, first, broker, channel)
     declared(app, link["options"]["queue"])
     app.signature(link).apply_async(chain=rest)
+
+
+def fit_family(app: Celery, order: Order) -> None:
+    """Have a bracket's children fitted, if the order is one of its family; else nothing.
+
+    It is due already (`brackets.due_at`): this only spares the wait for recovery.
+    """
+    parent_id = order.parent_order_id or (order.order_id if is_bracket(order) else None)
+    if parent_id is not None:
+        queue = declared(app, order.broker.queue)
+        app.send_task("tasks.fit_bracket", args=(str(parent_id),), queue=queue)

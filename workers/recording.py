@@ -53,11 +53,7 @@ class Recorder:
     def news(self, said: VenueOrder) -> None:
         """What the venue says of an order; step 5 is woken when it is news."""
         with within("news"), self._context.store.brief() as link:
-            order = (
-                transitions.load_by_venue_id(link, said.venue_order_id)
-                if said.venue_order_id
-                else None
-            )
+            order = _load(link, said.venue_order_id) if said.venue_order_id else None
             if order is None:
                 self._keep(link, said.executions)
                 return
@@ -90,3 +86,9 @@ class Recorder:
         with self._context.store.transaction() as connection:
             for account in accounts:
                 balances.record(connection, self._broker, account)
+
+
+def _load(link: Link, venue_order_id: str) -> Order | None:
+    """The order whose current attempt, or another that works as well, the venue speaks of."""
+    current = transitions.load_by_venue_id(link, venue_order_id)
+    return current or transitions.load_standing(link, venue_order_id)

@@ -26,6 +26,7 @@ _WORDS = {
     "orphans": "executions of no order of ours booked",
     "rerouted": "orders turned to paper",
     "doubted": "orders now UNKNOWN, for nobody serves their broker",
+    "families": "brackets to be looked at",
     "published": "events published",
 }
 
@@ -58,6 +59,8 @@ def recover(as_json: Json = False) -> None:
             mapper=ExchangeMapper(settings.symbol_overrides),
             timing=timing,
             unserved_grace=settings.unserved_queue_grace,
+            unprotected_after=settings.unprotected_after,
+            unprotected_flatten=settings.unprotected_flatten,
             messages=messages,
             force_paper=settings.force_paper_trading,
         )

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from execution.domain.identity import venue_order_id
 from execution.domain.orders import Order
-from execution.domain.vocabulary import OrderType, Side
+from execution.domain.vocabulary import OrderType, Side, TimeInForce
 
 
 class Role(StrEnum):
@@ -41,6 +41,7 @@ class Child:
     order_type: OrderType
     limit_price: Decimal | None
     stop_price: Decimal | None
+    time_in_force: TimeInForce = TimeInForce.GTC
 
 
 def child_id(parent_id: UUID, role: Role) -> UUID:
@@ -63,6 +64,9 @@ def flattening(parent: Order) -> Child:
         order_type=OrderType.MARKET,
         limit_price=None,
         stop_price=None,
+        time_in_force=TimeInForce.GTC
+        if parent.instrument.asset_class.around_the_clock
+        else TimeInForce.DAY,
     )
 
 

@@ -32,6 +32,8 @@ class AttemptState:
     `channel` is the client id that alone can change it, where its broker's workers share several.
     `account` is the venue's own name of the account it is in (paper: the label asked for), from
     step 3 on at the latest.
+    Of a bracket's child: `reduced` is what its venue has taken off its quantity for what the others
+    of its group (`one_cancels_other`) filled, `group_filled` is what those have filled.
     """
 
     attempt_id: UUID
@@ -54,6 +56,9 @@ class AttemptState:
     closes: str | None
     created_at: datetime
     channel: int | None = None
+    reduced: Decimal = Decimal(0)
+    one_cancels_other: UUID | None = None
+    group_filled: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Order:
     `account` is what was asked for, `attempt.account` where it is. `version` grows with every
     change; a change is made only on the version that was read.
     `unapplied` counts execution reports that step 6 has yet to apply, `unfinished` fills that
-    step 7 has yet to bring into a position.
+    step 7 has yet to bring into a position. `standing` counts earlier attempts that still work at
+    the venue, of a bracket's child.
     """
 
     order_id: UUID
@@ -107,6 +113,7 @@ class Order:
     unapplied: int
     unfinished: int
     attempt: AttemptState
+    standing: int = 0
 
     @property
     def symbol(self) -> str:
@@ -136,6 +143,11 @@ class Order:
         return ended or self.unapplied > 0 or self.unfinished > 0
 
     @property
+    def working_state(self) -> OrderState:
+        """What it is while it works at its venue."""
+        return OrderState.PARTIALLY_FILLED if self.filled_quantity else OrderState.SUBMITTED
+
+    @property
     def reduces_risk(self) -> bool:
         """True for orders that must never be simulated in place of the real thing."""
         return self.reduce_only or self.parent_order_id is not None
@@ -152,7 +164,7 @@ class Order:
             instrument=self.instrument,
             side=self.side,
             order_type=self.order_type,
-            quantity=self.attempt.quantity,
+            quantity=self.attempt.quantity - self.attempt.reduced,
             time_in_force=self.time_in_force,
             limit_price=self.limit_price,
             stop_price=self.stop_price,
@@ -164,7 +176,8 @@ class Order:
             reduce_only=self.reduce_only,
             reference_price=self.reference_price,
             broker_order_id=self.attempt.broker_order_id,
-            one_cancels_other=self.parent_order_id,
+            one_cancels_other=self.attempt.one_cancels_other,
+            group_filled=self.attempt.group_filled,
             rerouted=self.broker is not self.requested_broker,
             created_at=self.attempt.created_at,
             send_by=self.attempt.send_by,

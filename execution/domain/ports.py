@@ -40,6 +40,8 @@ class Attempt:
     others no longer cover (a venue that cannot do that leaves it to our cancels). `rerouted` says
     that it stands in for a live one. `send_by` is when the venue must refuse
     it (aware UTC); None outside `submit`. `closes` is the venue's own position that it closes.
+    `group_filled` is what the others of its group have filled as far as was known when `quantity`
+    was decided on: a venue that takes their fills off by itself takes off what there is beyond it.
     """
 
     attempt_id: UUID
@@ -68,6 +70,7 @@ class Attempt:
     created_at: datetime | None = None
     send_by: datetime | None = None
     closes: str | None = None
+    group_filled: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,15 @@ class Part:
 class Modification:
     """What a modify changes; None leaves as it is. `quantity` is the new total of the attempt.
 
-    `send_by` is when the venue should refuse it (aware UTC), where it can.
+    `send_by` is when the venue should refuse it (aware UTC), where it can. `group_filled` is as an
+    `Attempt`'s.
     """
 
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     send_by: datetime | None = None
+    group_filled: Decimal | None = None
 
     def names(self) -> frozenset[str]:
         """Which terms it changes."""

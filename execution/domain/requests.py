@@ -189,8 +189,7 @@ class OrderRequest(BaseModel):
         """The time in force asked for, or the asset class's: GTC for FX and CRYPTO, else DAY."""
         if self.time_in_force is not None:
             return self.time_in_force
-        around_the_clock = asset_class in {AssetClass.FX, AssetClass.CRYPTO}
-        return TimeInForce.GTC if around_the_clock else TimeInForce.DAY
+        return TimeInForce.GTC if asset_class.around_the_clock else TimeInForce.DAY
 
     def canonical(self) -> dict[str, Any]:
         """The request as JSON, defaults left out, numbers in plain notation.

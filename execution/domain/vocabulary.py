@@ -14,6 +14,11 @@ class AssetClass(StrEnum):
     FX = "FX"
     CRYPTO = "CRYPTO"
 
+    @property
+    def around_the_clock(self) -> bool:
+        """True where an order that names no time in force stands until it is cancelled."""
+        return self in {AssetClass.FX, AssetClass.CRYPTO}
+
 
 class BrokerName(StrEnum):
     """The venues we know. The port they share is `execution.domain.ports.Broker`."""

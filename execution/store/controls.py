@@ -20,6 +20,7 @@ from execution.domain.decimals import plain
 from execution.domain.risk.controls import Controls
 from execution.domain.risk.limits import Limit, LimitKind
 from execution.domain.risk.trading_state import EVERYWHERE, ScopeState, TradingState
+from execution.domain.risk.unprotected import Unprotected
 from execution.domain.vocabulary import BrokerName
 from execution.store.engine import Store
 from execution.store.statements import Link, Prepared
@@ -38,7 +39,14 @@ _LOAD = Prepared(
         (SELECT coalesce(jsonb_agg(s ORDER BY s.scope), '[]') FROM trading_states s) AS states,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('limit_id', l.limit_id, 'kind', l.kind,
             'value', l.value::text, 'broker', l.broker, 'strategy', l.strategy,
-            'symbol', l.symbol) ORDER BY l.limit_id), '[]') FROM risk_limits l) AS limits
+            'symbol', l.symbol) ORDER BY l.limit_id), '[]') FROM risk_limits l) AS limits,
+        -- Not a join: one that was planned on empty tables would read all orders.
+        (SELECT coalesce(jsonb_agg((SELECT jsonb_build_object('client_order_id', o.client_order_id,
+            'broker', o.broker, 'symbol', o.symbol, 'strategy', o.strategy,
+            'quantity', b.bare::text, 'account', (SELECT a.account FROM order_attempts a
+                WHERE a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0))
+            FROM orders o WHERE o.order_id = b.parent_order_id)), '[]')
+            FROM brackets b WHERE b.bare IS NOT NULL) AS unprotected
     FROM risk_controls c WHERE c.single
     """
 )
@@ -62,7 +70,14 @@ def load(link: Link) -> Controls:
         )
         for state in row.states
     )
-    return Controls(row.version, states, tuple(Limit.from_row(limit) for limit in row.limits))
+    unprotected = (
+        Unprotected(
+            **one | {"broker": BrokerName(one["broker"]), "quantity": Decimal(one["quantity"])}
+        )
+        for one in row.unprotected
+    )
+    limits_set = tuple(Limit.from_row(limit) for limit in row.limits)
+    return Controls(row.version, states, limits_set, tuple(unprotected))
 
 
 def _time(value: str | None) -> datetime | None:

@@ -133,17 +133,25 @@ def wait(connection: Connection, order: Order, reason: str) -> None:
 def refuse(
     connection: Connection, order: Order, reason: str, *, step: Step, code: str | None = None
 ) -> None:
-    """End an order that no venue will take: REJECTED, or CANCELLED for the rest of a filled one."""
+    """End an order that no venue will take: REJECTED, or CANCELLED for the rest of a filled one.
+
+    What of a bracket's position is then without its stop its family reports.
+    """
     state = OrderState.CANCELLED if order.filled_quantity else OrderState.REJECTED
     orders.settle(connection, order, state, reason, step=step, code=code)
+    if order.parent_order_id is not None:
+        return
     unprotected(connection, order, reason)
     if not following.may_turn_to_paper(connection, order):
         _alert(connection, order, alerts.REPLACEMENT_REFUSED, f"was changed, and refused: {reason}")
 
 
 def unprotected(connection: Connection, order: Order, reason: str) -> None:
-    """Raise an alert when an order that has just been refused was to reduce risk."""
-    if order.reduces_risk:
+    """Raise an alert when an order that has just been refused was to reduce risk.
+
+    Of a bracket's child its family says so, if nothing takes its place within a few seconds.
+    """
+    if order.reduces_risk and order.parent_order_id is None:
         _alert(connection, order, alerts.UNPROTECTED, f"was to reduce risk: {reason}")
 
 

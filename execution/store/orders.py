@@ -55,8 +55,12 @@ def gateway_connected(
     attempt: dict[str, Any] = {} if account is None else {"account": account}
     if "quantity" in terms:
         attempt["quantity"] = terms["quantity"]
-        # What an earlier attempt filled stays part of the whole.
-        terms["quantity"] += order.filled_quantity
+        if order.parent_order_id is None:
+            # What an earlier attempt filled stays part of the whole.
+            terms["quantity"] += order.filled_quantity
+        else:
+            attempt["reduced"] = Decimal(0)
+            terms["quantity"] += order.quantity - order.for_venue().quantity
     if part is not None:
         attempt |= {"quantity": part.quantity, "closes": part.closes}
     change = Change(
@@ -418,14 +422,17 @@ def settle(
 ) -> bool:
     """End an order that will not fill any further: CANCELLED, EXPIRED or REJECTED.
 
-    It waits for no broker any more.
+    It waits for no broker any more. A bracket's child of which another attempt still works at the
+    venue goes on with that one.
     """
+    goes_on = order.standing > 0
     change = Change(
-        state,
+        order.working_state if goes_on else state,
         step,
-        reason=reason,
+        reason=None if goes_on else reason,
+        order={"step": int(Step.SUBMIT_ORDER)} if goes_on else {},
         attempt={"state": state, "reason": reason, "error_code": code},
-        detail={"code": code},
+        detail={"code": code, "attempt_state": state} if goes_on else {"code": code},
     )
     if apply(connection, order, change) is None:
         return False

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
@@ -184,6 +185,33 @@ def apply(connection: Connection, changes: Sequence[Matched]) -> set[str]:
         {"rows": json.dumps(rows), "fills": json.dumps(fills)},
     )
     return set(done.scalars())
+
+
+def lock_group(connection: Connection, group: UUID) -> None:
+    """Let none of a group trade before this transaction ends."""
+    connection.execute(
+        text(
+            """
+            SELECT FROM paper_orders WHERE one_cancels_other = :group
+            ORDER BY venue_order_id FOR UPDATE
+            """
+        ),
+        {"group": group},
+    )
+
+
+def group_filled(connection: Connection, order: PaperOrder) -> Decimal:
+    """What the others of an order's group have filled."""
+    filled: Decimal = connection.execute(
+        text(
+            """
+            SELECT coalesce(sum(filled_quantity), 0) FROM paper_orders
+            WHERE one_cancels_other = :group AND venue_order_id <> :id
+            """
+        ),
+        {"group": order.one_cancels_other, "id": order.venue_order_id},
+    ).scalar_one()
+    return filled
 
 
 def close(connection: Connection, venue_order_id: str, state: OrderState, reason: str) -> bool:

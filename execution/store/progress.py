@@ -42,15 +42,17 @@ def advance(
         (row.quantity, row.price) for row in rows if row.attempt_id == order.attempt.attempt_id
     )
     current = order.step >= Step.SUBMIT_ORDER or order.state is not OrderState.PENDING
+    legs = brackets.standing(connection, order)
     if current and any(row.attempt_id == order.attempt.attempt_id for row in reports):
         change = _own_progress(order, filled, own, due)
+    elif legs:
+        change = _progress_of_leg(order, filled)
     else:
         change = _foreign_progress(order, filled)
-    traded_before = any(
-        row.kind == ReportKind.TRADE and row.attempt_id != order.attempt.attempt_id
-        for row in reports
+    mine = legs | ({order.attempt.attempt_id} if current else set())
+    own_only = not any(
+        row.kind == ReportKind.TRADE and row.attempt_id not in mine for row in reports
     )
-    own_only = current and not traded_before
     events = _unexpected(connection, order, filled, change.state, own=own_only)
     if order.state in {OrderState.SUBMITTING, OrderState.UNKNOWN}:
         alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
@@ -71,7 +73,7 @@ def _own_progress(
         own=own.filled_quantity,
         reported_state=order.attempt.reported_state,
         reported_quantity=order.attempt.reported_quantity,
-        replaced=order.attempt.replacement is not None,
+        replaced=order.attempt.replacement is not None or order.standing > 0,
     )
     attempt_state = order.attempt.state
     if not order.state.is_final or order.state is OrderState.FILLED:
@@ -93,6 +95,28 @@ def _own_progress(
         },
         attempt={"state": attempt_state},
         detail={"note": order.attempt.reported_reason},
+    )
+
+
+def _progress_of_leg(order: Order, filled: Progress) -> transitions.Change:
+    """What fills of an earlier attempt of a bracket's child make of it, which works all the same.
+
+    The way of the current attempt goes on as it was.
+    """
+    state = order.state
+    if state.is_working:
+        whole = filled.filled_quantity >= order.quantity
+        state = OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED
+    return transitions.Change(
+        state,
+        None,
+        label=Step.PERSIST_FILL.label,
+        due=order.remaining,
+        reason=None if state.is_final else order.reason,
+        order={
+            "filled_quantity": filled.filled_quantity,
+            "average_price": filled.average_price,
+        },
     )
 
 
@@ -128,6 +152,8 @@ def _foreign_progress(order: Order, filled: Progress) -> transitions.Change:
 
 
 def _sum_attempts(connection: Connection, order: Order) -> None:
+    if order.parent_order_id is not None:
+        brackets.reduce_others(connection, order)
     connection.execute(
         text(
             """

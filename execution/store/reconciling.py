@@ -13,7 +13,7 @@ from execution.domain.reconciliation import Break, Known
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import alerts
 from execution.store.rows import order_from_row
-from execution.store.transitions import SELECT_ORDER
+from execution.store.transitions import SELECT_ATTEMPT
 
 
 def known(connection: Connection, broker: BrokerName, ids: Iterable[str]) -> dict[str, Known]:
@@ -44,8 +44,10 @@ def not_shown(
     rows = connection.execute(
         text(
             f"""
-            {SELECT_ORDER} WHERE a.broker = :broker AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
-                AND o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+            {SELECT_ATTEMPT} WHERE a.broker = :broker
+                AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                AND (o.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                    OR (o.parent_order_id IS NOT NULL AND a.attempt_no <> o.attempt_no))
                 AND o.updated_at < clock_timestamp() - :since
                 AND NOT a.venue_order_id = ANY(:shown)
             ORDER BY o.order_id LIMIT :most

@@ -78,6 +78,9 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         closes=row["a_closes"],
         channel=row["a_channel"],
         created_at=row["a_created_at"],
+        reduced=row["a_reduced"],
+        one_cancels_other=row["a_one_cancels_other"],
+        group_filled=row["a_group_filled"],
     )
     return Order(
         order_id=row["order_id"],
@@ -121,4 +124,5 @@ def order_from_row(row: Mapping[str, Any]) -> Order:
         unapplied=row["unapplied"],
         unfinished=row["unfinished"],
         attempt=attempt,
+        standing=row["standing"],
     )

@@ -13,7 +13,7 @@ from execution.domain.routing import BrokerStatus
 from execution.domain.vocabulary import BreakerState, BrokerName, SessionStatus
 from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
-from execution.store.transitions import SELECT_ORDER
+from execution.store.transitions import SELECT_ATTEMPT
 
 ADOPTED_AT_ONCE = 500
 
@@ -169,10 +169,9 @@ def adopt(
                 LIMIT :limit FOR UPDATE OF a SKIP LOCKED
             ), adopted AS (
                 UPDATE order_attempts SET watcher = :session_id
-                WHERE attempt_id IN (SELECT attempt_id FROM free) RETURNING order_id, attempt_no
+                WHERE attempt_id IN (SELECT attempt_id FROM free) RETURNING attempt_id
             )
-            {SELECT_ORDER} JOIN adopted d
-                ON d.order_id = o.order_id AND d.attempt_no = o.attempt_no
+            {SELECT_ATTEMPT} JOIN adopted d ON d.attempt_id = a.attempt_id
             """
         ),
         {

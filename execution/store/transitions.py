@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from execution.domain.brackets import is_bracket
 from execution.domain.decimals import plain
 from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.lifecycle import Step
@@ -79,6 +80,8 @@ _ATTEMPT_COLUMNS = (
     "reported_reason",
     "replacement",
     "closes",
+    "reduced",
+    "one_cancels_other",
     "created_at",
 )
 
@@ -90,25 +93,41 @@ CHANNEL = """
 """Which client id alone can change the attempt `a`: while its order `o` is not over, and where
 several are shared."""
 
+_GROUP_FILLED = """
+    CASE WHEN a.one_cancels_other IS NOT NULL THEN (SELECT coalesce(sum(g.filled_quantity), 0)
+        FROM order_attempts g WHERE g.one_cancels_other = a.one_cancels_other
+        AND g.attempt_id <> a.attempt_id) END
+"""
+_STANDING = """
+    CASE WHEN o.parent_order_id IS NULL THEN 0 ELSE (SELECT count(*) FROM order_attempts s
+        WHERE s.order_id = o.order_id AND s.attempt_id <> a.attempt_id
+        AND s.state IN ('SUBMITTED', 'PARTIALLY_FILLED')) END
+"""
+
 COLUMNS = ", ".join(
     [
         *(f"o.{name}" for name in _ORDER_COLUMNS),
         *(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS),
         f"{CHANNEL} AS a_channel",
+        f"{_GROUP_FILLED} AS a_group_filled",
+        f"{_STANDING} AS standing",
         "clock_timestamp() AS read_at",
     ]
 )
 """What `order_from_row` needs of `orders o` and `order_attempts a`, without the two counts."""
 
-SELECT_ORDER = f"""
+_SELECT = f"""
     SELECT {COLUMNS},
         (SELECT count(*) FROM execution_reports r
             WHERE r.order_id = o.order_id AND r.applied_at IS NULL) AS unapplied,
         (SELECT count(*) FROM fills f
             WHERE f.order_id = o.order_id AND f.positioned_at IS NULL) AS unfinished
-    FROM orders o JOIN order_attempts a
-        ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
+    FROM orders o JOIN order_attempts a ON a.order_id = o.order_id AND a.leg = 0
 """
+SELECT_ORDER = f"{_SELECT} AND a.attempt_no = o.attempt_no "
+SELECT_ATTEMPT = _SELECT
+"""An order as `SELECT_ORDER` reads it, with any of its attempts in the place of the current one:
+earlier ones of a bracket's child may stand at the venue beside it."""
 
 _BY_ID = Prepared(SELECT_ORDER + " WHERE o.order_id = CAST(:order_id AS uuid)")
 # Not FOR UPDATE: reports that refer to the order may come meanwhile.
@@ -116,6 +135,12 @@ _LOCK_BY_ID = Prepared(
     "SELECT FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR NO KEY UPDATE"
 )
 _BY_VENUE_ID = Prepared(SELECT_ORDER + " WHERE a.venue_order_id = :venue_order_id")
+_STANDING_BY_VENUE_ID = Prepared(
+    SELECT_ATTEMPT
+    + """ WHERE a.venue_order_id = :venue_order_id AND o.parent_order_id IS NOT NULL
+        AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')"""
+)
+_BY_ATTEMPT = Prepared(SELECT_ATTEMPT + " WHERE a.attempt_id = CAST(:attempt_id AS uuid)")
 _BY_CLIENT_ID = Prepared(SELECT_ORDER + " WHERE o.client_order_id = :client_order_id")
 _LOCK_BY_CLIENT_ID = Prepared(
     "SELECT FROM orders WHERE client_order_id = :client_order_id FOR NO KEY UPDATE"
@@ -141,6 +166,19 @@ def lock_order(link: Link, order_id: UUID) -> None:
 def load_by_venue_id(link: Link, venue_order_id: str) -> Order | None:
     """The order whose current attempt is called so at its venue."""
     return _order(_BY_VENUE_ID.one(link, {"venue_order_id": venue_order_id}))
+
+
+def load_standing(link: Link, venue_order_id: str) -> Order | None:
+    """A bracket's child with the attempt that works at its venue under that name.
+
+    It may be an earlier one than the current: `Order.attempt` is the one that is named.
+    """
+    return _order(_STANDING_BY_VENUE_ID.one(link, {"venue_order_id": venue_order_id}))
+
+
+def load_with_attempt(link: Link, attempt_id: UUID) -> Order | None:
+    """An order with one of its attempts in the place of the current one."""
+    return _order(_BY_ATTEMPT.one(link, {"attempt_id": attempt_id}))
 
 
 def load_by_client_id(
@@ -200,6 +238,17 @@ def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any
 
 _NOTHING_ELSE = Also()
 
+TOUCH = """
+    UPDATE brackets b SET version = b.version + 1, resends = 0, over = false,
+        due_at = clock_timestamp() + interval '1 second',
+        bare_since = coalesce(b.bare_since, clock_timestamp())
+"""
+"""A member of a bracket's family has changed: it is due, and taken for unprotected until somebody
+has looked. Whoever writes this has locked every row of an order that it locks. The second is for
+the message that is sent as well."""
+OF_FAMILY = "b.parent_order_id = CAST(:family AS uuid)"
+_TOUCHED = f"touched AS ({TOUCH} FROM changed WHERE {OF_FAMILY})"
+
 
 def apply(
     link: Link,
@@ -231,6 +280,9 @@ def apply(
         **{f"c_{name}": value for name, value in change.clock.items()},
         **(parameters or {}),
     }
+    if _touches_family(order, change):
+        values["family"] = order.parent_order_id or order.order_id
+        also = replace(also, parts=", ".join(filter(None, (also.parts, _TOUCHED))))
     statement = _statement(
         tuple(columns), tuple(change.attempt), tuple(change.clock), bool(events), also
     )
@@ -248,6 +300,18 @@ def apply(
         unapplied=order.unapplied + row.unapplied,
         attempt=replace(changed.attempt, **moved),
     )
+
+
+_SIZES = frozenset({"quantity", "filled_quantity", "attempt_no"})
+
+
+def _touches_family(order: Order, change: Change) -> bool:
+    """Whether a bracket's family must be looked at after a change of one of its members."""
+    if order.parent_order_id is None and not is_bracket(order):
+        return False
+    attempt = change.attempt.get("state", order.attempt.state)
+    same = change.state == order.state and attempt == order.attempt.state
+    return not same or bool(_SIZES & (change.order.keys() | change.attempt.keys()))
 
 
 def _label(change: Change) -> str | None:

@@ -16,8 +16,7 @@ from execution.domain.reports import Execution, ReportKind, VenueOrder
 from execution.domain.routing import Route, Verdict
 from execution.domain.vocabulary import BrokerName, Environment, OrderState, Side
 from execution.intake import Intake, new_id
-from execution.store import executions, inserting, orders, positions, reports, requests
-from execution.store.controls import FIRST_VERSION
+from execution.store import controls, executions, inserting, orders, positions, reports, requests
 from execution.store.engine import Store
 from execution.store.orders import Timing
 from execution.store.transitions import load
@@ -74,7 +73,8 @@ def intended(store: Store, order: Order) -> Order:
         assert orders.gateway_connected(connection, order, TIMING)
         connected = load(connection, order.order_id)
         assert connected is not None
-        sent = orders.commit_intent(connection, connected, SESSION, TIMING, FIRST_VERSION)
+        version = controls.load(connection).version
+        sent = orders.commit_intent(connection, connected, SESSION, TIMING, version)
     assert sent is not None
     return sent
 

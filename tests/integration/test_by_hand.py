@@ -626,6 +626,7 @@ def test_recover_without_a_worker(store: Store, line: Line) -> None:
         "orphans": 0,
         "rerouted": 0,
         "doubted": 0,
+        "families": 0,
     }
     assert line.waiting("paper") == ["tasks.connect_gateway"]
     assert line.waiting("binance") == ["tasks.submit_order"]

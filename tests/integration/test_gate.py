@@ -80,8 +80,8 @@ def store(module_store: Store) -> Store:
     with module_store.transaction() as connection:
         connection.execute(
             text(
-                """TRUNCATE order_requests, orders, order_attempts, order_commands, order_events,
-                    execution_reports, fills, positions, paper_positions, events,
+                """TRUNCATE order_requests, orders, brackets, order_attempts, order_commands,
+                    order_events, execution_reports, fills, positions, paper_positions, events,
                     risk_limits, risk_rates, trading_states, risk_changes RESTART IDENTITY"""
             )
         )

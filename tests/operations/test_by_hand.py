@@ -288,6 +288,7 @@ def test_recover_by_hand(fleet: Fleet) -> None:
             "orphans": 0,
             "rerouted": 0,
             "doubted": 0,
+            "families": 0,
         }
         fleet.await_state(name, "FILLED")
         assert fleet.cli("recover").stdout == "nothing was due\n"

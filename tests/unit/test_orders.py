@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -22,7 +23,7 @@ def test_an_attempt_is_the_order_s_terms_and_its_own_names() -> None:
         *("closes", "account"),
     }
     assert {name: given[name] for name in own} == {name: current[name] for name in own}
-    also = {"one_cancels_other": None, "rerouted": False}
+    also = {"one_cancels_other": None, "group_filled": None, "rerouted": False}
     assert {name: given[name] for name in also} == also
     terms = given.keys() - own - also.keys()
     assert {name: given[name] for name in terms} == {name: whole[name] for name in terms}
@@ -30,10 +31,17 @@ def test_an_attempt_is_the_order_s_terms_and_its_own_names() -> None:
 
 
 def test_a_child_covers_its_parent_s_position() -> None:
-    """The children of one parent cancel each other; they reduce risk, whatever they say."""
-    parent = uuid4()
-    child = an_order(parent_order_id=parent)
-    assert child.for_venue().one_cancels_other == parent
+    """It reduces risk, whatever it says, and is for what its group has left it."""
+    group = uuid4()
+    attempt = {
+        "one_cancels_other": group,
+        "reduced": Decimal(2),
+        "group_filled": Decimal(3),
+    }
+    child = an_order(attempt, parent_order_id=uuid4())
+    sent = child.for_venue()
+    assert (sent.one_cancels_other, sent.group_filled) == (group, Decimal(3))
+    assert sent.quantity == child.attempt.quantity - 2
     assert child.reduces_risk
 
 

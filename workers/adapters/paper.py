@@ -15,6 +15,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -32,7 +33,7 @@ from execution.domain.instruments import Instrument
 from execution.domain.market_hours import MarketHours
 from execution.domain.paper.amending import amend
 from execution.domain.paper.matching import match, would_take
-from execution.domain.paper.order import PaperOrder, accept, needs_session
+from execution.domain.paper.order import PaperOrder, accept, covering, needs_session
 from execution.domain.paper.trading import Matched, PaperRules, one_of_each_group
 from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
@@ -139,14 +140,27 @@ class PaperAdapter:
         quote = self._read_quotes({symbol}).get(symbol)
         if attempt.post_only and would_take(attempt, quote, now, self._rules):
             raise BrokerRejected("post_only: it would take at once", code="POST_ONLY")
-        matched = match(accept(attempt, now, close), quote, now, self._rules)
-        if matched.order.state is OrderState.REJECTED:
-            raise BrokerRejected(matched.order.reason or "rejected", code="NO_PRICE")
-        with self._store.direct() as link:
-            placed = paper_book.place(link, attempt, matched)
+        if attempt.one_cancels_other is None:
+            matched = self._matched(accept(attempt, now, close), quote, now)
+            with self._store.direct() as link:
+                placed = paper_book.place(link, attempt, matched)
+        else:
+            with self._store.transaction() as connection:
+                paper_book.lock_group(connection, attempt.one_cancels_other)
+                order = accept(attempt, now, close)
+                order = covering(order, _unknown_fills(connection, order, attempt.group_filled))
+                matched = self._matched(order, quote, now)
+                placed = paper_book.place(connection, attempt, matched)
         if placed is None:
             raise TooLate(f"came after {attempt.send_by}")
         return placed
+
+    def _matched(self, order: PaperOrder, quote: Quote | None, now: datetime) -> Matched:
+        """A new order after its first look at the market. BrokerRejected without a price."""
+        matched = Matched(order) if order.state.is_final else match(order, quote, now, self._rules)
+        if matched.order.state is OrderState.REJECTED:
+            raise BrokerRejected(matched.order.reason or "rejected", code="NO_PRICE")
+        return matched
 
     async def cancel(self, attempt: Attempt) -> None:
         closed = await self._tell(
@@ -317,9 +331,20 @@ def _modify(connection: Connection, name: str, change: Modification) -> None:
         standing = paper_book.changed(connection, {name: 0})
         if not standing:
             raise _not_working()
-        amended = amend(standing[0], change)
+        unknown = _unknown_fills(connection, standing[0], change.group_filled)
+        amended = amend(standing[0], change, unknown)
         if paper_book.apply(connection, [Matched(amended)]):
             return
+
+
+def _unknown_fills(connection: Connection, order: PaperOrder, known: Decimal | None) -> Decimal:
+    """What others of an order's group have filled beyond what was known when it was sized.
+
+    Read after the order: a fill of another raises the order's version.
+    """
+    if known is None or order.one_cancels_other is None:
+        return Decimal(0)
+    return paper_book.group_filled(connection, order) - known
 
 
 def _not_working() -> BrokerRejected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from execution.domain.decimals import plain
 from execution.domain.errors import BrokerRejected
@@ -14,14 +15,17 @@ _LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_ON_
 _STOPPED = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 
-def amend(order: PaperOrder, change: Modification) -> PaperOrder:
+def amend(
+    order: PaperOrder, change: Modification, filled_by_others: Decimal = Decimal(0)
+) -> PaperOrder:
     """The order with a change; a total that equals what is filled ends it as FILLED.
 
-    Raises BrokerRejected naming field, value and rule; the order then stays as it was.
+    `filled_by_others` of its group the new quantity does not take account of yet. Raises
+    BrokerRejected naming field, value and rule; the order then stays as it was.
     """
     if order.state.is_final:
         raise BrokerRejected(f"the order is {order.state}", code="NOT_WORKING")
-    quantity = order.quantity if change.quantity is None else change.quantity
+    quantity = order.quantity if change.quantity is None else change.quantity - filled_by_others
     if quantity <= 0 or quantity < order.filled_quantity:
         raise _refused("quantity", quantity, f"{plain(order.filled_quantity)} is filled already")
     if change.limit_price is not None and order.order_type not in _LIMITED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -69,6 +69,14 @@ class PaperOrder:
     def is_immediate(self) -> bool:
         """True when what it cannot do at once is cancelled."""
         return self.time_in_force in IMMEDIATE
+
+
+def covering(order: PaperOrder, filled_by_others: Decimal) -> PaperOrder:
+    """A new order less what others of its group have filled already; over when nothing is left."""
+    left = order.quantity - filled_by_others
+    if left > 0:
+        return replace(order, quantity=left)
+    return replace(order, state=OrderState.CANCELLED, reason="one cancels the other")
 
 
 def needs_session(attempt: Attempt) -> bool:

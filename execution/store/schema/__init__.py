@@ -7,6 +7,7 @@ from execution.store.schema.arbitrage import (
     nav_looks,
     nav_observations,
 )
+from execution.store.schema.brackets import brackets
 from execution.store.schema.brokers import (
     account_balances,
     alerts,
@@ -53,6 +54,7 @@ from execution.store.schema.streams import events, streams
 __all__ = [
     "account_balances",
     "alerts",
+    "brackets",
     "breakers",
     "broker_accounts",
     "broker_sessions",

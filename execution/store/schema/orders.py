@@ -107,6 +107,12 @@ sa.Index("orders_due", orders.c.due_at, postgresql_where=sa.text("due_at IS NOT 
 
 sa.Index("orders_created_at", orders.c.created_at)
 
+sa.Index(
+    "orders_parent",
+    orders.c.parent_order_id,
+    postgresql_where=sa.text("parent_order_id IS NOT NULL"),
+)
+
 # What limits are judged by; bracket children among them are left out there.
 sa.Index(
     "orders_open",
@@ -151,6 +157,16 @@ order_attempts = sa.Table(
     sa.Column("reported_reason", sa.Text),
     sa.Column("replacement", JSONB, comment="terms of the attempt that follows this one"),
     sa.Column("closes", sa.Text, comment="the venue's own position that it closes"),
+    sa.Column("one_cancels_other", UUID_, comment="its group at the venue: one ends the others"),
+    sa.Column(
+        "reduced",
+        NUMBER,
+        nullable=False,
+        server_default="0",
+        comment="of its quantity, what the venue took off for fills of others of its group",
+    ),
+    sa.Column("cancel_asked_at", TIME, comment="of a bracket's child: when we asked for its end"),
+    sa.Column("end_cause", sa.Text, comment="of a bracket's child: why it ended"),
     sa.Column("created_at", TIME, nullable=False, server_default=NOW),
     sa.Column("updated_at", TIME, nullable=False, server_default=NOW),
     sa.UniqueConstraint("order_id", "attempt_no", "leg"),
@@ -163,6 +179,12 @@ sa.Index(
     order_attempts.c.broker,
     order_attempts.c.watcher,
     postgresql_where=sa.text("state IN ('SUBMITTED', 'PARTIALLY_FILLED')"),
+)
+
+sa.Index(
+    "order_attempts_group",
+    order_attempts.c.one_cancels_other,
+    postgresql_where=sa.text("one_cancels_other IS NOT NULL"),
 )
 
 order_commands = sa.Table(

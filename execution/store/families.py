@@ -1,0 +1,481 @@
+"""`brackets`: a family's snapshot, when it is due, who is fitting it, what of it is unprotected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from execution.domain.brackets import Role, child_id, children
+from execution.domain.decimals import plain
+from execution.domain.orders import Order
+from execution.domain.protection import Cause, Family, Leg, Member, Phase
+from execution.domain.vocabulary import BrokerName, OrderState, Side
+from execution.store import alerts, transitions
+
+FRESH = timedelta(seconds=1)
+"""How long after an order's end the fill that explains it may be on its way."""
+
+_PHASES = {
+    OrderState.PENDING: Phase.UNSENT,
+    OrderState.SUBMITTING: Phase.SENDING,
+    OrderState.UNKNOWN: Phase.SENDING,
+    OrderState.SUBMITTED: Phase.WORKING,
+    OrderState.PARTIALLY_FILLED: Phase.WORKING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A family at one moment.
+
+    `ended` are attempts of which the venue has said that they are over, with all that they executed
+    recorded, and whose end is not.
+    """
+
+    parent: Order
+    family: Family
+    version: int
+    at: datetime
+    short_since: datetime | None
+    failures: int
+    retry_at: datetime | None
+    bare_since: datetime | None
+    bare: Decimal | None
+    ended: tuple[UUID, ...] = ()
+
+    def child(self, role: Role) -> UUID:
+        """A child's order id."""
+        return child_id(self.parent.order_id, role)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it: only a correction or a late fill changes that."""
+        stands = any(member.live for member in self.family.members.values())
+        return self.parent.state.is_final and not self.family.open and not stands
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a change may go to the venue now; after one that failed there is a pause."""
+        return self.retry_at is None or self.retry_at <= self.at
+
+
+_LEGS = text(
+    """
+    SELECT c.role, c.filled_quantity AS child_filled, a.attempt_id, a.attempt_no, a.quantity,
+        a.filled_quantity, a.reduced, a.state, a.one_cancels_other, a.cancel_asked_at,
+        a.end_cause, a.updated_at > clock_timestamp() - CAST(:fresh AS interval) AS fresh,
+        a.reported_state IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
+            AND a.reported_quantity = a.filled_quantity AS is_over,
+        EXISTS (SELECT FROM order_commands m WHERE m.kind = 'CANCEL'
+            AND m.client_order_id = c.client_order_id AND m.outcome IN ('PENDING', 'DONE')
+            AND NOT m.ours
+            -- What an earlier release asked for by itself.
+            AND m.external_id NOT LIKE 'covered-%') AS withdrawn
+    FROM orders c JOIN order_attempts a ON a.order_id = c.order_id AND a.leg = 0
+    WHERE c.order_id = ANY(CAST(:children AS uuid[])) ORDER BY a.attempt_no
+    """
+)
+_ROW = text(
+    """
+    SELECT b.*, clock_timestamp() AS at FROM brackets b WHERE b.parent_order_id = :parent_id
+    """
+)
+_STALLED = text(
+    """
+    SELECT order_id FROM execution_reports WHERE applied_at IS NULL
+        AND order_id = ANY(CAST(:members AS uuid[]))
+        AND received_at < clock_timestamp() - CAST(:older_than AS interval)
+    UNION
+    SELECT order_id FROM fills WHERE positioned_at IS NULL
+        AND order_id = ANY(CAST(:members AS uuid[]))
+        AND recorded_at < clock_timestamp() - CAST(:older_than AS interval)
+    """
+)
+
+
+def snapshot(
+    connection: Connection,
+    parent_id: UUID,
+    *,
+    step: Decimal | None = None,
+    in_groups: bool = False,
+) -> Snapshot | None:
+    """A family as it is now; None for what is no bracket, or has filled nothing yet."""
+    parent = transitions.load(connection, parent_id)
+    row = connection.execute(_ROW, {"parent_id": parent_id}).one_or_none()
+    if parent is None or row is None:
+        return None
+    ids = {role: child_id(parent_id, role) for role in Role}
+    rows = connection.execute(_LEGS, {"children": list(ids.values()), "fresh": FRESH}).all()
+    asked = [child.role for child in children(parent)]
+    if row.flatten:
+        asked.append(Role.FLATTEN)
+    family = Family(
+        filled=parent.filled_quantity,
+        members={role: _member(role, [one for one in rows if one.role == role]) for role in asked},
+        taken=row.taken,
+        flatten=row.flatten,
+        step=step,
+        in_groups=in_groups,
+    )
+    return Snapshot(
+        parent,
+        family,
+        version=row.version,
+        at=row.at,
+        short_since=row.short_since,
+        failures=row.failures,
+        retry_at=row.retry_at,
+        bare_since=row.bare_since,
+        bare=row.bare,
+        ended=tuple(
+            one.attempt_id for one in rows if one.is_over and OrderState(one.state).is_working
+        ),
+    )
+
+
+def stalled(connection: Connection, parent_id: UUID, older_than: timedelta) -> list[UUID]:
+    """Members with executions that nobody has applied, or brought into a position, for a while."""
+    members = [parent_id, *(child_id(parent_id, role) for role in Role)]
+    found = connection.execute(_STALLED, {"members": members, "older_than": older_than})
+    return list(found.scalars())
+
+
+def _member(role: Role, rows: list[Row[Any]]) -> Member:
+    return Member(
+        role,
+        filled=rows[0].child_filled if rows else Decimal(0),
+        withdrawn=any(row.withdrawn for row in rows),
+        legs=tuple(_leg(row) for row in rows),
+    )
+
+
+def _leg(row: Row[Any]) -> Leg:
+    return Leg(
+        attempt_id=row.attempt_id,
+        number=row.attempt_no,
+        quantity=row.quantity,
+        phase=_PHASES.get(OrderState(row.state), Phase.ENDED),
+        filled=row.filled_quantity,
+        reduced=row.reduced,
+        group=row.one_cancels_other,
+        cancelling=row.cancel_asked_at is not None,
+        fresh=row.fresh,
+        cause=None if row.end_cause is None else Cause(row.end_cause),
+    )
+
+
+def claim(connection: Connection, parent_id: UUID, owner: UUID, lease: timedelta) -> bool:
+    """Let nobody else fit a family for a while; False while somebody does."""
+    row = connection.execute(
+        text(
+            """
+            UPDATE brackets SET lease_owner = :owner, lease_until = clock_timestamp() + :lease
+            WHERE parent_order_id = :parent_id
+              AND (lease_until IS NULL OR lease_until < clock_timestamp() OR lease_owner = :owner)
+            RETURNING version
+            """
+        ),
+        {"parent_id": parent_id, "owner": owner, "lease": lease},
+    ).one_or_none()
+    return row is not None
+
+
+def touch(connection: Connection, parent_id: UUID) -> None:
+    """A family is due: something about it has changed that is not written with a member."""
+    connection.execute(
+        text(f"{transitions.TOUCH} WHERE {transitions.OF_FAMILY}"), {"family": parent_id}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A bracket as it stands against a position.
+
+    `open` is what its parent has filled and its children have not closed, `taken` as much of that
+    as others have closed or are to close; `stands` is what its children may still fill, counted
+    once, since they exclude each other.
+    """
+
+    parent_id: UUID
+    client_order_id: str
+    open: Decimal
+    taken: Decimal
+    stands: Decimal
+    created_at: datetime
+
+
+_OF_POSITION = text(
+    """
+    SELECT p.order_id AS parent_id, p.client_order_id, p.created_at, b.taken,
+        greatest(p.filled_quantity - coalesce(c.filled, 0), 0) AS open,
+        coalesce(c.stands, 0) AS stands
+    FROM brackets b JOIN orders p ON p.order_id = b.parent_order_id
+    JOIN order_attempts l ON l.order_id = p.order_id AND l.attempt_no = p.attempt_no AND l.leg = 0
+    LEFT JOIN LATERAL (
+        SELECT sum(m.filled) AS filled, max(m.stands) AS stands FROM (
+            SELECT o.filled_quantity AS filled, (SELECT coalesce(sum(
+                    greatest(a.quantity - a.reduced - a.filled_quantity, 0)), 0)
+                FROM order_attempts a WHERE a.order_id = o.order_id
+                AND a.state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')) AS stands
+            FROM orders o WHERE o.parent_order_id = p.order_id) m
+    ) c ON true
+    WHERE NOT b.over AND (p.broker, l.account, p.symbol, p.side)
+        = (:broker, :account, :symbol, :side)
+    ORDER BY p.created_at, p.order_id
+    """
+)
+
+
+def of_position(
+    connection: Connection, broker: BrokerName, account: str, symbol: str, side: Side
+) -> list[Holding]:
+    """Brackets whose parents, orders of a side, have opened a position; oldest first."""
+    values = {"broker": broker, "account": account, "symbol": symbol, "side": side}
+    return [Holding(**row._asdict()) for row in connection.execute(_OF_POSITION, values)]
+
+
+def take(connection: Connection, parent_id: UUID, taken: Decimal) -> bool:
+    """Set how much of a bracket's position others have closed or are to close; False if it was so.
+
+    The family is due then: its children become smaller by as much, or larger again.
+    """
+    row = connection.execute(
+        text(
+            f"""
+            {transitions.TOUCH}, taken = :taken WHERE {transitions.OF_FAMILY} AND b.taken <> :taken
+            RETURNING b.version
+            """
+        ),
+        {"family": parent_id, "taken": taken},
+    ).one_or_none()
+    return row is not None
+
+
+def release(
+    connection: Connection, found: Snapshot, owner: UUID, due: timedelta | None, *, short: bool
+) -> bool:
+    """A family has been fitted, and is due again after `due`; None: when something changes.
+
+    `short`: more of it is open than is covered. False when something has changed already: then it
+    is still claimed.
+    """
+    row = connection.execute(
+        text(
+            """
+            UPDATE brackets SET lease_owner = NULL, lease_until = NULL, resends = 0,
+                over = :over, due_at = clock_timestamp() + CAST(:due AS interval),
+                short_since = CASE WHEN :short THEN coalesce(short_since, clock_timestamp()) END,
+                bare_since = CASE WHEN :bare THEN coalesce(bare_since, clock_timestamp()) END
+            WHERE parent_order_id = :parent_id AND lease_owner = :owner AND version = :version
+            RETURNING version
+            """
+        ),
+        {
+            "parent_id": found.parent.order_id,
+            "owner": owner,
+            "version": found.version,
+            "due": due,
+            "short": short,
+            "bare": found.family.bare > 0,
+            "over": found.is_over,
+        },
+    ).one_or_none()
+    return row is not None
+
+
+def let_go(connection: Connection, parent_id: UUID, owner: UUID, due: timedelta) -> None:
+    """Give a claim back without having come to the end."""
+    connection.execute(
+        text(
+            """
+            UPDATE brackets SET lease_owner = NULL, lease_until = NULL,
+                due_at = clock_timestamp() + :due
+            WHERE parent_order_id = :parent_id AND lease_owner = :owner
+            """
+        ),
+        {"parent_id": parent_id, "owner": owner, "due": due},
+    )
+
+
+def failed(connection: Connection, parent_id: UUID, pause: timedelta) -> None:
+    """The venue refused a change, or did not answer: no other goes to it for a while."""
+    connection.execute(
+        text(
+            """
+            UPDATE brackets SET failures = failures + 1, retry_at = clock_timestamp() + :pause
+            WHERE parent_order_id = :parent_id
+            """
+        ),
+        {"parent_id": parent_id, "pause": pause},
+    )
+
+
+def succeeded(connection: Connection, parent_id: UUID) -> None:
+    """The venue made a change."""
+    connection.execute(
+        text(
+            """
+            UPDATE brackets SET failures = 0, retry_at = NULL
+            WHERE parent_order_id = :parent_id AND failures > 0
+            """
+        ),
+        {"parent_id": parent_id},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DueFamily:
+    """A family that is overdue, and whose workers can fit it."""
+
+    parent_id: UUID
+    broker: BrokerName
+
+
+def due(
+    connection: Connection, deadline: timedelta, most: timedelta, limit: int
+) -> list[DueFamily]:
+    """Families that are overdue; each is put off until its next turn."""
+    rows = connection.execute(
+        text(
+            """
+            WITH overdue AS (
+                SELECT parent_order_id FROM brackets WHERE due_at < clock_timestamp()
+                ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+            )
+            UPDATE brackets b SET resends = b.resends + 1,
+                due_at = clock_timestamp()
+                    + least(:deadline * power(2, least(b.resends, 10)), CAST(:most AS interval))
+            FROM overdue d JOIN orders o ON o.order_id = d.parent_order_id
+            WHERE b.parent_order_id = d.parent_order_id
+            RETURNING b.parent_order_id, o.broker
+            """
+        ),
+        {"deadline": deadline, "most": most, "limit": limit},
+    )
+    return [DueFamily(row.parent_order_id, BrokerName(row.broker)) for row in rows]
+
+
+def maybe_bare(connection: Connection, longer_than: timedelta, limit: int) -> list[UUID]:
+    """Families of which something may have been unprotected for so long, reported or not."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT parent_order_id FROM brackets
+            WHERE bare_since < clock_timestamp() - CAST(:longer_than AS interval)
+            ORDER BY bare IS NOT NULL, bare_since LIMIT :limit
+            """
+        ),
+        {"longer_than": longer_than, "limit": limit},
+    )
+    return list(rows.scalars())
+
+
+def report_bare(connection: Connection, found: Snapshot, *, flatten: bool) -> bool:
+    """Raise UNPROTECTED for what has no working stop, or settle it; True where it was raised.
+
+    In a transaction of its own: entries are refused from its commit on, so it takes the lock that
+    every change of what may be sent takes, and before any row's. With `flatten` what is bare is to
+    be closed at the market, once for a family.
+    """
+    bare = found.family.bare or None
+    if bare == found.bare:
+        if bare is None:  # it was only taken for unprotected
+            connection.execute(
+                text(
+                    """
+                    UPDATE brackets SET bare_since = NULL
+                    WHERE parent_order_id = :parent_id AND version = :version
+                    """
+                ),
+                {"parent_id": found.parent.order_id, "version": found.version},
+            )
+        return False
+    closes = flatten and bare is not None
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('risk_controls', 0))"))
+    connection.execute(
+        text(
+            f"""
+            UPDATE brackets SET bare = CAST(:bare AS numeric),
+                bare_since = CASE WHEN CAST(:bare AS numeric) IS NOT NULL THEN bare_since END
+                {_FLATTEN if closes else ""}
+            WHERE parent_order_id = :parent_id
+            """
+        ),
+        {"parent_id": found.parent.order_id, "bare": bare},
+    )
+    alerts.resolve(connection, alerts.UNPROTECTED, found.parent.order_id)
+    if bare is None:
+        return False
+    alerts.alert(
+        connection,
+        alerts.UNPROTECTED,
+        found.parent.order_id,
+        in_words(found),
+        order_id=found.parent.order_id,
+        broker=found.parent.broker,
+    )
+    return True
+
+
+_FLATTEN = """, version = version + 1, due_at = clock_timestamp(),
+    flatten = CASE WHEN flatten = 0 THEN CAST(:bare AS numeric) ELSE flatten END"""
+
+
+def in_words(found: Snapshot) -> str:
+    """What of a bracket's position has no stop, and why as far as it is known."""
+    parent, family = found.parent, found.family
+    way = "long" if parent.side is Side.BUY else "short"
+    stop = family.members[Role.STOP_LOSS]
+    if stop.withdrawn:
+        why = "its stop was cancelled"
+    elif not stop.is_wanted:
+        why = "the venue ended its stop each time"
+    elif family.step and family.open - family.protected < family.step:
+        why = f"less than the venue's step of {plain(family.step)}"
+    elif stop.being_sent is not None:
+        why = f"its stop is {stop.being_sent.phase.lower()}"
+    else:
+        why = "its stop does not cover it"
+    return (
+        f"order {parent.client_order_id}: {plain(family.bare)} of {plain(family.open)} "
+        f"{parent.symbol} {way} have no working stop ({why})"
+    )
+
+
+def alert_dropped(connection: Connection, found: Snapshot, role: Role, leg: Leg) -> None:
+    """Report a child that its venue has ended by itself."""
+    parent = found.parent
+    member = found.family.members[role]
+    gone = sum(one.cause is Cause.DROPPED for one in member.legs) + 1
+    then = "it is placed again" if gone == 1 else "it is not placed again"
+    alerts.alert(
+        connection,
+        alerts.PROTECTION_ENDED,
+        leg.attempt_id,
+        f"order {parent.client_order_id}: {parent.broker} ended its {role} for "
+        f"{plain(leg.leaves)} {parent.symbol} by itself; {then}",
+        order_id=found.child(role),
+        broker=parent.broker,
+    )
+
+
+def alert_refused(
+    connection: Connection, found: Snapshot, role: Role, quantity: Decimal, reason: str
+) -> None:
+    """Report a change of a child that its venue has refused."""
+    parent = found.parent
+    alerts.alert(
+        connection,
+        alerts.CHANGE_REFUSED,
+        found.child(role),
+        f"order {parent.client_order_id}: {parent.broker} refused to change its {role} to "
+        f"{plain(quantity)} {parent.symbol}: {reason}",
+        order_id=found.child(role),
+        broker=parent.broker,
+    )
