@@ -14,38 +14,18 @@ import signal
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import uuid4
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from tests.chaos.stateful.clearing import REST_WITHIN, clear
 from tests.chaos.stateful.places import MOVES, Place
-from tests.chaos.stateful.watch import Gap, Watch
+from tests.chaos.stateful.verdict import Records, Tally, disturbed, undisturbed
+from tests.chaos.stateful.watch import Watch
 from tests.fleet import Fleet, wait_until
-
-PROTECTED_WITHIN = 2.0
-"""Seconds from a fill to its stop and target at the venue, where nothing prevents them."""
-ALERT_AFTER = 5.0
-"""Seconds without protection after which an alert must say so."""
-_ALERT_LATEST = 10.0
-_REST_WITHIN = 45.0
-
-CAUSES: dict[str, frozenset[str]] = {
-    "UNPROTECTED": frozenset({"halt", "restart", "refuse", "end", "cancel_child", "lose_reply"}),
-    "WAITING": frozenset({"halt", "restart", "refuse", "lose_reply"}),
-    "UNKNOWN_OUTCOME": frozenset({"lose_reply", "restart"}),
-    "CHANGE_REFUSED": frozenset({"refuse", "halt"}),
-    "REPLACEMENT_REFUSED": frozenset({"refuse", "halt"}),
-    "ENDED_SHORT": frozenset({"end"}),
-    "MISSING_ORDER": frozenset({"restart", "end"}),
-    "STILL_OPEN": frozenset({"restart", "lose_reply"}),
-    "POSITION_BREAK": frozenset({"restart"}),
-    "LATE_FILL": frozenset({"lose_reply", "restart"}),
-}
-"""Which faults may bring about which alert; the oracle judges REDUCE_ONLY_REVERSED by itself."""
-BY_THE_LEDGER = frozenset({"REDUCE_ONLY_REVERSED", "OVERFILLED"})
 
 # Mostly one way: what is long and what is short in one account net out, and that is one case.
 _SIDES = st.sampled_from(("BUY", "BUY", "BUY", "SELL"))
@@ -79,19 +59,6 @@ class Wanted:
         return terms
 
 
-@dataclass(slots=True)
-class Tally:
-    """What all lives of a run did and saw."""
-
-    lives: int = 0
-    steps: Counter[str] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
-    alerts: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    slowest: float = 0.0
-    load: float = 0.0
-
-
 class Life(RuleBasedStateMachine):
     """One life: brackets, exits and plain orders at one place. See the module."""
 
@@ -111,7 +78,7 @@ class Life(RuleBasedStateMachine):
         self.began = time.monotonic()
         self.place.calm()
         self.place.stand_still()
-        self.alerts_before = {row["alert_id"]: row["at"] for row in self._alerts()}
+        self.records = Records(self.fleet, self.prefix)
         self.watch = Watch(self.fleet.database_url, self.place.held, self.prefix)
         self.watch.start()
 
@@ -227,9 +194,7 @@ class Life(RuleBasedStateMachine):
         name = f"{self.prefix}-{len(self.brackets) + len(self.others)}"
         accounts = self.place.accounts
         account = accounts[wanted.account % len(accounts)]
-        terms = {**self.place.terms(), **wanted.terms()}
-        if account is not None:
-            terms["account"] = account
+        terms = {**self.place.terms(), **wanted.terms(), "account": account}
         self._note(f"{wanted.kind} {name}: {terms}")
         receipt = self.fleet.client.place(client_order_id=name, **terms)
         assert receipt.outcome == "ACCEPTED", receipt.reason
@@ -296,27 +261,6 @@ class Life(RuleBasedStateMachine):
             "SELECT * FROM order_attempts WHERE order_id = %s ORDER BY attempt_no, leg", order_id
         )
 
-    def _new_alerts(self) -> list[dict[str, Any]]:
-        """Alerts raised since the life began, of its orders or of no order."""
-        mine = {
-            row["order_id"]
-            for row in self.fleet.query(
-                """SELECT o.order_id FROM orders o LEFT JOIN orders p
-                ON o.parent_order_id = p.order_id
-                WHERE coalesce(p.client_order_id, o.client_order_id) LIKE %s""",
-                f"{self.prefix}-%",
-            )
-        }
-        return [
-            row
-            for row in self._alerts()
-            if self.alerts_before.get(row["alert_id"]) != row["at"]
-            and (row["order_id"] is None or row["order_id"] in mine)
-        ]
-
-    def _alerts(self) -> list[dict[str, Any]]:
-        return self.fleet.query("SELECT * FROM alerts ORDER BY at")
-
     # How it ends.
 
     def teardown(self) -> None:
@@ -331,31 +275,16 @@ class Life(RuleBasedStateMachine):
         self.tally.lives += 1
         self.tally.slowest = max(self.tally.slowest, seen.slowest())
         self.tally.load = max(self.tally.load, seen.load)
-        problems = self._unrest()
-        new = self._new_alerts()
-        self.tally.alerts.update(row["kind"] for row in new)
+        problems = self.records.unrest()
+        alerts = self.records.alerts()
+        self.tally.alerts.update(row["kind"] for row in alerts)
         if self.faulty:
-            problems += self._unfounded(new) + self._unreported(seen.gaps, new)
+            problems += disturbed(seen, alerts, self.records.families(), self.faults)
         else:
-            problems += [
-                f"alert {row['kind']}: {row['message']}"
-                for row in new
-                if row["kind"] not in BY_THE_LEDGER
-            ]
-            bound = PROTECTED_WITHIN * seen.allowance()
-            problems += [
-                f"{gap.what}: {gap.quantity} not there within {gap.seconds:.1f} s of a fill"
-                for gap in seen.gaps
-                if gap.seconds > bound
-            ]
-            problems += [
-                f"{gap.what}: {gap.quantity} working for {gap.seconds:.1f} s beyond the position"
-                for gap in seen.excesses
-                if gap.seconds > bound
-            ]
-        problems += self.fleet.verdict(timeout=_REST_WITHIN).problems
-        self._count()
-        problems += self._clear()
+            problems += undisturbed(seen, alerts)
+        problems += self.fleet.verdict(timeout=REST_WITHIN).problems
+        self.tally.events.update(self.records.events())
+        problems += clear(self.place, self.prefix)
         lines = "\n  ".join(problems[:20])
         steps = "\n  ".join(self.log)
         assert not problems, f"{len(problems)} problems:\n  {lines}\nafter\n  {steps}"
@@ -364,121 +293,9 @@ class Life(RuleBasedStateMachine):
         """Wait until nothing is due and every worker serves."""
 
         def at_rest() -> bool:
-            return self.fleet.connected(self.place.broker) and not self._unrest()
+            return self.fleet.connected(self.place.broker) and not self.records.unrest()
 
         try:
-            wait_until(at_rest, _REST_WITHIN, "rest")
+            wait_until(at_rest, REST_WITHIN, "rest")
         except AssertionError:
             self._note("it did not come to rest")
-
-    def _unrest(self) -> list[str]:
-        rows = self.fleet.query(
-            """SELECT format('%%s is %%s at step %%s, due %%s', client_order_id, state, step,
-                due_at) AS what FROM orders WHERE due_at IS NOT NULL
-            UNION ALL SELECT format('%%s of %%s is pending', kind, client_order_id)
-            FROM order_commands WHERE outcome = 'PENDING'
-            UNION ALL SELECT format('%%s is no order yet', client_order_id)
-            FROM order_requests r WHERE outcome = 'ACCEPTED' AND NOT EXISTS (
-                SELECT FROM orders o WHERE o.order_id = r.order_id)
-            UNION ALL SELECT format('execution %%s is not applied', execution_id)
-            FROM execution_reports WHERE applied_at IS NULL"""
-        )
-        return [row["what"] for row in rows]
-
-    def _unfounded(self, alerts: list[dict[str, Any]]) -> list[str]:
-        """Alerts that nothing of what was done can have brought about."""
-        return [
-            f"alert without a cause: {row['kind']}: {row['message']} (faults: {dict(self.faults)})"
-            for row in alerts
-            if row["kind"] not in BY_THE_LEDGER
-            and not CAUSES.get(row["kind"], frozenset()) & self.faults.keys()
-        ]
-
-    def _unreported(self, gaps: list[Gap], alerts: list[dict[str, Any]]) -> list[str]:
-        """Stops that were missing for long, and no alert ever said so."""
-        told = {row["order_id"] for row in alerts if row["kind"] == "UNPROTECTED"}
-        families = {gap.parent_id: {gap.parent_id, *self._children(gap.parent_id)} for gap in gaps}
-        return [
-            f"{gap.what}: {gap.quantity} missing for {gap.seconds:.1f} s, and no alert said so"
-            for gap in gaps
-            if gap.role == "STOP_LOSS"
-            and gap.seconds > _ALERT_LATEST
-            and not families[gap.parent_id] & told
-        ]
-
-    def _children(self, parent_id: str) -> set[str]:
-        rows = self.fleet.query("SELECT order_id FROM orders WHERE parent_order_id = %s", parent_id)
-        return {row["order_id"] for row in rows}
-
-    def _count(self) -> None:
-        """Count what came of the steps, by the tables."""
-        (row,) = self.fleet.query(
-            """WITH mine AS (SELECT o.*, coalesce(p.client_order_id, o.client_order_id) AS family
-                FROM orders o LEFT JOIN orders p ON o.parent_order_id = p.order_id)
-            SELECT
-                count(*) FILTER (WHERE take_profit_price IS NOT NULL OR stop_loss_price IS NOT NULL)
-                    AS brackets,
-                count(*) FILTER (WHERE parent_order_id IS NOT NULL) AS children,
-                count(*) FILTER (WHERE reduce_only AND parent_order_id IS NULL) AS exits,
-                count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,
-                count(*) FILTER (WHERE state = 'REJECTED') AS rejected,
-                coalesce(sum((SELECT count(*) FROM fills f WHERE f.order_id = m.order_id))
-                    FILTER (WHERE parent_order_id IS NULL), 0)::int AS fills_of_parents,
-                coalesce(sum((SELECT count(*) FROM fills f WHERE f.order_id = m.order_id))
-                    FILTER (WHERE parent_order_id IS NOT NULL), 0)::int AS fills_of_children,
-                coalesce(sum((SELECT count(*) FROM order_attempts a
-                    WHERE a.order_id = m.order_id) - 1), 0)::int AS further_attempts,
-                coalesce(sum((SELECT count(*) FROM order_commands c
-                    WHERE c.client_order_id = m.client_order_id AND c.kind = 'MODIFY'
-                    AND c.outcome = 'DONE')), 0)::int AS changes_done,
-                coalesce(sum((SELECT count(*) FROM order_commands c
-                    WHERE c.client_order_id = m.client_order_id AND c.kind = 'MODIFY'
-                    AND c.outcome = 'REFUSED')), 0)::int AS changes_refused
-            FROM mine m WHERE family LIKE %s""",
-            f"{self.prefix}-%",
-        )
-        self.tally.events.update(row)
-
-    def _clear(self) -> list[str]:
-        """Leave nothing to the next life: end what works, close positions, end what was left.
-
-        Returns what could not be cleared.
-        """
-        try:
-            self._cancel_all("parent_order_id IS NULL")
-            for account, quantity in self._positions().items():
-                self._flatten(account, quantity)
-            self._cancel_all("true")
-        except AssertionError as error:
-            return [f"could not be cleared: {error}"]
-        return []
-
-    def _cancel_all(self, which: str) -> None:
-        working = f"""SELECT client_order_id FROM orders WHERE {which}
-            AND state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')"""
-        for row in self.fleet.query(working):
-            self.fleet.client.cancel(row["client_order_id"])
-        wait_until(lambda: not self.fleet.query(working), _REST_WITHIN, "the end of every order")
-
-    def _positions(self) -> dict[str, int]:
-        table = "paper_positions" if self.place.broker == "PAPER" else "positions"
-        rows = self.fleet.query(f"SELECT account, quantity FROM {table} WHERE quantity <> 0")
-        return {row["account"]: int(row["quantity"]) for row in rows}
-
-    def _flatten(self, account: str, quantity: int) -> None:
-        """Close a position at the market."""
-        name = f"{self.prefix}-flat-{account[:12]}"
-        own = {} if self.place.accounts == (None,) else {"account": account}
-        self.fleet.client.place(
-            side="SELL" if quantity > 0 else "BUY",
-            quantity=str(abs(quantity)),
-            client_order_id=name,
-            **{**self.place.terms(), **own},
-        )
-
-        def flat() -> bool:
-            self.place.let_trade(abs(quantity))
-            return account not in self._positions()
-
-        wait_until(flat, _REST_WITHIN, f"{quantity} of {account} to be closed")
-        self.place.stand_still()

@@ -36,7 +36,7 @@ class Place(ABC):
     name: ClassVar[str]
     broker: ClassVar[str]
     queues: ClassVar[tuple[str, ...]]
-    accounts: ClassVar[tuple[str | None, ...]] = (None,)
+    accounts: ClassVar[tuple[str, ...]]
     faults: ClassVar[frozenset[str]] = frozenset({"halt", "restart", "cancel_child"})
     """What may go wrong here."""
     environment: ClassVar[Mapping[str, str]] = {}
@@ -186,6 +186,7 @@ class Ledger(_AtVenue):
     name = "ledger"
     broker = "IBKR"
     queues = ("ibkr", "paper")
+    accounts = ("main", LedgerForShares.others[0])
     kind = LedgerForShares
 
 
@@ -195,6 +196,7 @@ class Ibkr(_AtVenue):
     name = "ibkr"
     broker = "IBKR"
     queues = ("ibkr", "paper")
+    accounts = ("main", IbGatewayVenue.others[0])
     kind = IbGatewayVenue
 
 

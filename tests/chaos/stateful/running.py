@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.chaos.stateful.machine import Life, Tally
+from tests.chaos.stateful.machine import Life
 from tests.chaos.stateful.places import Place
+from tests.chaos.stateful.verdict import Tally
 
 
 def live(

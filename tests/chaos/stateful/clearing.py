@@ -1,0 +1,54 @@
+"""Leaves nothing of one life to the next: no order that works, no position."""
+
+from __future__ import annotations
+
+from tests.chaos.stateful.places import Place
+from tests.fleet import Fleet, wait_until
+
+REST_WITHIN = 45.0
+
+
+def clear(place: Place, prefix: str) -> list[str]:
+    """End what works, close positions, end what was left; returns what could not be cleared.
+
+    Children stay until the position is closed: whoever cancels a stop leaves it unprotected.
+    """
+    try:
+        _cancel_all(place.fleet, "parent_order_id IS NULL")
+        for account, quantity in _positions(place).items():
+            _flatten(place, prefix, account, quantity)
+        _cancel_all(place.fleet, "true")
+    except AssertionError as error:
+        return [f"could not be cleared: {error}"]
+    return []
+
+
+def _cancel_all(fleet: Fleet, which: str) -> None:
+    working = f"""SELECT client_order_id FROM orders WHERE {which}
+        AND state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')"""
+    for row in fleet.query(working):
+        fleet.client.cancel(row["client_order_id"])
+    wait_until(lambda: not fleet.query(working), REST_WITHIN, "the end of every order")
+
+
+def _positions(place: Place) -> dict[str, int]:
+    table = "paper_positions" if place.broker == "PAPER" else "positions"
+    rows = place.fleet.query(f"SELECT account, quantity FROM {table} WHERE quantity <> 0")
+    return {row["account"]: int(row["quantity"]) for row in rows}
+
+
+def _flatten(place: Place, prefix: str, account: str, quantity: int) -> None:
+    """Close a position at the market."""
+    place.fleet.client.place(
+        side="SELL" if quantity > 0 else "BUY",
+        quantity=str(abs(quantity)),
+        client_order_id=f"{prefix}-flat-{account[:12]}",
+        **{**place.terms(), "account": account},
+    )
+
+    def flat() -> bool:
+        place.let_trade(abs(quantity))
+        return account not in _positions(place)
+
+    wait_until(flat, REST_WITHIN, f"{quantity} of {account} to be closed")
+    place.stand_still()
