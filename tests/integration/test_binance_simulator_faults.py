@@ -130,7 +130,7 @@ def test_late_reply(venue: RunningVenue) -> None:
     url = f"{venue.url}/api/v3/ping"
     venue.arm("delay_reply", seconds=0.3, on="query")
     with pytest.raises(requests.ReadTimeout):
-        requests.get(url, timeout=0.1)
+        requests.get(url, timeout=(10, 0.1))
     venue.order(type="MARKET", quantity="1")
     assert venue.fired("delay_reply") == 2
 

@@ -135,9 +135,9 @@ def test_terminates_at_once(start: Start, processes: list[subprocess.Popen[str]]
     venue = start("--price", "BTCUSDT=99/101")
     venue.arm("delay", seconds=30, on="query")
     with pytest.raises(requests.ReadTimeout):
-        requests.get(f"{venue.url}/api/v3/ping", timeout=0.2)
+        requests.get(f"{venue.url}/api/v3/ping", timeout=(10, 0.2))
     processes[0].send_signal(signal.SIGTERM)
-    assert processes[0].wait(timeout=5) == 0
+    assert processes[0].wait(timeout=20) == 0
 
 
 def test_flags(start: Start) -> None:

@@ -98,9 +98,9 @@ def adapter(gateway: IbGateway, client_id: int = 7, **changes: Any) -> IBKRAdapt
 async def connected(
     gateway: IbGateway, client_id: int = 7, **changes: Any
 ) -> AsyncIterator[IBKRAdapter]:
-    """An adapter of the gateway."""
+    """An adapter of the gateway; an impatient one may need several tries on a busy machine."""
     broker = adapter(gateway, client_id, **changes)
-    await broker.connect()
+    await eventually(again(broker))
     try:
         yield broker
     finally:
@@ -183,7 +183,7 @@ async def test_another_account() -> None:
 @on_a_loop
 async def test_swallowed_and_found_after_connecting_anew() -> None:
     """Not a word on this connection is no absence: it is ended, and the next one tells."""
-    async with running() as gateway, connected(gateway, timeout=timedelta(seconds=0.5)) as broker:
+    async with running() as gateway, connected(gateway, timeout=timedelta(seconds=1.5)) as broker:
         gateway.faults.arm(fault(FaultKind.SWALLOW, on="submit"))
         one = resting()
         with pytest.raises(OutcomeUnknown):

@@ -97,7 +97,7 @@ def test_terminates_at_once(start: Callable[..., Venue]) -> None:
     venue = start("--default-price", "100")
     venue.control("faults", {"kind": "delay", "seconds": 30})
     with requests.Session() as session, pytest.raises(requests.ReadTimeout):
-        session.post(f"http://127.0.0.1:{venue.port}/orders", json=MARKET, timeout=0.2)
+        session.post(f"http://127.0.0.1:{venue.port}/orders", json=MARKET, timeout=(10, 0.2))
     venue.process.send_signal(signal.SIGTERM)
     assert venue.process.wait(timeout=20) == 0
 
