@@ -37,7 +37,7 @@ BUGS = (
     Bug(
         "a timeout is treated as a failure",
         "tasks/submit_order.py",
-        "        _in_doubt(intended, str(error), _AGAIN, counts=True)",
+        "        _in_doubt(intended, str(error), _AGAIN, failed=True)",
         "        _never_left(task, intended, session, str(error))",
         (_ORDERS,),
     ),
@@ -90,7 +90,7 @@ BUGS = (
     Bug(
         "reroute while unknown: an order whose answer was lost goes to paper",
         "tasks/submit_order.py",
-        "        _in_doubt(intended, str(error), _AGAIN, counts=True)",
+        "        _in_doubt(intended, str(error), _AGAIN, failed=True)",
         "        _refused(task, intended, BrokerRejected(str(error)))",
         (_ORDERS,),
     ),
