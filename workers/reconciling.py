@@ -13,7 +13,12 @@ import structlog
 from sqlalchemy import Connection
 
 from execution.domain.accounts import Accounts
-from execution.domain.errors import BrokerUnavailable, ConfigurationError, OutcomeUnknown
+from execution.domain.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    ConfigurationError,
+    OutcomeUnknown,
+)
 from execution.domain.orders import Order
 from execution.domain.ports import Broker
 from execution.domain.reconciliation import (
@@ -105,6 +110,9 @@ async def _missing_orders(
                 found.append(missing(order, None))
         except OutcomeUnknown as unknown:
             found.append(missing(order, str(unknown)))
+        except BrokerError as error:
+            await ask(adapter.health_check(), timeout)
+            found.append(missing(order, str(error)))
     return found
 
 

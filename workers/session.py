@@ -49,6 +49,7 @@ _LISTEN_EVERY = 5.0
 _LISTEN_WIDELY_EVERY = 60.0
 _RULES_EVERY = 3600.0
 _BALANCES_EVERY = 10.0
+_FIND_AGAIN = 30.0
 _STORE_PATIENCE = 3
 """How many times as long as a broker's call the database may take; it gives up a statement itself
 before that."""
@@ -99,6 +100,7 @@ class BrokerSession:
         self._accounts: Accounts | None = None
         self._waiting: dict[str, Attempt] = {}
         self._last_said: dict[str, tuple[object, ...]] = {}
+        self._unfound: dict[str, tuple[float, Attempt]] = {}
         self._verified = -_VERIFY_EVERY
         self._last_turn = time.monotonic()
         self._main: asyncio.Task[None] | None = None
@@ -403,17 +405,31 @@ class BrokerSession:
                 adopted = await self._stored(self._claim)
             except StoreUnavailable:
                 adopted = []
-            for attempt in adopted:
+            for attempt in [*adopted, *self._to_be_found()]:
                 await self._find(adapter, attempt)
             await asyncio.sleep(interval)
 
+    def _to_be_found(self) -> list[Attempt]:
+        """What was not found out about, and is to be asked for again."""
+        now = time.monotonic()
+        return [attempt for at, attempt in list(self._unfound.values()) if at <= now]
+
     async def _find(self, adapter: Broker, attempt: Attempt) -> None:
-        """Ask what became of an attempt. BrokerUnavailable."""
-        timeout = self._context.settings.broker_call_timeout
+        """Ask what became of an attempt. BrokerUnavailable where nothing else is answered either.
+
+        Of one that nothing is told of reconciliation raises MISSING_ORDER: a person has to find
+        out, and everybody else's orders go on.
+        """
+        timeout, name = self._context.settings.broker_call_timeout, attempt.venue_order_id
         try:
             said = await reconciling.ask(adapter.find(attempt), timeout)
-        except OutcomeUnknown:
-            return  # reconciliation raises MISSING_ORDER: a person has to find out
+        except BrokerError as error:
+            if not isinstance(error, OutcomeUnknown):
+                await reconciling.ask(adapter.health_check(), timeout)
+            self._log.warning("not found out about", venue_order_id=name, error=str(error))
+            self._unfound[name] = (time.monotonic() + _FIND_AGAIN, attempt)
+            return
+        self._unfound.pop(name, None)
         if said is not None:
             await self._take(said)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from uuid import uuid4
 
@@ -63,3 +65,49 @@ def test_not_taken_for_longer_than_the_grace(fleet: Fleet) -> None:
     assert "took nothing" in order["reason"]
     (breaker,) = fleet.query("SELECT * FROM breakers WHERE broker = 'BINANCE'")
     assert breaker["state"] == "CLOSED"
+
+
+def resting(fleet: Fleet) -> tuple[str, str]:
+    """An order far below the market: its name, and what its venue calls it."""
+    name = f"silent-{uuid4().hex[:8]}"
+    terms = {"symbol": GOOD, "side": "BUY", "quantity": "1", "order_type": "LIMIT"}
+    fleet.send(**terms, limit_price="50000", client_order_id=name)
+    order = fleet.await_state(name, "SUBMITTED")
+    (attempt,) = fleet.query(
+        "SELECT venue_order_id FROM order_attempts WHERE order_id = %s", order["order_id"]
+    )
+    return name, attempt["venue_order_id"]
+
+
+def set_market(fleet: Fleet, bid: str, ask: str) -> None:
+    """Move the market of what rests."""
+    fleet.venue.control("POST", "prices", {"symbol": GOOD, "bid": bid, "ask": ask})
+
+
+def test_nothing_is_told_of_one(fleet: Fleet) -> None:
+    """A venue that answers everything but the question about one order has not failed."""
+    silent, name = resting(fleet)
+    fleet.venue.arm("unavailable", on="query", venue_order_id=name, times=10_000)
+    for neighbour in healthy_neighbours(fleet):
+        found = fleet.order(neighbour)
+        assert found is not None
+        assert (found["broker"], found["execution_mode"]) == ("BINANCE", "LIVE")
+        assert fleet.connected("BINANCE")
+    set_market(fleet, "49000", "49001")
+    fleet.venue.control("DELETE", "faults")
+    fleet.await_state(silent, "FILLED")
+
+
+def test_nothing_is_told_of_one_that_ended_meanwhile(fleet: Fleet) -> None:
+    """A worker that begins with such an order among others is ready all the same."""
+    silent, name = resting(fleet)
+    fleet.venue.arm("unavailable", on="query", venue_order_id=name, times=10_000)
+    os.kill(fleet.pid_of("worker-binance"), signal.SIGKILL)
+    set_market(fleet, "49000", "49001")
+    set_market(fleet, "64000", "64001")
+    wait_until(lambda: not fleet.connected("BINANCE"), what="the old session's end")
+    wait_until(lambda: fleet.connected("BINANCE"), timeout=40, what="the session")
+    healthy_neighbours(fleet)
+    assert fleet.connected("BINANCE")
+    fleet.venue.control("DELETE", "faults")
+    fleet.await_state(silent, "FILLED")

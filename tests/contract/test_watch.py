@@ -229,3 +229,20 @@ async def test_c613_left_early(harness: VenueHarness, broker: Broker) -> None:
     if isinstance(watch, AsyncGenerator):
         await watch.aclose()
     await broker.health_check()
+
+
+@pytest.mark.parametrize("others", [1, 8])
+@needs(FaultKind.UNAVAILABLE)
+async def test_c614_one_is_not_told_of(harness: VenueHarness, broker: Broker, others: int) -> None:
+    """C614: where the venue says nothing of one order, the news of all others come."""
+    silent, *told = [resting(harness) for _ in range(1 + others)]
+    for attempt in (silent, *told):
+        await broker.submit(attempt)
+    name = silent.venue_order_id
+    await harness.arm(FaultKind.UNAVAILABLE, on="query", venue_order_id=name, times=10_000)
+    async with Watching(broker, silent, *told) as watching:
+        await harness.set_price("93", "94")
+        for attempt in told:
+            await watching.hears(of(attempt, OrderState.FILLED))
+        await harness.clear()
+        await watching.hears(of(silent, OrderState.FILLED))

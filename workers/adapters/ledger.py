@@ -46,6 +46,7 @@ from execution.domain.vocabulary import (
     Side,
     TimeInForce,
 )
+from workers.adapters.alone import of_one
 from workers.adapters.answers import decimal, moment, outcome, read
 
 # The fence holds by the venue's clock, so the two clocks must agree this closely.
@@ -184,7 +185,9 @@ class LedgerAdapter:
             working = await self._snapshot() if len(attempts) > FEW else {}
             for attempt in attempts:
                 # An order that is over is asked for as long as it waits: an execution may follow.
-                order = working.get(attempt.venue_order_id) or await self.find(attempt)
+                order = working.get(attempt.venue_order_id) or await of_one(
+                    self.find(attempt), self.health_check, attempt.venue_order_id
+                )
                 if order is not None and order != told.get(attempt.venue_order_id):
                     told[attempt.venue_order_id] = order
                     yield order

@@ -221,7 +221,7 @@ class BinanceAdapter:
         self, waiting: Callable[[], Sequence[Attempt]]
     ) -> AsyncGenerator[VenueOrder, None]:
         venue, history = self._opened()
-        polling = Polling(venue, history)
+        polling = Polling(venue, history, self.health_check)
         while True:
             attempts = waiting()
             self._seen |= {attempt.instrument.symbol for attempt in attempts}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder
+from workers.adapters.alone import of_one
 from workers.adapters.binance.history import History
 from workers.adapters.binance.venue import Venue
 
@@ -24,8 +25,11 @@ class Polling:
     A final state is told with all the trades that belong to it: after it nobody asks again.
     """
 
-    def __init__(self, venue: Venue, history: History) -> None:
+    def __init__(
+        self, venue: Venue, history: History, health_check: Callable[[], Awaitable[None]]
+    ) -> None:
         self._venue = venue
+        self._health_check = health_check
         self._history = history
         self._told: dict[str, VenueOrder] = {}
         self._held_back: dict[str, int] = {}
@@ -41,7 +45,7 @@ class Polling:
             changed = [
                 (attempt, order)
                 for attempt in attempts
-                if (order := await self._venue.order(attempt)) is not None and self._is_news(order)
+                if (order := await self._order(attempt)) is not None and self._is_news(order)
             ]
         traded = await self._trades([order for _, order in changed])
         for attempt, order in changed:
@@ -62,7 +66,8 @@ class Polling:
         self, attempts: Sequence[Attempt]
     ) -> list[tuple[Attempt, VenueOrder]]:
         """A snapshot of what works; what differs from the last, and what is not in it any more."""
-        symbols = sorted({attempt.instrument.symbol for attempt in attempts})
+        traded = {attempt.instrument.symbol for attempt in attempts}
+        symbols = sorted(symbol for symbol in traded if self._venue.lists(symbol))
         every = len(symbols) >= _SNAPSHOT_OF_ALL
         working = {
             order.venue_order_id: order
@@ -87,15 +92,20 @@ class Polling:
         known = [attempt.broker_order_id for attempt in attempts]
         ids = [int(one) for one in known if one is not None]
         found: dict[str | None, VenueOrder] = {}
-        if len(ids) > FEW:
+        if len(ids) > FEW and self._venue.lists(symbol):
             listed = await self._venue.orders(symbol, orderId=min(ids))
             found = {order.venue_order_id: order for order in listed}
         ended = []
         for attempt in attempts:
-            order = found.get(attempt.venue_order_id) or await self._venue.order(attempt)
+            order = found.get(attempt.venue_order_id) or await self._order(attempt)
             if order is not None and self._is_news(order):
                 ended.append((attempt, order))
         return ended
+
+    async def _order(self, attempt: Attempt) -> VenueOrder | None:
+        """One order, where the venue tells of it."""
+        name = attempt.venue_order_id
+        return await of_one(self._venue.order(attempt), self._health_check, name)
 
     async def _trades(self, orders: Sequence[VenueOrder]) -> dict[tuple[str, str], list[Execution]]:
         """The trades of orders that have any, by symbol and order id."""

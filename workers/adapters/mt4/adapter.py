@@ -36,6 +36,7 @@ from execution.domain.reports import (
 )
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderType
+from workers.adapters.alone import of_one
 from workers.adapters.answers import Unread, decimal, moment, outcome, read
 from workers.adapters.mt4 import wire
 from workers.adapters.mt4.bridge import Bridge
@@ -212,7 +213,9 @@ class MT4Adapter:
             resting = await self._resting() if len(attempts) > FEW else {}
             for attempt in attempts:
                 name = attempt.venue_order_id
-                order = resting.get(name) or await self._patiently(attempt)
+                order = resting.get(name) or await of_one(
+                    self._patiently(attempt), self.health_check, name
+                )
                 if order is not None and order != told.get(name):
                     told[name] = order
                     yield order
