@@ -184,7 +184,8 @@ def may_turn_to_paper(connection: Connection, order: Order) -> bool:
 def replaces_live(link: Link, order: Order) -> bool:
     """Whether the current attempt takes the place of one that was live, and is for no more.
 
-    That one was cancelled for a change that its venue does not make in place.
+    That one was cancelled for a change that its venue does not make in place. A bracket's child may
+    be for more: it covers what its parent has filled meanwhile.
     """
     return bool(
         _REPLACES_LIVE.run(
@@ -193,6 +194,7 @@ def replaces_live(link: Link, order: Order) -> bool:
                 "order_id": order.order_id,
                 "attempt_no": order.attempt.attempt_no,
                 "quantity": order.attempt.quantity,
+                "child": order.parent_order_id is not None,
             },
         )
     )
@@ -208,7 +210,7 @@ _REPLACES_LIVE = Prepared(
         ORDER BY attempt_no DESC LIMIT 1
     ) before
     WHERE execution_mode = 'LIVE' AND replacement IS NOT NULL
-        AND unfilled >= CAST(:quantity AS numeric)
+        AND (CAST(:child AS boolean) OR unfilled >= CAST(:quantity AS numeric))
     """
 )
 

@@ -161,6 +161,12 @@ def test_a_live_order_may_become_smaller(store: Store, then: str, *, passes: boo
     assert open_alerts(store, order) == [alerts.WAITING]
 
 
+def test_a_child_follows_what_its_parent_fills(store: Store) -> None:
+    """Its smaller self was cancelled for it: it must not be missing."""
+    order = replace(replaced(store, "5", "6"), parent_order_id=uuid4())
+    assert send(store, order) is not None
+
+
 def test_a_smaller_one_that_never_left_is_sent_again(store: Store) -> None:
     """The attempt that took its place is as much in its place."""
     order = replaced(store, "5", "2")
