@@ -417,3 +417,23 @@ def test_prices_by_order_type(
     shown = book.order(book.working()[0])
     expected = [None if price is None else Decimal(price) for price in (limit, stop)]
     assert [shown.limit_price, shown.stop_price] == expected
+
+
+@pytest.mark.parametrize("known_by", ["permId", "orderId"])
+def test_an_execution_without_our_id_is_of_the_order_that_it_names(
+    book: Book, known_by: str
+) -> None:
+    """By permId, or by the order id of this client."""
+    entry = sent(book)
+    opened(book)
+    unknown: dict[str, Any] = {"permId": {"orderId": 0}, "orderId": {"permId": 0}}[known_by]
+    executed(book, orderRef="", **unknown)
+    (report,) = book.order(entry).executions
+    assert report.venue_order_id == "ref"
+
+
+def test_whoever_asks_for_a_day_gets_all_of_it(book: Book) -> None:
+    """A time that was read in the wrong zone does not hide an execution."""
+    executed(book, time=f"{NOW - timedelta(hours=30):%Y%m%d-%H:%M:%S}")
+    assert book.executions(NOW - timedelta(minutes=10)) == []
+    assert len(book.executions(NOW - timedelta(days=1))) == 1
