@@ -8,15 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+import psycopg2
+from sqlalchemy import exc
+
 from execution.domain.orders import Order
 from execution.domain.ports import Attempt
 from execution.domain.reports import Account, Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName
 from execution.faultpoints import within
-from execution.store import balances, orders, reports, sessions, trading_rules, transitions
+from execution.store import alerts, balances, orders, reports, sessions, trading_rules, transitions
 from execution.store.statements import Link
 from workers.context import Context
+
+_OF_DATA = (
+    ValueError,
+    psycopg2.DataError,
+    psycopg2.IntegrityError,
+    exc.DataError,
+    exc.IntegrityError,
+)
+"""What is raised where the database does not take a value: nothing else would be taken the next
+time, and everybody else's news would wait for it."""
 
 
 class Recorder:
@@ -52,20 +65,44 @@ class Recorder:
 
     def news(self, said: VenueOrder) -> None:
         """What the venue says of an order; step 5 is woken when it is news."""
+        try:
+            now = self._news(said)
+        except _OF_DATA as error:
+            self._not_recorded(said.venue_order_id or said.broker_order_id, said, error)
+            return
+        if now is not None:
+            self._wake(now)
+
+    def _news(self, said: VenueOrder) -> Order | None:
         with within("news"), self._context.store.brief() as link:
             order = _load(link, said.venue_order_id) if said.venue_order_id else None
             if order is None:
                 self._keep(link, said.executions)
-                return
-            now = orders.news(link, order, said, self._context.timing.step)
-            if now is None:
-                return
-        self._wake(now)
+                return None
+            return orders.news(link, order, said, self._context.timing.step)
 
     def executions(self, heard: Sequence[Execution]) -> None:
         """Executions of the account, whosever they are."""
-        with within("listen"), self._context.store.transaction() as connection:
-            self._keep(connection, heard)
+        try:
+            with within("listen"), self._context.store.transaction() as connection:
+                self._keep(connection, heard)
+        except _OF_DATA as error:
+            if len(heard) == 1:
+                self._not_recorded(heard[0].execution_id, heard[0], error)
+                return
+            for one in heard:
+                self.executions([one])
+
+    def _not_recorded(self, key: str, said: object, error: Exception) -> None:
+        """Raise an alert for what the database does not take; all else goes on."""
+        with self._context.store.transaction() as connection:
+            alerts.alert(
+                connection,
+                alerts.UNREADABLE_MESSAGE,
+                f"{self._broker}:{key!r}",
+                f"{self._broker}: what it says could not be recorded: {said!r} ({error!r})",
+                broker=self._broker,
+            )
 
     def _keep(self, link: Link, heard: Sequence[Execution]) -> None:
         reports.record_from_venue(

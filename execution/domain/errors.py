@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+def printable(words: str) -> str:
+    """A venue's words without NUL characters, which PostgreSQL takes in no text."""
+    return words.replace("\x00", "")
+
+
 class ExecutionError(Exception):
     """Root of every error this project raises on purpose."""
 
@@ -60,7 +65,10 @@ class RejectionScope(StrEnum):
 
 
 class BrokerError(ExecutionError):
-    """Root of what an adapter may raise."""
+    """Root of what an adapter may raise. A venue's words are kept without what no text may hold."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(printable(reason))
 
 
 class BrokerRejected(BrokerError):
@@ -76,7 +84,7 @@ class BrokerRejected(BrokerError):
         self, reason: str, *, code: str | None = None, scope: RejectionScope = RejectionScope.ORDER
     ) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = printable(reason)
         self.code = code
         self.scope = scope
 

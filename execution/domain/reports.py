@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from execution.domain.errors import printable
 from execution.domain.vocabulary import OrderState, Side
 
 
@@ -83,6 +84,10 @@ class VenueOrder:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     executions: tuple[Execution, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.reason is not None:
+            object.__setattr__(self, "reason", printable(self.reason))
 
 
 @dataclass(frozen=True, slots=True)

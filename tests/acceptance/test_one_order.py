@@ -111,3 +111,14 @@ def test_nothing_is_told_of_one_that_ended_meanwhile(fleet: Fleet) -> None:
     assert fleet.connected("BINANCE")
     fleet.venue.control("DELETE", "faults")
     fleet.await_state(silent, "FILLED")
+
+
+def test_a_reason_that_no_text_may_hold(fleet: Fleet) -> None:
+    """PostgreSQL takes no NUL in a text: it is left out of a venue's words."""
+    odd, name = resting(fleet)
+    end = {"venue_order_id": name, "state": "CANCELLED", "reason": "no\x00 use"}
+    fleet.venue.control("POST", "orders/cancel", end)
+    assert fleet.await_state(odd, "CANCELLED")["reason"] == "no use"
+    fleet.venue.arm("reject", on="submit", reason="in\x00deed")
+    refused = place(fleet, "refused", GOOD, on_failure="reject")
+    assert "indeed" in fleet.await_state(refused, "REJECTED")["reason"]

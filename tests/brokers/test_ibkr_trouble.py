@@ -103,3 +103,41 @@ def test_five_healthy_neighbours(fleet: Fleet, kind: str, code: str, seconds: fl
     assert connections(fleet) == before
     (breaker,) = fleet.query("SELECT * FROM breakers WHERE broker = 'IBKR'")
     assert (breaker["state"], breaker["failures"]) == ("CLOSED", 0)
+
+
+@pytest.mark.parametrize("code", ["103", "10311", "460", "201"])
+@pytest.mark.parametrize("seconds", [0, 1.5])
+def test_a_mere_warning(fleet: Fleet, code: str, seconds: float) -> None:
+    """Of an order that lives: it is neither sent again nor refused, and fills once, LIVE."""
+    terms = {"order_type": "LIMIT", "limit_price": "590", "time_in_force": "GTC"}
+    fleet.venue.arm("remark", on="submit", code=code, reason="a warning", seconds=seconds)
+    name = place(fleet, "warned", GOOD, **terms)
+    fleet.await_state(name, "SUBMITTED")
+    fleet.venue.price(GOOD, "589", "589.02")
+    order = fleet.await_state(name, "FILLED")
+    assert (order["broker"], order["execution_mode"], order["filled_quantity"]) == (
+        "IBKR",
+        "LIVE",
+        5,
+    )
+    assert sends(fleet, name) == 1
+
+
+def test_a_pending_cancel_is_no_refusal(fleet: Fleet) -> None:
+    """The exchange is closed: asked for once, and the command stays PENDING until it is done."""
+    name = place(fleet, "closed", GOOD, order_type="LIMIT", limit_price="590", time_in_force="GTC")
+    order = fleet.await_state(name, "SUBMITTED")
+    fleet.venue.arm("pending_cancel", times=1000, code="PreSubmitted")
+    before = fleet.venue.fired("pending_cancel")
+    command = fleet.client.cancel(name)
+    wait_until(lambda: fleet.venue.fired("pending_cancel") > before, what="the cancel")
+    until = time.monotonic() + 8.0
+    while time.monotonic() < until:
+        fleet.await_state(place(fleet, "good", GOOD), "FILLED")
+        assert fleet.client.command(command).outcome == "PENDING"
+    assert fleet.venue.fired("pending_cancel") == before + 1
+    fleet.venue.disarm()
+    fleet.await_state(name, "CANCELLED")
+    wait_until(lambda: fleet.client.command(command).outcome == "DONE", what="the command's end")
+    told = fleet.query("SELECT type FROM events WHERE order_id = %s", order["order_id"])
+    assert "CANCEL_REFUSED" not in {row["type"] for row in told}

@@ -195,6 +195,32 @@ def test_adopted_orders_are_woken(
     assert watchers == {session.session_id}
 
 
+def test_what_the_database_does_not_take(
+    store: Store, venue: Venue, session: BrokerSession, woken: list[UUID]
+) -> None:
+    """PostgreSQL takes no NUL in an id: an alert names it, and everybody else's news are there."""
+    odd, other = submitted(store), submitted(store)
+    for order, execution_id in ((odd, "odd\x00one"), (other, "other")):
+        heard = replace(trade(order, "x", "3", "100"), execution_id=execution_id)
+        said = at_venue(order, OrderState.FILLED, heard)
+        venue.known[order.attempt.venue_order_id] = said
+        stray = replace(heard, execution_id=f"stray {execution_id}", venue_order_id=None)
+        venue.happened += [stray]
+    venue.may_answer.set()
+    session.start()
+    wait_until(lambda: session.down_for() == timedelta(0), what="the session")
+    assert woken == [other.order_id]
+    assert reload(store, other.order_id).unapplied == 1
+    with store.statement() as connection:
+        told = connection.execute(text("SELECT execution_id FROM execution_reports ORDER BY 1"))
+        assert [row.execution_id for row in told] == ["other", "stray other"]
+    unread = [key for kind, key in alerts(store) if kind == "UNREADABLE_MESSAGE"]
+    assert unread == [
+        f"BINANCE:{odd.attempt.venue_order_id!r}",
+        f"BINANCE:{'stray odd' + chr(0) + 'one'!r}",
+    ]
+
+
 def test_breaks_are_told_and_settled(store: Store, venue: Venue, session: BrokerSession) -> None:
     """Somebody's order, one of ours that should be over, a position; gone when they are gone."""
     over = submitted(store)
