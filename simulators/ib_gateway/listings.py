@@ -9,9 +9,10 @@ symbol SPY (`2SPY  260717P00730000`); SI and SIL share SI, with the multipliers 
 200, "you must specify the multiplier or trading class":
 https://github.com/QuantConnect/Lean/issues/2924); FDAX, FDXM and FDXS share DAX
 (https://github.com/QuantConnect/Lean.Brokerages.InteractiveBrokers/issues/161), FESX and FSXE
-ESTX50; IB's own samples ask for DAX by its multiplier (ContractSamples, "FutureWithMultiplier") and
-for GBL by the class FGBL. How a description is matched: TWS API, "Contracts". TWS lists an option by its last trading day: SPX, which is settled at Friday's open, by the
-Thursday. Sizes and ticks: the exchanges' contract specifications.
+ESTX50; IB's own samples ask for DAX by its multiplier (ContractSamples, "FutureWithMultiplier").
+How a description is matched: TWS API, "Contracts". TWS lists an option by its last trading day:
+SPX, which is settled at Friday's open, by the Thursday. Sizes and ticks: the exchanges' contract
+specifications.
 """
 
 from __future__ import annotations
