@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from execution import exits
 from execution.domain.errors import KeptFromLive, NotAllowed
 from execution.domain.instruments import Instrument
 from execution.domain.orders import Order
@@ -21,6 +22,7 @@ from execution.domain.risk.trading_state import TradingState, stop
 from execution.domain.routing import FORCED
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.events.quotes import QuoteCache
+from execution.exits import Venue
 from execution.store import controls as stored
 from execution.store import exposure, following
 from execution.store.controls import ControlsCache
@@ -28,6 +30,8 @@ from execution.store.engine import Store
 from execution.store.statements import Link
 
 PriceOf = Callable[[Instrument], Decimal | None]
+ANY_TERMS = Venue()
+"""A venue without rules."""
 _BEFORE_INTENT = frozenset(LimitKind) - AT_INTENT
 _AFTER_ANY_HALT = datetime.max.replace(tzinfo=UTC)
 
@@ -76,6 +80,9 @@ class Gate:
             mid = self.mid(order, concern)
             with self.store.direct() as link:
                 held, measured = exposure.measure(link, order, concern.limits)
+                if order.is_exit:
+                    held = replace(held, exits=exits.others(link, order))
+                    order = exits.as_it_will_be(order, held)
             _check_states(order, concern, held, accepted_at)
         except NotAllowed as refusal:
             return str(refusal)
@@ -108,21 +115,29 @@ class Gate:
         return KeptFromLive()
 
     def intend(
-        self, order: Order, price_of: PriceOf, commit: Callable[[Link, int], Order | None]
+        self,
+        order: Order,
+        price_of: PriceOf,
+        commit: Callable[[Link, Order, int], Order | None],
+        venue: Venue = ANY_TERMS,
     ) -> Order | None:
         """Let `commit` write the intent to send an order, unless it is not allowed.
 
-        `commit` takes the version it must name (`execution.store.controls.UNCHANGED`). Returns
-        what it does: None when somebody else has taken the order. `price_of` asks the venue.
-        Raises NotAllowed (KeptFromLive among them); nothing is written then.
+        `commit` takes the order, a reduce-only one as it was cut, and the version that it must name
+        (`execution.store.controls.UNCHANGED`). Returns what it does: None when somebody else has
+        taken the order. A reduce-only order comes back in its old state where a bracket must make
+        room for it first. `price_of` asks the venue. Raises NotAllowed (KeptFromLive
+        among them); nothing is written then.
         """
         if (kept := self.kept_from_live(order)) is not None:
             raise kept
         controls = self.controls.get()
         while True:
             try:
-                done = self._intend(order, controls, price_of, commit)
+                done = self._intend(order, controls, price_of, commit, venue)
                 refusal = None
+            except _NotTaken:
+                done, refusal = None, None
             except NotAllowed as error:
                 done, refusal = None, error
             if done is not None:
@@ -139,29 +154,44 @@ class Gate:
         order: Order,
         controls: Controls,
         price_of: PriceOf,
-        commit: Callable[[Link, int], Order | None],
+        commit: Callable[[Link, Order, int], Order | None],
+        venue: Venue,
     ) -> Order | None:
         concern = controls.concerning(order)
-        if not concern.needs_measuring:
+        if not concern.needs_measuring and not order.is_exit:
             _check_states(order, concern, None)
             with self.store.direct() as link:
-                return commit(link, controls.version)
+                return commit(link, order, controls.version)
         mid = self.mid(order, concern, price_of)
         with self.store.brief() as link:
             stored.hold(link)
             exposure.lock(link, concern.limits)
-            held, measured = exposure.measure(link, order, concern.limits)
-            _check_states(order, concern, held)
-            verdict = judge(order, concern.limits, held=held, measured=measured, mid=mid)
-            if verdict.refusals:
-                raise NotAllowed("; ".join(verdict.refusals))
-            if verdict.unpriced:
-                patient = order.read_at - order.created_at < self.price_wait
-                raise NotAllowed("; ".join(verdict.unpriced), waits=patient)
-            done = commit(link, controls.version)
-            if done is not None:
-                exposure.sent(link, concern.limits)
+            if order.is_exit:
+                _check_states(order, concern, None)
+                admitted, goes = exits.admit(link, order, venue)
+                if admitted is None or not goes:
+                    return admitted
+                order = admitted
+            if concern.needs_measuring:
+                self._judge(link, order, concern, mid)
+            done = commit(link, order, controls.version)
+            if done is None:
+                raise _NotTaken  # what was cut is not either
+            exposure.sent(link, concern.limits)
             return done
+
+    def _judge(self, link: Link, order: Order, concern: Concern, mid: Decimal | None) -> None:
+        """Hold an order against limits and states, behind their locks. Raises NotAllowed."""
+        held, measured = exposure.measure(link, order, concern.limits)
+        if order.is_exit:
+            held = replace(held, exits=exits.others(link, order))
+        _check_states(order, concern, held)
+        verdict = judge(order, concern.limits, held=held, measured=measured, mid=mid)
+        if verdict.refusals:
+            raise NotAllowed("; ".join(verdict.refusals))
+        if verdict.unpriced:
+            patient = order.read_at - order.created_at < self.price_wait
+            raise NotAllowed("; ".join(verdict.unpriced), waits=patient)
 
     def change(
         self, connection: Connection, order: Order, change: Modification, mid: Decimal | None
@@ -182,6 +212,8 @@ class Gate:
             return FORCED
         if halt := _halt(concern):
             return halt
+        if crowded := exits.why_not_larger(connection, order, change):
+            return crowded
         if not concern.needs_measuring or not kinds:
             return None
         changed = replace(
@@ -192,6 +224,8 @@ class Gate:
         )
         exposure.lock(connection, concern.limits)
         held, measured = exposure.measure(connection, changed, concern.limits)
+        if order.is_exit:
+            held = replace(held, exits=exits.others(connection, order))
         try:
             # When the order itself was accepted does not matter to its change.
             _check_states(changed, concern, held, _AFTER_ANY_HALT)
@@ -234,6 +268,10 @@ class Gate:
         if found is None:
             self.quotes.want([order.symbol])
         return found
+
+
+class _NotTaken(Exception):
+    """Nothing was committed."""
 
 
 def _halt(concern: Concern) -> str | None:

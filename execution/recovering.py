@@ -23,6 +23,8 @@ from execution.store import (
     orders,
     positions,
     recovery,
+    reducing,
+    sharing,
 )
 from execution.store.engine import Store
 from execution.store.giving_up import give_up, keep_from_live
@@ -101,6 +103,7 @@ class Sweep:
     def _batch(self) -> tuple[Repairs, bool]:
         """What a batch did, and whether any kind of it was full, so that more may be due."""
         deadline = self.timing.step
+        self._share_out()
         with self.store.transaction() as connection:
             requests = recovery.due_requests(connection, deadline)
             due = recovery.due_orders(connection, deadline)
@@ -150,6 +153,14 @@ class Sweep:
             if family is not None:
                 with self.store.transaction() as connection:
                     families.report_bare(connection, family, flatten=self.unprotected_flatten)
+
+    def _share_out(self) -> None:
+        """Make room at positions against which more stands than there is of them."""
+        with self.store.direct() as link:
+            places = reducing.crowded(link, recovery.BATCH)
+        for place in places:
+            with self.store.transaction() as connection:
+                sharing.share_out(connection, place, new_id)
 
     def _apply_orphan(self, report_id: int) -> None:
         """An execution of no order of ours needs no broker's worker: it is booked here."""

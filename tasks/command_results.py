@@ -30,10 +30,12 @@ def record_news(task: StepTask, order: Order, said: VenueOrder | None) -> None:
         send_from(task.app, order.order_id, Step.AWAIT_FILL, order.broker, order.attempt.channel)
 
 
-def done(command: Command) -> None:
+def done(command: Command, order: Order) -> None:
     """End a command that was carried out."""
     with context().store.transaction() as connection:
         commands.settle(connection, command.command_id, DONE, None, [])
+        if command.ours:
+            alerts.resolve(connection, alerts.CHANGE_REFUSED, order.order_id)
 
 
 def refuse(command: Command, order: Order, reason: str) -> None:

@@ -44,7 +44,7 @@ def execute_command(self: StepTask, command_id: str) -> None:
 def _cancel(task: StepTask, command: Command, order: Order) -> None:
     reason = f"cancelled by {command.external_id}"
     if order.state is OrderState.CANCELLED:
-        done(command)
+        done(command, order)
     elif order.state.is_final:
         refuse(command, order, f"the order is {order.state}")
     elif order.parent_order_id is not None:
@@ -81,7 +81,7 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
         # Whoever takes up its end finds this cancel, and ends the order instead of following it.
         ask_later(command)
     elif said is not None and said.state is OrderState.CANCELLED:
-        done(command)
+        done(command, order)
     elif said is not None and said.state in {OrderState.FILLED, OrderState.EXPIRED}:
         refuse(command, order, f"too late: the order is {said.state}")
     elif refusal is not None and said is not None and command.sends + 1 >= MOST_REFUSALS:

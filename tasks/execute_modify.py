@@ -18,7 +18,7 @@ from execution.domain.changes import (
     of_attempt,
     terms_after,
 )
-from execution.domain.commands import parse_modify, why_not
+from execution.domain.commands import CommandKind, why_not
 from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
@@ -30,12 +30,16 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.reports import VenueOrder
+from execution.domain.risk.exposure import left
 from execution.domain.trading_rules import needs_price
 from execution.domain.vocabulary import BrokerName, OrderState
-from execution.store import alerts, amendments, commands, following
+from execution.intake import new_id
+from execution.store import alerts, amendments, commands, following, sharing
 from execution.store.commands import DONE, Command
-from execution.store.transitions import load_by_client_id
-from tasks.command_results import ask_later, later, record_news, refuse, refuse_in
+from execution.store.reducing import place_of
+from execution.store.transitions import load_by_client_id, lock_order
+from tasks.command_results import ask_later, done, later, record_news, refuse, refuse_in
+from tasks.instruct import send_command
 from tasks.step import StepTask
 from tasks.venue_requests import MOST_REFUSALS, find, send_cancel
 from workers.context import context
@@ -47,7 +51,10 @@ _NOW, _SOON = timedelta(0), timedelta(seconds=1)
 
 def modify(task: StepTask, command: Command, order: Order) -> None:
     """Take a pending modify one step further."""
-    problem = why_not(order, parse_modify(command.payload), sent=command.sent)
+    if command.ours and order.is_exit and not command.sent:
+        _make_smaller(task, command, order)
+        return
+    problem = why_not(order, command.request, sent=command.sent)
     if problem is None and command.sent:
         problem = context().gate.change_halted(order, command.modification)
     if command.sent and order.attempt.replacement is not None:
@@ -57,18 +64,46 @@ def modify(task: StepTask, command: Command, order: Order) -> None:
     elif problem is not None:
         refuse(command, order, problem)
     elif order.state is OrderState.PENDING:
-        _change_unsent(command, order)
+        _change_unsent(task, command, order)
     elif order.state.is_working:
-        _set_out(task, command, order)
+        _set_out(task, command, order, command.modification)
     else:
         later(command, f"the order is {order.state}")
 
 
-def _change_unsent(command: Command, order: Order) -> None:
+def _make_smaller(task: StepTask, command: Command, order: Order) -> None:
+    """Make an exit as small as its position wants it now, or cancel it where nothing is left."""
+    if not order.state.is_working:
+        if order.state.is_final or order.state is OrderState.PENDING:  # that is cut when it is sent
+            done(command, order)
+        else:
+            later(command, f"the order is {order.state}")
+        return
+    with context().store.transaction() as connection:
+        size = sharing.size_of(connection, place_of(order), order.order_id)
+    if size is None or size >= left(order):
+        done(command, order)
+    elif size <= 0:
+        _cancel_instead(task, command, order)
+    else:
+        _set_out(task, command, order, Modification(quantity=order.filled_quantity + size))
+
+
+def _cancel_instead(task: StepTask, command: Command, order: Order) -> None:
+    """End an exit of which nothing that its venue would take is left."""
+    with context().store.transaction() as connection:
+        if not commands.settle(connection, command.command_id, DONE, "cancelled instead", []):
+            return
+        cancel = new_id()
+        sharing.record(connection, cancel, CommandKind.CANCEL, order.client_order_id, {})
+    send_command(task.app, cancel, order)
+
+
+def _change_unsent(task: StepTask, command: Command, order: Order) -> None:
     """Change what is at no venue yet. Step 3 fits an order to its venue; after it, this does."""
     change: Modification | None = command.modification
     if order.step >= Step.CONNECT_GATEWAY:
-        change = _fitted(command, order, in_place=False)
+        change = _fitted(task, command, order, command.modification, in_place=False)
     if change is None:
         return
     mid = _mid(order)
@@ -82,15 +117,15 @@ def _change_unsent(command: Command, order: Order) -> None:
             commands.postpone(connection, command.command_id, _NOW)
 
 
-def _set_out(task: StepTask, command: Command, order: Order) -> None:
+def _set_out(task: StepTask, command: Command, order: Order, asked: Modification) -> None:
     """Commit the intent to change, one at a time, then send it."""
     try:
         modifies = session_of(order.broker, order.attempt.channel).capabilities.modifies
     except BrokerError as error:
         later(command, str(error))
         return
-    in_place = command.modification.names() <= modifies
-    change = _fitted(command, order, in_place=in_place)
+    in_place = asked.names() <= modifies
+    change = _fitted(task, command, order, asked, in_place=in_place)
     if change is None:
         return
     mid = _mid(order)
@@ -117,9 +152,15 @@ def _intended(
     in_place: bool,
 ) -> bool:
     """Whether a change may set out, its intent written; otherwise the command ends or waits."""
+    lock_order(connection, order.order_id)
     if commands.another_under_way(connection, command):
         commands.postpone(connection, command.command_id, _SOON, "another change is under way")
         return False
+    if command.ours and order.is_exit:
+        size = sharing.size_of(connection, place_of(order), order.order_id)
+        if size is None or order.filled_quantity + size < (change.quantity or 0):
+            commands.postpone(connection, command.command_id, _NOW)
+            return False
     problem = context().gate.change(connection, order, change, mid)
     if problem is not None:
         refuse_in(connection, command, order, problem)
@@ -140,12 +181,14 @@ def _intended(
     return intended
 
 
-def _fitted(command: Command, order: Order, *, in_place: bool) -> Modification | None:
+def _fitted(
+    task: StepTask, command: Command, order: Order, asked: Modification, *, in_place: bool
+) -> Modification | None:
     """A change as its venue takes it.
 
     None, the command refused, where the venue takes no such order; postponed, where it is away.
     """
-    asked = change = command.modification
+    change = asked
     try:
         session = session_of(order.broker, order.attempt.channel)
         rules = None if order.broker is BrokerName.PAPER else session.rules(order.instrument)
@@ -155,13 +198,16 @@ def _fitted(command: Command, order: Order, *, in_place: bool) -> Modification |
                 price = session.price_of(order.instrument)
             change = fitted(order, asked, rules, reference_price=price, in_place=in_place)
     except (RequestRefused, BrokerRejected) as refusal:
-        refuse(command, order, str(refusal))
+        if command.ours and order.is_exit:
+            _cancel_instead(task, command, order)
+        else:
+            refuse(command, order, str(refusal))
         return None
     except BrokerError as error:
         later(command, str(error))
         return None
-    request = parse_modify(command.payload).model_copy(update={"quantity": change.quantity})
-    problem = why_not(order, request, sent=False)
+    request = command.request.model_copy(update={"quantity": change.quantity})
+    problem = why_not(order, request, sent=command.ours)
     if problem is not None:
         refuse(command, order, problem)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import Celery
 from sqlalchemy import Connection
 
-from execution.domain.errors import KeptFromLive, NotAllowed
+from execution.domain.errors import KeptFromLive, NotAllowed, NothingToReduce
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName
@@ -89,7 +89,8 @@ def not_allowed(app: Celery, order: Order, refusal: NotAllowed, *, step: Step) -
         elif refusal.waits:
             giving_up.wait(connection, order, str(refusal))
         else:
-            giving_up.refuse(connection, order, str(refusal), step=step)
+            exposes = not isinstance(refusal, NothingToReduce)
+            giving_up.refuse(connection, order, str(refusal), step=step, exposes=exposes)
             # One that was in doubt has provably not arrived, or nobody would send it again.
             alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
             alerts.resolve(connection, alerts.WAITING, order.order_id)

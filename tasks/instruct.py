@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
+
+from celery import Celery
 
 from execution.domain.commands import CommandKind
 from execution.domain.events import Event, OrderEventType, order_event
@@ -35,9 +38,14 @@ def instruct(task: StepTask, kind: CommandKind, payload: dict[str, Any]) -> None
             refusal = refused(command, order, command.reason)
             outbox.add(connection, [refusal])
     if order is not None and command.outcome == PENDING:
-        queue = declared(task.app, control_queue(order.broker, order.attempt.channel))
-        task.app.send_task("tasks.execute_command", args=(str(command.command_id),), queue=queue)
+        send_command(task.app, command.command_id, order)
     publish_quietly()
+
+
+def send_command(app: Celery, command_id: UUID, order: Order) -> None:
+    """Have a command carried out by the worker that owns its order."""
+    queue = declared(app, control_queue(order.broker, order.attempt.channel))
+    app.send_task("tasks.execute_command", args=(str(command_id),), queue=queue)
 
 
 def told(

@@ -24,6 +24,7 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import alerts, breakers, following, orders, tries
+from tasks.exits import venue_of, wait_for_room
 from tasks.failure import count_failure, give_up, not_allowed, refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
@@ -79,16 +80,25 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
         intended = shared.gate.intend(
             order,
             session.price_of,
-            lambda link, controls: orders.commit_intent(
+            lambda link, order, controls: orders.commit_intent(
                 link, order, session.session_id, shared.timing, controls
             ),
+            venue_of(session, order),
         )
     except NotAllowed as refusal:
         not_allowed(task.app, order, refusal, step=Step.SUBMIT_ORDER)
         task.end_chain()
         return True
+    except BrokerError as error:  # the rules, before anything was sent
+        with shared.store.transaction() as connection:
+            orders.back_to_gateway(connection, order, str(error), _AGAIN)
+        task.end_chain()
+        return True
     if intended is None:
         return False
+    if intended.state is not OrderState.SUBMITTING:
+        wait_for_room(task, intended)
+        return True
     if order.reason is not None and order.state is OrderState.PENDING:
         with shared.store.transaction() as connection:
             alerts.resolve(connection, alerts.WAITING, order.order_id)

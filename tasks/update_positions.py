@@ -6,6 +6,7 @@ from uuid import UUID
 
 from execution.domain.lifecycle import Step
 from execution.store import positions
+from tasks.exits import share_out
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
@@ -17,6 +18,8 @@ def update_positions(self: StepTask, order_id: str) -> None:
     shared, key = context(), UUID(order_id)
     with shared.store.transaction() as connection:
         order = positions.apply_for_order(connection, key, shared.timing.step)
+    if order is not None:
+        share_out(self.app, order)
     if order is not None and order.step == Step.UPDATE_POSITIONS:
         self.go_on(key, Step.PUBLISH_FILL_EVENT, order.broker, order)
     else:

@@ -51,12 +51,18 @@ def _shown(step: Step, broker: BrokerName) -> dict[str, str]:
 
 
 def send_from(
-    app: Celery, order_id: UUID, first: Step, broker: BrokerName, channel: int | None = None
+    app: Celery,
+    order_id: UUID,
+    first: Step,
+    broker: BrokerName,
+    channel: int | None = None,
+    *,
+    countdown: float = 0.0,
 ) -> None:
-    """Send that chain."""
+    """Send that chain; it begins after `countdown` seconds."""
     *rest, link = links_from(order_id, first, broker, channel)
     declared(app, link["options"]["queue"])
-    app.signature(link).apply_async(chain=rest)
+    app.signature(link).apply_async(chain=rest, countdown=countdown)
 
 
 def fit_family(app: Celery, order: Order) -> None:

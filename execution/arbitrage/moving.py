@@ -81,7 +81,7 @@ class Mover:
                 placed = groups.move(connection, stored, decision)
                 if placed is None:
                     return False
-                orders = sending.record(connection, self.intake, stored.pair, group.mode, placed)
+                orders = sending.record(connection, self.intake, plan, group.mode, placed)
             point = _point(decision)
             if changed or orders:
                 reach(f"nav:{point}:before_commit")

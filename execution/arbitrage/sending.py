@@ -9,9 +9,9 @@ from uuid import UUID
 
 import structlog
 
-from execution.arbitrage.plan import STRATEGY
+from execution.arbitrage.plan import STRATEGY, Plan
 from execution.domain.arbitrage.groups import Purpose, Role
-from execution.domain.arbitrage.legs import Pair
+from execution.domain.arbitrage.permission import ShortSpot
 from execution.domain.decimals import plain
 from execution.domain.vocabulary import ExecutionMode, OnFailure
 from execution.faultpoints import reach
@@ -31,29 +31,37 @@ class Messages(Protocol):
 
 
 def record(
-    link: Link, intake: Intake, pair: Pair, mode: ExecutionMode, placed: Iterable[Placed]
+    link: Link, intake: Intake, plan: Plan, mode: ExecutionMode, placed: Iterable[Placed]
 ) -> list[UUID]:
-    """Record orders of a group as requests, in the caller's transaction; their order ids."""
+    """Record orders of a group as requests, in the caller's transaction; their order ids.
+
+    `plan` is for the group's pair, `mode` what it trades in.
+    """
     found = []
     for one in placed:
-        receipt = intake.record_within(link, _payload(pair, mode, one))
+        receipt = intake.record_within(link, _payload(plan, mode, one))
         assert receipt.order_id is not None  # noqa: S101 - an accepted request has one
         found.append(receipt.order_id)
     return found
 
 
-def _payload(pair: Pair, mode: ExecutionMode, placed: Placed) -> dict[str, Any]:
+def _payload(plan: Plan, mode: ExecutionMode, placed: Placed) -> dict[str, Any]:
     """An order at the market. What opens is refused where it cannot go; what reduces waits."""
+    pair, spot = plan.pair, placed.leg is not Role.TRUST
     payload: dict[str, Any] = {
         "client_order_id": placed.client_order_id,
-        "symbol": pair.trust if placed.leg is Role.TRUST else pair.spot,
+        "symbol": pair.spot if spot else pair.trust,
         "side": placed.side.value,
         "quantity": plain(placed.quantity),
         "strategy": STRATEGY,
         "on_failure": OnFailure.REJECT.value,
     }
     if placed.purpose is Purpose.REDUCING:
-        payload |= {"reduce_only": True, "on_failure": OnFailure.WAIT.value}
+        payload["on_failure"] = OnFailure.WAIT.value
+        # Coins of an inventory are in no position of ours, nor are the fees taken from it: what
+        # the group still holds of them need not fit into the account's position.
+        of_inventory = spot and plan.bounds.short_spot is ShortSpot.INVENTORY
+        payload["reduce_only"] = not of_inventory
     if mode is ExecutionMode.PAPER:
         payload["execution_mode"] = mode.value
     return payload

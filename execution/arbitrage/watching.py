@@ -196,7 +196,7 @@ class Watch:
         )
         if placed is None:
             return "there is a group of this pair already", None, []
-        orders = sending.record(connection, self.intake, plan.pair, plan.mode, placed)
+        orders = sending.record(connection, self.intake, plan, plan.mode, placed)
         return None, group_id, orders
 
     def _exit(

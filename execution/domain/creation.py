@@ -139,12 +139,12 @@ def as_order(made: dict[str, dict[str, Any]], instrument: Instrument) -> Order:
     )
 
 
-def terms_of(order: OrderRequest | Attempt) -> Terms:
-    """What of an order a venue's rules are about."""
+def terms_of(order: OrderRequest | Attempt, quantity: Decimal | None = None) -> Terms:
+    """What of an order a venue's rules are about; for another `quantity` where one is given."""
     return Terms(
         side=order.side,
         order_type=order.order_type,
-        quantity=order.quantity,
+        quantity=order.quantity if quantity is None else quantity,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         trail_amount=order.trail_amount,

@@ -48,6 +48,10 @@ class KeptFromLive(NotAllowed):
         super().__init__("FORCE_PAPER_TRADING is set", waits=True)
 
 
+class NothingToReduce(NotAllowed):
+    """A reduce-only order finds no position that is free to be reduced: it protects nothing."""
+
+
 class StoreUnavailable(ExecutionError):
     """PostgreSQL did not answer; nothing was decided, try again."""
 

@@ -152,6 +152,11 @@ class Order:
         """True for orders that must never be simulated in place of the real thing."""
         return self.reduce_only or self.parent_order_id is not None
 
+    @property
+    def is_exit(self) -> bool:
+        """True for a reduce-only order that has its own size, unlike a bracket's child."""
+        return self.reduce_only and self.parent_order_id is None
+
     def for_venue(self) -> Attempt:
         """The current attempt as an adapter takes it."""
         return Attempt(

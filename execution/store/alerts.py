@@ -21,6 +21,7 @@ UNPROTECTED = "UNPROTECTED"
 PROTECTION_ENDED = "PROTECTION_ENDED"
 """The venue ended a bracket's child by itself; the key is the attempt's id."""
 CHANGE_REFUSED = "CHANGE_REFUSED"
+REDUCE_ONLY_REVERSED = "REDUCE_ONLY_REVERSED"
 REPLACEMENT_REFUSED = "REPLACEMENT_REFUSED"
 UNREADABLE_MESSAGE = "UNREADABLE_MESSAGE"
 UNTRUSTED_MESSAGE = "UNTRUSTED_MESSAGE"
@@ -40,6 +41,7 @@ KINDS = (
     OVERFILLED,
     POSITION_BREAK,
     PROTECTION_ENDED,
+    REDUCE_ONLY_REVERSED,
     REPLACEMENT_REFUSED,
     STILL_OPEN,
     UNKNOWN_ORDER,
@@ -60,8 +62,12 @@ def alert(
     *,
     order_id: UUID | None = None,
     broker: str | None = None,
+    renew: bool = False,
 ) -> bool:
-    """Raise an alert; False when the same one (kind and key) stands already."""
+    """Raise an alert; False when the same one (kind and key) stands already.
+
+    With `renew` one that stands says the new message from now on.
+    """
     row = connection.execute(
         text(
             """
@@ -70,6 +76,7 @@ def alert(
             ON CONFLICT (kind, key) DO UPDATE
                 SET resolved_at = NULL, at = clock_timestamp(), message = excluded.message
                 WHERE alerts.resolved_at IS NOT NULL
+                    OR :renew AND alerts.message <> excluded.message
             RETURNING alert_id
             """
         ),
@@ -79,6 +86,7 @@ def alert(
             "order_id": order_id,
             "broker": broker,
             "message": message,
+            "renew": renew,
         },
     ).one_or_none()
     return row is not None

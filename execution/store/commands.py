@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from execution.domain.commands import CommandKind, parse_modify
+from execution.domain.commands import CommandKind, ModifyRequest, parse_modify
 from execution.domain.decimals import plain
 from execution.domain.events import Event
 from execution.domain.ports import Modification
@@ -54,10 +54,14 @@ class Command:
     ours: bool = False
 
     @property
+    def request(self) -> ModifyRequest:
+        """A modify as it was asked for, fitted to its venue once it has set out."""
+        return parse_modify(self.payload | (self.fitted or {}))
+
+    @property
     def modification(self) -> Modification:
-        """A modify's change, fitted to its venue once it has set out."""
-        request = parse_modify(self.payload | (self.fitted or {}))
-        return request.modification()
+        """Its change."""
+        return self.request.modification()
 
 
 def record(

@@ -27,29 +27,37 @@ _LOCK = Prepared(
 _OPEN = "state IN ('SUBMITTING', 'SUBMITTED', 'PARTIALLY_FILLED', 'UNKNOWN')"
 _OTHERS = f"""FROM orders o WHERE o.{_OPEN} AND o.order_id <> CAST(:order_id AS uuid)
     AND o.parent_order_id IS NULL AND o.execution_mode = CAST(:mode AS text)"""
-# A change to a larger quantity that has set out may be in force at the venue already.
-_LARGEST = """greatest(o.quantity, (SELECT max(CAST(c.payload ->> 'quantity' AS numeric))
+LARGEST = """greatest(o.quantity, (SELECT max(CAST(c.payload ->> 'quantity' AS numeric))
     FROM order_commands c WHERE c.client_order_id = o.client_order_id AND c.outcome = 'PENDING'
     AND c.kind = 'MODIFY' AND c.sent_at IS NOT NULL))"""
+"""The quantity of an order `o`: a change to a larger one that has set out may be in force at the
+venue already."""
+HELD = {
+    table: f"""(coalesce((SELECT p.quantity FROM {table} p WHERE (p.account, p.broker, p.symbol)
+            = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))), 0)
+        + coalesce((SELECT sum(CASE f.side WHEN 'BUY' THEN f.quantity ELSE -f.quantity END
+                - CASE WHEN f.commission_currency = f.base_asset THEN coalesce(f.commission, 0)
+                    ELSE 0 END)
+            FROM fills f WHERE f.positioned_at IS NULL
+            -- By the index of those that wait: another one may be chosen while the
+            -- table is empty, and would read all fills of the symbol later.
+            AND (f.account || '', f.broker || '', f.symbol || '')
+            = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))), 0))"""
+    for table in ("positions", "paper_positions")
+}
+"""A position with the fills that are on their way to it, signed."""
 # The real account, which an order's attempt has; the order has what was asked, `main` mostly.
 _MINE = """o.symbol = CAST(:symbol AS text) AND o.broker = CAST(:broker AS text)
     AND (SELECT a.account FROM order_attempts a WHERE a.order_id = o.order_id
         AND a.attempt_no = o.attempt_no AND a.leg = 0) = CAST(:account AS text)"""
-_SAME_SIDE = f"""(SELECT coalesce(sum({_LARGEST} - o.filled_quantity), 0) {_OTHERS}
+_SAME_SIDE = f"""(SELECT coalesce(sum({LARGEST} - o.filled_quantity), 0) {_OTHERS}
     AND {_MINE} AND o.side = CAST(:side AS text)"""
 _MEASURE = {
     table: Prepared(
         f"""
         SELECT l.limit_id,
             CASE WHEN l.kind IS NULL THEN
-                coalesce((SELECT p.quantity FROM {table} p WHERE (p.account, p.broker, p.symbol)
-                    = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))), 0)
-                + coalesce((SELECT sum(CASE f.side WHEN 'BUY' THEN f.quantity ELSE -f.quantity END)
-                    FROM fills f WHERE f.positioned_at IS NULL
-                    -- By the index of those that wait: another one may be chosen while the
-                    -- table is empty, and would read all fills of the symbol later.
-                    AND (f.account || '', f.broker || '', f.symbol || '')
-                    = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text))), 0)
+                {held}
             WHEN l.kind IN ('max_position', 'max_exposure') AND l.strategy IS NOT NULL THEN
                 coalesce((SELECT sum(CASE o.side WHEN 'BUY' THEN o.filled_quantity
                         ELSE -o.filled_quantity END)
@@ -92,7 +100,7 @@ _MEASURE = {
         ) twin ON true
         """
     )
-    for table in ("positions", "paper_positions")
+    for table, held in HELD.items()
 }
 _SENT = Prepared(
     """

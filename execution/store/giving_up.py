@@ -131,15 +131,22 @@ def wait(connection: Connection, order: Order, reason: str) -> None:
 
 
 def refuse(
-    connection: Connection, order: Order, reason: str, *, step: Step, code: str | None = None
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    code: str | None = None,
+    exposes: bool = True,
 ) -> None:
     """End an order that no venue will take: REJECTED, or CANCELLED for the rest of a filled one.
 
-    What of a bracket's position is then without its stop its family reports.
+    What of a bracket's position is then without its stop its family reports. `exposes` False: there
+    is nothing that the order could have protected or closed.
     """
     state = OrderState.CANCELLED if order.filled_quantity else OrderState.REJECTED
     orders.settle(connection, order, state, reason, step=step, code=code)
-    if order.parent_order_id is not None:
+    if order.parent_order_id is not None or not exposes:
         return
     unprotected(connection, order, reason)
     if not following.may_turn_to_paper(connection, order):

@@ -19,13 +19,13 @@ from execution.domain.orders import Order
 from execution.domain.positions import FillEntry, Position
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import BrokerName, Side
-from execution.store import outbox, transitions
+from execution.store import alerts, outbox, transitions
 from execution.store.statements import Prepared
 
 _FILL = "FILL"
 
 _SELECT = """
-    SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy
+    SELECT f.*, o.client_order_id, o.asset_class, o.requested_broker, o.strategy, o.reduce_only
     FROM fills f LEFT JOIN orders o ON o.order_id = f.order_id
 """
 
@@ -164,6 +164,37 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
         newest = (history[-1].executed_at, history[-1].fill_id)
     _SETTLED.run(connection, {"after": settled, "ids": [fill.fill_id for fill in fills]})
     _write(connection, key, position, newest)
+    if any(fill.reduce_only for fill in fills):
+        _report_reversals(connection, [fill for fill in fills if fill.reduce_only])
+
+
+# What of executions went beyond zero: as much of each as stands on its own side after it.
+_BEYOND = text(
+    """
+    SELECT f.order_id, o.client_order_id, f.broker, f.symbol, f.side,
+        sum(least(abs(f.position_quantity), f.quantity)) AS beyond
+    FROM fills f JOIN orders o USING (order_id)
+    WHERE f.order_id = ANY(:orders) AND f.quantity > 0 AND f.positioned_at IS NOT NULL
+        AND f.position_quantity * CASE f.side WHEN 'BUY' THEN 1 ELSE -1 END > 0
+    GROUP BY f.order_id, o.client_order_id, f.broker, f.symbol, f.side
+    """
+)
+
+
+def _report_reversals(connection: Connection, fills: Sequence[Row[Any]]) -> None:
+    """Raise an alert for each reduce-only order that has turned a position around."""
+    orders = list({fill.order_id for fill in fills})
+    for row in connection.execute(_BEYOND, {"orders": orders}):
+        alerts.alert(
+            connection,
+            alerts.REDUCE_ONLY_REVERSED,
+            row.order_id,
+            f"order {row.client_order_id} is reduce_only, and its {row.side} went "
+            f"{plain(row.beyond)} {row.symbol} beyond zero",
+            order_id=row.order_id,
+            broker=row.broker,
+            renew=True,
+        )
 
 
 def _lock(connection: Connection, key: Mapping[str, Any]) -> Row[Any] | None:

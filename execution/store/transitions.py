@@ -410,9 +410,14 @@ def _events_of(order: Order, change: Change) -> list[Event]:
 
 
 def _terms(change: Change) -> str:
-    """What a change made of an order's terms, as MODIFIED says it: `limit_price 590.25`."""
+    """What a change made of an order's terms, as MODIFIED says it: `limit_price 590.25`.
+
+    A note of the change says why it was made.
+    """
     names = ("quantity", "limit_price", "stop_price")
-    return ", ".join(f"{n} {plain(change.order[n])}" for n in names if n in change.order)
+    terms = ", ".join(f"{n} {plain(change.order[n])}" for n in names if n in change.order)
+    note = change.detail.get("note")
+    return terms if note is None else f"{terms} ({note})"
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -123,9 +123,9 @@ def no_price(instrument: Instrument) -> Decimal | None:
     return None
 
 
-def committing(order: Order) -> Callable[[Link, int], Order | None]:
+def committing(_: Order) -> Callable[[Link, Order, int], Order | None]:
     """What step 4 commits for an order after step 2."""
-    return lambda link, version: orders.commit_intent(link, order, SESSION, TIMING, version)
+    return lambda link, order, version: orders.commit_intent(link, order, SESSION, TIMING, version)
 
 
 def send(gate: Gate, order: Order) -> str | None:

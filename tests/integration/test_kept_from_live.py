@@ -57,7 +57,7 @@ def gate_of(store: Store, *, force_paper: bool = True) -> Gate:
 def send(store: Store, order: Order, *, force_paper: bool = True) -> Order | None:
     """Let the gate commit the intent to send an order."""
 
-    def commit(link: Link, version: int) -> Order | None:
+    def commit(link: Link, order: Order, version: int) -> Order | None:
         return orders.commit_intent(link, order, SESSION, TIMING, version)
 
     return gate_of(store, force_paper=force_paper).intend(order, lambda _: None, commit)
@@ -198,6 +198,8 @@ def test_changes_of_a_live_order(
     store: Store, fields: dict[str, Any], change: Modification, refusal: str | None
 ) -> None:
     """Only what makes it less passes; what reduces risk may move, and be sized."""
+    sold = submitted(store, side="SELL", quantity="6")
+    apply(store, sold, trade(sold, "1", "6", "100"))  # a position for what may only reduce it
     order = replace(submitted(store, **LIMIT), **fields)
     gate = gate_of(store)
     with store.transaction() as connection:

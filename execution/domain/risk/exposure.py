@@ -18,11 +18,13 @@ class Held:
     """A signed position, and what other open orders of the order's side may still add to it.
 
     Bracket children are not among those: they close what their parent has filled. An order whose
-    outcome is unknown is.
+    outcome is unknown is. `exits` is what other reduce-only orders may still fill against the
+    position; measured for such an order only.
     """
 
     position: Decimal = Decimal(0)
     open_same_side: Decimal = Decimal(0)
+    exits: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,15 @@ def worst(order: Order, held: Held) -> Decimal:
 def reduces(order: Order, held: Held) -> bool:
     """Whether an order can only bring a position nearer to zero.
 
-    A bracket's child always does. A reduce_only order does when it is not larger than the position
-    it is against; several of those may stand for the same position, as in a bracket made by hand.
-    Any other must fit beside what is open on its side.
+    A bracket's child always does. A reduce_only order does when it fits into the position beside
+    the others (`execution.domain.risk.reducing`): it displaces a bracket's children, which exclude
+    each other and make room for it. Any other must fit beside what is open on its side.
     """
     if order.parent_order_id is not None:
         return True
     against = -held.position * order.side.sign
     if order.reduce_only:
-        return against > 0 and left(order) <= against
+        return against > 0 and left(order) <= against - held.exits
     return worst(order, held) <= 0
 
 

@@ -121,6 +121,16 @@ sa.Index(
     postgresql_where=sa.text("state IN ('SUBMITTING', 'SUBMITTED', 'PARTIALLY_FILLED', 'UNKNOWN')"),
 )
 
+# What may still fill against a position, and only reduce it.
+sa.Index(
+    "orders_reducing",
+    orders.c.symbol,
+    orders.c.broker,
+    postgresql_where=sa.text(
+        "reduce_only AND state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')"
+    ),
+)
+
 sa.Index(
     "orders_filled_by_strategy",
     orders.c.strategy,
@@ -167,6 +177,8 @@ order_attempts = sa.Table(
     ),
     sa.Column("cancel_asked_at", TIME, comment="of a bracket's child: when we asked for its end"),
     sa.Column("end_cause", sa.Text, comment="of a bracket's child: why it ended"),
+    sa.Column("claimed", NUMBER, comment="reduce-only: of the position, while it waits for room"),
+    sa.Column("claimed_at", TIME, comment="since when it has waited for room"),
     sa.Column("created_at", TIME, nullable=False, server_default=NOW),
     sa.Column("updated_at", TIME, nullable=False, server_default=NOW),
     sa.UniqueConstraint("order_id", "attempt_no", "leg"),

@@ -16,16 +16,25 @@ BUGS = (
         intended = shared.gate.intend(
             order,
             session.price_of,
-            lambda link, controls: orders.commit_intent(
+            lambda link, order, controls: orders.commit_intent(
                 link, order, session.session_id, shared.timing, controls
             ),
+            venue_of(session, order),
         )
     except NotAllowed as refusal:
         not_allowed(task.app, order, refusal, step=Step.SUBMIT_ORDER)
         task.end_chain()
         return True
+    except BrokerError as error:  # the rules, before anything was sent
+        with shared.store.transaction() as connection:
+            orders.back_to_gateway(connection, order, str(error), _AGAIN)
+        task.end_chain()
+        return True
     if intended is None:
         return False
+    if intended.state is not OrderState.SUBMITTING:
+        wait_for_room(task, intended)
+        return True
     if order.reason is not None and order.state is OrderState.PENDING:
         with shared.store.transaction() as connection:
             alerts.resolve(connection, alerts.WAITING, order.order_id)

@@ -1,0 +1,70 @@
+"""Reduce-only orders: what their venue takes, waiting for room, and making room for others."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from execution.domain.creation import terms_of
+from execution.domain.lifecycle import Step
+from execution.domain.orders import Order
+from execution.domain.trading_rules import needs_price
+from execution.domain.vocabulary import BrokerName
+from execution.exits import Venue
+from execution.intake import new_id
+from execution.store import reducing, sharing
+from execution.store.reducing import place_of
+from execution.store.transitions import load_by_client_id
+from tasks.instruct import send_command
+from tasks.step import StepTask
+from workers.chains import send_from
+from workers.context import context
+from workers.session import BrokerSession
+
+_LOOK_AGAIN = 0.25
+"""Seconds until an exit is looked at again whose protection is making room for it."""
+
+
+def venue_of(session: BrokerSession, order: Order) -> Venue:
+    """What the venue takes of a reduce-only order, which may be cut; nothing is asked for others.
+
+    Raises BrokerRejected or BrokerUnavailable.
+    """
+    if not order.is_exit or order.broker is BrokerName.PAPER:
+        return Venue()
+    rules = session.rules(order.instrument)
+    if rules is None or not needs_price(terms_of(order.for_venue()), rules):
+        return Venue(rules)
+    return Venue(rules, session.price_of(order.instrument))
+
+
+def share_out(app: Celery, order: Order) -> None:
+    """Share an order's position out anew, now that it has moved.
+
+    Not in the transaction that moves it: what is not done by this, recovery finds.
+    """
+    shared, place = context(), place_of(order)
+    with shared.store.direct() as link:
+        if not reducing.any_against(link, place):
+            return
+    with shared.store.transaction() as connection:
+        done = sharing.share_out(connection, place, new_id)
+        about = [
+            (asked.command_id, load_by_client_id(connection, asked.client_order_id))
+            for asked in done.commands
+        ]
+    for command_id, exit_order in about:
+        if exit_order is not None:
+            send_command(app, command_id, exit_order)
+
+
+def wait_for_room(task: StepTask, order: Order) -> None:
+    """Look at an order again soon whose room is being made; recovery does where this is lost."""
+    send_from(
+        task.app,
+        order.order_id,
+        Step.SUBMIT_ORDER,
+        order.broker,
+        order.attempt.channel,
+        countdown=_LOOK_AGAIN,
+    )
+    task.end_chain()

@@ -1,0 +1,183 @@
+"""Reduce-only orders through real workers, live (the ledger venue) and on paper."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.acceptance.test_cancel_modify import command, modify
+from tests.fleet import Fleet, wait_until
+
+LIVE, PAPER = "BTC-USDT", "SPY"
+FAR = {LIVE: "90000", PAPER: "900"}
+FAR_STOP = {LIVE: "30000", PAPER: "300"}
+BOTH = pytest.mark.parametrize("symbol", [LIVE, PAPER])
+
+
+@pytest.fixture(autouse=True)
+def flat(fleet: Fleet) -> None:
+    """Nothing held, nothing resting."""
+    for row in fleet.query(
+        """SELECT client_order_id FROM orders
+        WHERE state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')"""
+    ):
+        fleet.client.cancel(row["client_order_id"])
+        fleet.await_state(row["client_order_id"], "CANCELLED", "FILLED")
+    for symbol in (LIVE, PAPER):
+        left = held(fleet, symbol)
+        if left:
+            trade(fleet, symbol, "SELL" if left > 0 else "BUY", str(abs(left)))
+
+
+def held(fleet: Fleet, symbol: str) -> Decimal:
+    """The position, live or on paper."""
+    rows = fleet.query(
+        """SELECT quantity FROM positions WHERE symbol = %s
+        UNION ALL SELECT quantity FROM paper_positions WHERE symbol = %s""",
+        symbol,
+        symbol,
+    )
+    return sum((row["quantity"] for row in rows), Decimal(0))
+
+
+def place(fleet: Fleet, symbol: str, side: str, quantity: str, **more: Any) -> str:
+    """Place an order."""
+    name = f"ro-{uuid4().hex[:8]}"
+    if symbol == PAPER:
+        more["execution_mode"] = "PAPER"
+    fleet.send(symbol=symbol, side=side, quantity=quantity, client_order_id=name, **more)
+    return name
+
+
+def trade(fleet: Fleet, symbol: str, side: str, quantity: str) -> None:
+    """A market order that may do anything."""
+    fleet.await_state(place(fleet, symbol, side, quantity), "FILLED")
+
+
+def resting_exit(fleet: Fleet, symbol: str, quantity: str, **more: Any) -> str:
+    """A reduce-only SELL that rests."""
+    terms = {"order_type": "LIMIT", "limit_price": FAR[symbol], "reduce_only": True, **more}
+    name = place(fleet, symbol, "SELL", quantity, **terms)
+    fleet.await_state(name, "SUBMITTED")
+    return name
+
+
+@BOTH
+def test_cut_to_the_position(fleet: Fleet, symbol: str) -> None:
+    """Long 5, `SELL 50`: five are sold; what is shown says why; another finds nothing."""
+    trade(fleet, symbol, "BUY", "5")
+    name = place(fleet, symbol, "SELL", "50", reduce_only=True)
+    order = fleet.await_state(name, "FILLED")
+    assert order["filled_quantity"] == order["quantity"] == 5
+    history = json.loads(fleet.cli("show", name, "--json").stdout)["history"]
+    (line,) = [line for line in history if line["step"] == "reduce_only"]
+    assert line["detail"]["note"] == f"reduce_only, cut from 50: 5 {symbol} long; 5 free"
+    again = fleet.await_state(place(fleet, symbol, "SELL", "1", reduce_only=True), "REJECTED")
+    assert again["reason"] == f"reduce_only: 1 {symbol} asked; 0 {symbol} held; 0 free"
+    assert not fleet.query(
+        "SELECT 1 FROM alerts WHERE order_id = %s", again["order_id"]
+    )  # nothing is exposed by it
+
+
+@BOTH
+def test_resting_ones_share_the_position(fleet: Fleet, symbol: str) -> None:
+    """Two that rest never turn it around; the second is cut, the third refused."""
+    trade(fleet, symbol, "BUY", "5")
+    first, second = resting_exit(fleet, symbol, "3"), resting_exit(fleet, symbol, "5")
+    assert (fleet.order(second) or {})["quantity"] == 2
+    third = fleet.await_state(place(fleet, symbol, "SELL", "1", reduce_only=True), "REJECTED")
+    assert f"3 in {first}; 2 in {second}; 0 free" in third["reason"]
+
+
+@BOTH
+def test_resting_ones_give_way(fleet: Fleet, symbol: str) -> None:
+    """The position shrinks: the newest is cut and cancelled, then the older; the stop is last."""
+    trade(fleet, symbol, "BUY", "10")
+    stop = resting_exit(
+        fleet,
+        symbol,
+        "4",
+        order_type="STOP",
+        stop_price=FAR_STOP[symbol],
+        limit_price=None,
+    )
+    old, new = resting_exit(fleet, symbol, "3"), resting_exit(fleet, symbol, "3")
+
+    def are(*expected: tuple[str, str]) -> bool:
+        return all(
+            (fleet.order(name) or {})["quantity"] == Decimal(size)
+            if size != "0"
+            else (fleet.order(name) or {})["state"] == "CANCELLED"
+            for name, size in expected
+        )
+
+    trade(fleet, symbol, "SELL", "2")
+    wait_until(lambda: are((new, "1"), (old, "3"), (stop, "4")), what="the first cut")
+    trade(fleet, symbol, "SELL", "3")
+    wait_until(lambda: are((new, "0"), (old, "1"), (stop, "4")), what="the second cut")
+    trade(fleet, symbol, "SELL", "2")
+    wait_until(lambda: are((new, "0"), (old, "0"), (stop, "3")), what="the stop's cut")
+    trade(fleet, symbol, "SELL", "3")
+    wait_until(lambda: are((stop, "0")), what="the end of all")
+
+
+def test_what_the_venue_does_not_make_smaller_is_reported(fleet: Fleet) -> None:
+    """CHANGE_REFUSED with the venue's words, for a person; it settles once the order is cut."""
+    trade(fleet, LIVE, "BUY", "5")
+    name = resting_exit(fleet, LIVE, "5")
+    fleet.venue.arm("reject", on="modify", code="10", reason="no changes now")
+    trade(fleet, LIVE, "SELL", "1")
+    order = fleet.order(name) or {}
+
+    def alert() -> list[dict[str, Any]]:
+        return fleet.query(
+            "SELECT message FROM alerts WHERE kind = 'CHANGE_REFUSED' AND order_id = %s"
+            " AND resolved_at IS NULL",
+            order["order_id"],
+        )
+
+    (said,) = wait_until(alert, what="the alert")
+    assert said["message"] == (
+        f"order {name} is not what it should be: the venue refused: no changes now"
+    )
+    fleet.query(
+        "UPDATE order_commands SET settled_at = settled_at - interval '1 minute'"
+        " WHERE client_order_id = %s RETURNING 1",
+        name,
+    )
+    wait_until(lambda: (fleet.order(name) or {})["quantity"] == 4, what="the cut")
+    assert not alert()
+
+
+@BOTH
+def test_it_may_not_grow_beyond_what_is_free(fleet: Fleet, symbol: str) -> None:
+    """A modify to more is refused by name."""
+    trade(fleet, symbol, "BUY", "5")
+    first, second = resting_exit(fleet, symbol, "2"), resting_exit(fleet, symbol, "2")
+    order = fleet.order(first) or {}
+    refused = command(fleet, modify(fleet, order, quantity="4"))
+    assert refused["reason"] == (
+        f"reduce_only: 4 is more than is free beside the others; 5 {symbol} long; "
+        f"2 in {second}; 3 free"
+    )
+    assert command(fleet, modify(fleet, order, quantity="3"))["outcome"] == "DONE"
+
+
+def test_a_lost_race_is_reported(fleet: Fleet) -> None:
+    """The venue keeps an exit whose position has gone, and fills it: by how much is named."""
+    trade(fleet, LIVE, "BUY", "5")
+    name = resting_exit(fleet, LIVE, "4")
+    fleet.venue.arm("reject", on="cancel", code="10", reason="no cancels now", times=9)
+    trade(fleet, LIVE, "SELL", "5")
+    fleet.venue.price(LIVE, FAR[LIVE], FAR[LIVE])
+    order = fleet.await_state(name, "FILLED")
+    assert held(fleet, LIVE) == -4
+    (said,) = fleet.query(
+        "SELECT message FROM alerts WHERE kind = 'REDUCE_ONLY_REVERSED' AND order_id = %s",
+        order["order_id"],
+    )
+    assert said["message"] == f"order {name} is reduce_only, and its SELL went 4 {LIVE} beyond zero"

@@ -1,0 +1,394 @@
+"""Reduce-only orders against a real PostgreSQL: cut to what is free, whoever asks at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from execution.domain.commands import CommandKind
+from execution.domain.errors import NotAllowed
+from execution.domain.orders import Order
+from execution.domain.ports import Modification
+from execution.domain.risk.limits import LimitKind
+from execution.domain.risk.trading_state import TradingState
+from execution.domain.trading_rules import TradingRules
+from execution.domain.vocabulary import BrokerName, OrderState
+from execution.exits import Venue
+from execution.intake import new_id
+from execution.store import (
+    commands,
+    controls,
+    executions,
+    reducing,
+    reports,
+    sharing,
+    transitions,
+)
+from execution.store.engine import Store
+from execution.store.reducing import place_of
+from execution.store.sharing import Shared
+
+from .stored import TIMING, apply, persisted, reload, rows_read_so_far, step5, submitted, trade
+from .test_gate import Quotes, committing, gate_of, no_price, set_limit, set_state
+
+D = Decimal
+BROKERS = [BrokerName.BINANCE, BrokerName.PAPER]
+
+
+@pytest.fixture(scope="module")
+def module_store(module_database_url: str) -> Iterator[Store]:
+    """A database for the module."""
+    store = Store(module_database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(module_store: Store) -> Store:
+    """The same, empty."""
+    with module_store.transaction() as connection:
+        connection.execute(
+            text(
+                """TRUNCATE order_requests, orders, order_attempts, order_commands, order_events,
+                    execution_reports, fills, positions, paper_positions, events, alerts,
+                    risk_limits, risk_rates, trading_states, risk_changes
+                RESTART IDENTITY CASCADE"""
+            )
+        )
+        connection.execute(text(f"UPDATE risk_controls SET version = {controls.FIRST_VERSION}"))
+    return module_store
+
+
+def hold(
+    store: Store, quantity: str, broker: BrokerName = BrokerName.BINANCE, **more: Any
+) -> Order:
+    """Buy a position."""
+    bought = submitted(store, broker, quantity=quantity, **more)
+    return apply(store, bought, trade(bought, "buy", quantity, "100"))
+
+
+def an_exit(
+    store: Store, quantity: str, broker: BrokerName = BrokerName.BINANCE, **more: Any
+) -> Order:
+    """A reduce-only SELL after step 2."""
+    return persisted(store, broker, side="SELL", quantity=quantity, reduce_only=True, **more)
+
+
+def send(store: Store, order: Order, venue: Venue | None = None) -> Order | str:
+    """The order with its intent committed, or why it is not."""
+    gate = gate_of(store, Quotes(D(100)))
+    try:
+        sent = gate.intend(order, no_price, committing(order), venue or Venue())
+    except NotAllowed as refusal:
+        return str(refusal)
+    assert sent is not None
+    return sent
+
+
+def sent(store: Store, order: Order, venue: Venue | None = None) -> Order:
+    """The same, which must be."""
+    found = send(store, order, venue)
+    assert isinstance(found, Order), found
+    assert found.state is OrderState.SUBMITTING
+    return found
+
+
+def at_once(store: Store, made: Sequence[Order]) -> list[Order | str]:
+    """Send all at the same moment, each by a worker of its own."""
+    barrier = threading.Barrier(len(made))
+
+    def one(order: Order) -> Order | str:
+        barrier.wait(20)
+        return send(store, order)
+
+    with ThreadPoolExecutor(len(made)) as pool:
+        return list(pool.map(one, made))
+
+
+def events(store: Store, order: Order, kind: str) -> list[str]:
+    """The reasons of an order's messages of one type."""
+    with store.transaction() as connection:
+        rows = connection.execute(
+            text("SELECT payload ->> 'reason' FROM events WHERE order_id = :id AND type = :kind"),
+            {"id": order.order_id, "kind": kind},
+        )
+        return list(rows.scalars())
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_it_is_cut_to_the_position(store: Store, broker: BrokerName) -> None:
+    """Long 5, `SELL 50`: attempt and order are for 5, and a message says so."""
+    hold(store, "5", broker)
+    cut = sent(store, an_exit(store, "50", broker))
+    assert cut.quantity == cut.attempt.quantity == 5
+    now = reload(store, cut.order_id)
+    assert now.quantity == now.attempt.quantity == 5
+    assert events(store, cut, "MODIFIED") == [
+        "quantity 5 (reduce_only, cut from 50: 5 BTC-USDT long; 5 free)"
+    ]
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_with_nothing_to_reduce_it_is_refused(store: Store, broker: BrokerName) -> None:
+    """Flat, or on the wrong side; what is held elsewhere does not count."""
+    flat = "reduce_only: 3 BTC-USDT asked; 0 BTC-USDT held; 0 free"
+    assert send(store, an_exit(store, "3", broker)) == flat
+    hold(store, "5", broker, account="other")
+    assert send(store, an_exit(store, "3", broker)) == flat
+    other = BrokerName.PAPER if broker is BrokerName.BINANCE else BrokerName.BINANCE
+    hold(store, "5", other)
+    assert send(store, an_exit(store, "3", broker)) == flat
+    hold(store, "5", broker)
+    buy = persisted(store, broker, side="BUY", quantity="1", reduce_only=True)
+    assert send(store, buy) == "reduce_only: 1 BTC-USDT asked; 5 BTC-USDT long; 0 free"
+    plain = persisted(store, broker, side="SELL", quantity="9")
+    assert sent(store, plain).quantity == 9  # one that is not reduce-only may turn it around
+
+
+def test_others_that_work_count(store: Store) -> None:
+    """Sent, in doubt or partly filled, with what is left of them; what was never sent does not."""
+    hold(store, "10")
+    an_exit(store, "10")  # never sent
+    first = sent(store, an_exit(store, "3", client_order_id="first"))
+    second = submitted(store, side="SELL", quantity="4", reduce_only=True, client_order_id="second")
+    apply(store, second, trade(second, "part", "1", "101"))  # 9 held, 3 of it left
+    third = sent(store, an_exit(store, "50", client_order_id="third"))
+    assert third.quantity == 3
+    assert send(store, an_exit(store, "1")) == (
+        "reduce_only: 1 BTC-USDT asked; 9 BTC-USDT long; 3 in first; 3 in second; 3 in third; "
+        "0 free"
+    )
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE orders SET state = 'CANCELLED' WHERE order_id = :id"),
+            {"id": first.order_id},
+        )
+    assert sent(store, an_exit(store, "5")).quantity == 3
+
+
+def test_fills_on_their_way_count(store: Store) -> None:
+    """What step 6 has recorded, and step 7 has not brought into the position yet."""
+    hold(store, "5")
+    selling = submitted(store, side="SELL", quantity="2")
+    with store.transaction() as connection:
+        reports.record(connection, selling, [trade(selling, "1", "2", "100")])
+    assert step5(store, selling.order_id)
+    with store.transaction() as connection:
+        executions.apply_to_order(connection, selling.order_id, TIMING.step)
+    assert sent(store, an_exit(store, "5")).quantity == 3
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_two_at_once_cannot_take_the_same(store: Store, broker: BrokerName) -> None:
+    """Eight for 3 each against 10, at the same moment: 3, 3, 3, 1, and four with nothing."""
+    hold(store, "10", broker)
+    found = at_once(store, [an_exit(store, "3", broker) for _ in range(8)])
+    quantities = sorted(one.quantity for one in found if isinstance(one, Order))
+    assert quantities == [1, 3, 3, 3]
+    refused = [one for one in found if isinstance(one, str)]
+    assert len(refused) == 4
+    assert all("10 BTC-USDT long" in reason and "0 free" in reason for reason in refused)
+
+
+def test_a_part_that_the_venue_does_not_take_is_nothing(store: Store) -> None:
+    """What is free is fitted to the venue's steps; below its minimum it is refused."""
+    hold(store, "0.68")
+    rules = TradingRules("BTC-USDT", quantity_step=D("0.1"), minimum_quantity=D("0.2"))
+    assert sent(store, an_exit(store, "57"), Venue(rules)).quantity == D("0.6")
+    refused = send(store, an_exit(store, "57"), Venue(rules))
+    assert isinstance(refused, str)
+    assert refused.endswith("0.08 free")
+    worth = TradingRules("BTC-USDT", minimum_notional=D(10))
+    assert isinstance(send(store, an_exit(store, "57"), Venue(worth, D(100))), str)
+    assert sent(store, an_exit(store, "57"), Venue(worth, D(1000))).quantity == D("0.08")
+
+
+def test_it_may_grow_only_into_what_is_free(store: Store) -> None:
+    """A change to more is refused by name; what has set out counts at its larger quantity."""
+    hold(store, "10")
+    first = submitted(store, side="SELL", quantity="4", reduce_only=True, client_order_id="first")
+    sent(store, an_exit(store, "3", client_order_id="second"))
+    gate = gate_of(store)
+    with store.transaction() as connection:
+        assert gate.change(connection, first, Modification(quantity=D(8)), None) == (
+            "reduce_only: 8 is more than is free beside the others; 10 BTC-USDT long; "
+            "3 in second; 7 free"
+        )
+        assert gate.change(connection, first, Modification(quantity=D(7)), None) is None
+        assert gate.change(connection, first, Modification(limit_price=D(1)), None) is None
+    with store.transaction() as connection:
+        recorded = commands.record(
+            connection,
+            command_id=first.attempt.attempt_id,
+            kind=CommandKind.MODIFY,
+            client_order_id=first.client_order_id,
+            external_id="more",
+            payload={"client_order_id": "first", "quantity": "6"},
+            payload_hash="x",
+            reason=None,
+            due=TIMING.step,
+        )
+        assert recorded is not None
+        commands.mark_sent(connection, recorded.command_id)
+    assert sent(store, an_exit(store, "3")).quantity == 1
+
+
+def test_limits_agree_with_what_it_is_cut_to(store: Store) -> None:
+    """A reduce-only order passes the limits of size for what it reduces, and REDUCING."""
+    hold(store, "5")
+    set_limit(store, LimitKind.MAX_QUANTITY, "1")
+    set_state(store, TradingState.REDUCING)
+    order = an_exit(store, "50")
+    assert gate_of(store, Quotes(D(100))).at_creation(order, order.created_at) is None
+    assert sent(store, order).quantity == 5
+    again = an_exit(store, "1")
+    assert gate_of(store).at_creation(again, again.created_at) is not None
+
+
+def test_it_reads_few_rows_however_many_there_were(store: Store) -> None:
+    """By the index of reducing orders that are not over."""
+    hold(store, "10")
+    with store.transaction() as connection:
+        connection.execute(
+            text(
+                """INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object(
+                    'order_id', gen_random_uuid(), 'client_order_id', 'old-' || n,
+                    'state', 'FILLED', 'reduce_only', true))).*
+                FROM orders o, generate_series(1, 3000) AS n"""
+            )
+        )
+        connection.execute(text("ANALYZE orders"))
+    order = an_exit(store, "1")
+    send(store, an_exit(store, "1"))
+    before = rows_read_so_far(store)
+    sent(store, order)
+    assert rows_read_so_far(store) - before < 200
+
+
+def test_what_another_has_changed_is_left_alone(store: Store) -> None:
+    """Neither cut nor sent."""
+    hold(store, "5")
+    order = an_exit(store, "50")
+    with store.transaction() as connection:
+        assert transitions.load(connection, order.order_id, lock=True)
+        connection.execute(
+            text("UPDATE orders SET version = version + 1 WHERE order_id = :id"),
+            {"id": order.order_id},
+        )
+    gate = gate_of(store)
+    assert gate.intend(order, no_price, committing(order), Venue()) is None
+    assert reload(store, order.order_id).quantity == 50
+
+
+def moved(store: Store, *done: Order) -> Shared:
+    """Share the position out as step 7 does, once these orders have moved it."""
+    with store.transaction() as connection:
+        return sharing.share_out(connection, place_of(done[0]), new_id)
+
+
+def asked(store: Store) -> list[tuple[str, str, str | None]]:
+    """Pending commands of ours: kind, order and new total."""
+    with store.transaction() as connection:
+        rows = connection.execute(
+            text(
+                """SELECT kind, client_order_id, payload ->> 'quantity' FROM order_commands
+                WHERE ours AND outcome = 'PENDING' ORDER BY client_order_id"""
+            )
+        )
+        return [tuple(row) for row in rows]
+
+
+def sell(store: Store, quantity: str) -> Order:
+    """Sell part of the position by an order that is not reduce-only."""
+    order = submitted(store, side="SELL", quantity=quantity)
+    return apply(store, order, trade(order, "plain", quantity, "100", second=9))
+
+
+def test_when_it_shrinks_the_newest_is_cut_first_and_stops_last(store: Store) -> None:
+    """By commands of ours, with the new total of each; a bust, a booking or a fill alike."""
+    hold(store, "10")
+    terms: dict[str, Any] = {"side": "SELL", "reduce_only": True}
+    limit = {"order_type": "LIMIT", "limit_price": "200", **terms}
+    stop = {"order_type": "STOP", "stop_price": "50", **terms}
+    old = submitted(store, quantity="3", client_order_id="a-old", **limit)
+    submitted(store, quantity="3", client_order_id="c-stop", **stop)
+    submitted(store, quantity="4", client_order_id="b-new", **limit)
+    apply(store, old, trade(old, "part", "1", "200"))  # 9 held, 9 stand against it
+    assert not moved(store, old).commands
+    sold = sell(store, "3")
+    assert [one.client_order_id for one in moved(store, sold).commands] == ["b-new"]
+    assert asked(store) == [("MODIFY", "b-new", "1")]
+    sell(store, "2")
+    assert [one.client_order_id for one in moved(store, sold).commands] == ["a-old"]
+    assert asked(store) == [("MODIFY", "a-old", "2"), ("MODIFY", "b-new", "1")]
+    sell(store, "4")
+    assert [one.client_order_id for one in moved(store, sold).commands] == ["c-stop"]
+    assert asked(store)[-1] == ("CANCEL", "c-stop", None)
+
+
+def test_a_position_turned_around_leaves_nothing_to_reduce(store: Store) -> None:
+    """An order that may turn it does: what was to reduce the old one is cancelled."""
+    hold(store, "5")
+    submitted(store, side="SELL", quantity="2", reduce_only=True, client_order_id="mine")
+    sold = sell(store, "8")
+    assert [one.client_order_id for one in moved(store, sold).commands] == ["mine"]
+    assert asked(store) == [("CANCEL", "mine", None)]
+
+
+def test_recovery_finds_what_was_not_shared_out(store: Store) -> None:
+    """A worker that dies after step 7: the sweep sees that more stands than there is."""
+    hold(store, "5")
+    exit_order = submitted(store, side="SELL", quantity="5", reduce_only=True)
+    with store.direct() as link:
+        assert reducing.crowded(link, 10) == []
+    sell(store, "1")
+    with store.direct() as link:
+        assert reducing.crowded(link, 10) == [place_of(exit_order)]
+
+
+def test_what_was_refused_is_not_asked_again_at_once(store: Store) -> None:
+    """The venue is given a minute."""
+    hold(store, "5")
+    submitted(store, side="SELL", quantity="5", reduce_only=True)
+    sold = sell(store, "1")
+    (first,) = moved(store, sold).commands
+    assert not moved(store, sold).commands  # it is under way
+    with store.transaction() as connection:
+        commands.settle(connection, first.command_id, commands.REFUSED, "no", [])
+    assert not moved(store, sold).commands
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE order_commands SET settled_at = settled_at - interval '61 s'")
+        )
+    assert len(moved(store, sold).commands) == 1
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_a_race_that_was_lost_is_reported(store: Store, broker: BrokerName) -> None:
+    """Both filled: the alert names what went beyond zero, and grows with it."""
+    hold(store, "5", broker)
+    exit_order = submitted(store, broker, side="SELL", quantity="5", reduce_only=True)
+    apply(store, exit_order, trade(exit_order, "1", "2", "100", second=1))
+    plain = submitted(store, broker, side="SELL", quantity="4")
+    apply(store, plain, trade(plain, "1", "4", "100", second=2))
+    assert alerts_of(store) == []  # turned by an order that may
+    apply(store, exit_order, trade(exit_order, "2", "1", "100", second=3))
+    expected = "is reduce_only, and its SELL went {} BTC-USDT beyond zero"
+    assert alerts_of(store) == [f"order {exit_order.client_order_id} {expected.format(1)}"]
+    apply(store, exit_order, trade(exit_order, "3", "2", "100", second=4))
+    assert alerts_of(store) == [f"order {exit_order.client_order_id} {expected.format(3)}"]
+
+
+def alerts_of(store: Store) -> list[str]:
+    """What is said of reversals."""
+    with store.transaction() as connection:
+        rows = connection.execute(
+            text("SELECT message FROM alerts WHERE kind = 'REDUCE_ONLY_REVERSED'")
+        )
+        return list(rows.scalars())
