@@ -4,45 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.fleet import PRICES, Fleet, Servers, flush, wait_until
-from tests.venues import BinanceVenue, LedgerVenue, SimulatedVenue
+from tests.fleet import PRICES, Fleet, Servers, wait_until
+from tests.venues import BinanceVenue, LedgerVenue
 
-SYMBOL = "BTC-USDT"
-FORCED = {"FORCE_PAPER_TRADING": "true"}
-REASON = "BINANCE: FORCE_PAPER_TRADING is set"
+from .desk import FORCED, REASON, SYMBOL, Desk, alerts, at_venue, attempts, change, outcome, place
+
 RESTING = ("raised", "dearer", "lowered", "cancelled", "kept")
-QUEUES = ("orders", "binance", "paper")
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a desk is made of, whichever setting its workers have."""
-
-    servers: Servers
-    database_url: str
-    home: Path
-
-    def open(
-        self, name: str, venue: type[SimulatedVenue] | SimulatedVenue, **options: Any
-    ) -> Fleet:
-        """Its workers, with the venue as it was."""
-        flush(self.servers.valkey.url)
-        made = venue if isinstance(venue, SimulatedVenue) else None
-        return Fleet(
-            self.database_url,
-            self.servers.valkey.url,
-            self.home / name,
-            queues=QUEUES,
-            venue=(lambda folder: made or venue(folder)),  # type: ignore[operator]
-            **options,
-        )
 
 
 @pytest.fixture(scope="module")
@@ -53,67 +24,6 @@ def fleet() -> None:
 @pytest.fixture(autouse=True)
 def judged() -> None:
     """By each test itself: the oracle hears one fleet, and these orders live under several."""
-
-
-def place(fleet: Fleet, name: str, **changes: Any) -> None:
-    """A BUY of five at the market, with changes."""
-    order = {"symbol": SYMBOL, "side": "BUY", "quantity": "5", "client_order_id": name}
-    fleet.send(**{**order, **changes})
-
-
-def attempts(fleet: Fleet, name: str) -> list[dict[str, Any]]:
-    """An order's attempts, first to last."""
-    return fleet.query(
-        """SELECT a.* FROM order_attempts a JOIN orders o USING (order_id)
-        WHERE o.client_order_id = %s ORDER BY a.attempt_no""",
-        name,
-    )
-
-
-def at_venue(fleet: Fleet, name: str) -> list[dict[str, Any]]:
-    """What the venue holds of an order."""
-    ids = {attempt["venue_order_id"] for attempt in attempts(fleet, name)}
-    return [order for order in fleet.venue.orders() if order["venue_order_id"] in ids]
-
-
-def outcome(fleet: Fleet, external_id: str) -> tuple[str, str | None]:
-    """What became of a command, and why."""
-
-    def settled() -> dict[str, Any] | None:
-        rows = fleet.query(
-            "SELECT * FROM order_commands WHERE external_id = %s AND outcome <> 'PENDING'",
-            external_id,
-        )
-        return rows[0] if rows else None
-
-    row = wait_until(settled, what=f"the outcome of {external_id}")
-    return row["outcome"], row["reason"]
-
-
-def change(fleet: Fleet, name: str, **terms: str) -> tuple[str, str | None]:
-    """Ask for a change of an order as it is, and wait for what becomes of it."""
-    modify_id = f"m-{uuid4().hex[:8]}"
-    version = (fleet.order(name) or {})["version"]
-    fleet.client.modify(name, modify_id=modify_id, expected_version=version, **terms)
-    return outcome(fleet, modify_id)
-
-
-def alerts(fleet: Fleet, name: str) -> list[str]:
-    """The kinds of an order's open alerts."""
-    rows = fleet.query(
-        """SELECT a.kind FROM alerts a JOIN orders o USING (order_id)
-        WHERE o.client_order_id = %s AND a.resolved_at IS NULL""",
-        name,
-    )
-    return [row["kind"] for row in rows]
-
-
-@pytest.fixture(scope="module")
-def desk(
-    servers: Servers, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Desk:
-    """A desk without anything yet."""
-    return Desk(servers, module_database_url, tmp_path_factory.mktemp("desk"))
 
 
 @pytest.fixture(scope="module", params=[LedgerVenue, BinanceVenue])
@@ -245,34 +155,3 @@ def test_the_doctor_says_so(forced: Fleet) -> None:
     (environment,) = [one for one in findings if one["what"] == "environment"]
     assert "FORCE_PAPER_TRADING sends nothing new to a live broker" in environment["said"]
     assert [one for one in findings if one["what"] == "forced paper"] == []
-
-
-def test_a_reducing_order_goes_out_when_the_setting_is_gone(desk: Desk) -> None:
-    """The position was live, so it is reduced live."""
-    with desk.open("first", LedgerVenue) as before:
-        place(before, "position")
-        before.await_state("position", "FILLED")
-    with desk.open("second", before.venue, environment=FORCED) as during:
-        place(during, "exit", side="SELL", reduce_only=True)
-        wait_until(lambda: alerts(during, "exit") == ["WAITING"], what="the alert")
-        assert at_venue(during, "exit") == []
-    with desk.open("third", before.venue) as after:
-        order = after.await_state("exit", "FILLED")
-        assert (order["broker"], order["execution_mode"]) == ("BINANCE", "LIVE")
-        assert alerts(after, "exit") == []
-        (held,) = at_venue(after, "exit")
-        assert held["state"] == "FILLED"
-
-
-def test_the_worker_that_sends_obeys_its_own(desk: Desk) -> None:
-    """It was set for one of them only: that one sends nothing live, and the doctor names it."""
-    with desk.open("mixed", LedgerVenue, own={"binance": FORCED}) as fleet:
-        place(fleet, "mixed", on_failure="reject")
-        order = fleet.await_state("mixed", "FILLED")
-        assert (order["broker"], order["route_reason"]) == ("PAPER", REASON)
-        live, _ = attempts(fleet, "mixed")
-        assert (live["execution_mode"], live["intent_at"]) == ("LIVE", None)
-        assert at_venue(fleet, "mixed") == []
-        said = fleet.cli("doctor")
-        assert said.returncode == 1
-        assert "FORCE_PAPER_TRADING is not set here, and set for BINANCE " in said.stdout
