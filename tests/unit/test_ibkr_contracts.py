@@ -14,6 +14,7 @@ import pytest
 
 from execution.domain.errors import BrokerRejected, BrokerUnavailable, RejectionScope
 from execution.domain.instruments import Instrument
+from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import AssetClass
 from tests.contract.ibkr_harness import ContractMapInMemory
 from workers.adapters.ibkr.contracts import Contracts, PriceSteps, choose, describe
@@ -291,6 +292,21 @@ def test_asked_for_once() -> None:
     assert len(asked) == 2
     assert asked_rules == [110]
     assert contracts.symbol_of(details(symbol="OTHER").contract) == "SPY"
+
+
+def test_a_rule_of_one_step_that_is_not_the_smallest() -> None:
+    """The exchange's rule holds: minTick is the smallest of all exchanges and prices."""
+
+    async def ask(_: dict[str, Any]) -> Sequence[Any]:
+        return [details(minTick=0.01)]
+
+    async def steps(_: int) -> PriceSteps:
+        return ((Decimal(0), Decimal("0.05")),)
+
+    async def run() -> TradingRules:
+        return (await Contracts(ask, steps, ContractMapInMemory()).qualified(SPY)).rules
+
+    assert asyncio.run(run()).price_step_at(Decimal(600)) == Decimal("0.05")
 
 
 def test_an_index_option_is_listed_by_its_last_trading_day() -> None:

@@ -215,14 +215,13 @@ class Contracts:
         return (await self.qualified(instrument)).fields
 
     async def _steps_of(self, market_rule: int | None) -> PriceSteps:
-        """Those of a rule that says more than one; many contracts share a rule."""
+        """Those of a rule; many contracts share one."""
         if market_rule is None:
             return ()
         async with self._asking_rules:
             if market_rule not in self._rules:
                 self._rules[market_rule] = await self._price_steps(market_rule)
-        steps = self._rules[market_rule]
-        return steps if len(steps) > 1 else ()
+        return self._rules[market_rule]
 
     async def _details(self, instrument: Instrument) -> Qualified:
         """Asked for once, however many want it meanwhile."""
