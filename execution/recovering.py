@@ -106,18 +106,15 @@ class Sweep:
         self._share_out()
         with self.store.transaction() as connection:
             requests = recovery.due_requests(connection, deadline)
+            recovery.stranded(connection)
             due = recovery.due_orders(connection, deadline)
-            due += recovery.forgotten_executions(connection, deadline)
             instructed = commands.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
             brackets = families.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
             orphans = recovery.orphan_reports(connection)
         for order_id, step in requests:
             self.messages.steps(order_id, step, BrokerName.PAPER)
         for order in due:
-            # What is due of an order that is over is an execution that came late.
-            over = order.step >= Step.PUBLISH_FILL_EVENT
-            following = Step.AWAIT_FILL if over else Step(order.step + 1)
-            self.messages.steps(order.order_id, following, order.broker, order.channel)
+            self.messages.steps(order.order_id, order.step, order.broker, order.channel)
         for command in instructed:
             queue = control_queue(command.broker, command.channel)
             self.messages.task("tasks.execute_command", command.command_id, queue)

@@ -27,7 +27,15 @@ _AGAIN = timedelta(seconds=1)
 @app.task(bind=True, base=StepTask, name=Step.CONNECT_GATEWAY.task)
 def connect_gateway(self: StepTask, order_id: str) -> None:
     """Go on when the venue answers; wait within the grace; give up after it."""
-    self.on_latest(order_id, lambda order: _connect(self, order))
+    self.on_latest(order_id, lambda order: _fills_come_first(self, order) or _connect(self, order))
+
+
+def _fills_come_first(task: StepTask, order: Order) -> bool:
+    """Let what was executed of an earlier attempt be booked before any more is sent."""
+    if order.state is not OrderState.PENDING or not order.unapplied:
+        return False
+    task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, order)
+    return True
 
 
 def _connect(task: StepTask, order: Order) -> bool:

@@ -24,6 +24,7 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import alerts, breakers, following, orders, tries
+from execution.store.transitions import load
 from tasks.exits import venue_of, wait_for_room
 from tasks.failure import count_failure, give_up, not_allowed, refused, send_reroute
 from tasks.step import StepTask
@@ -206,6 +207,8 @@ def _accepted(
     with shared.store.direct() as link:
         recorded = orders.acknowledged(link, order, said, session.session_id, shared.timing)
     if recorded is None:
+        recorded = _accepted_after_news(order, said, session)
+    if recorded is None:
         task.end_chain()
         return
     if doubted or order.broker is not BrokerName.PAPER:
@@ -218,6 +221,21 @@ def _accepted(
     if order.parent_order_id is not None:
         fit_family(task.app, order)
     task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, recorded)
+
+
+def _accepted_after_news(order: Order, said: VenueOrder, session: BrokerSession) -> Order | None:
+    """Record it on what the order has become by news of it, if its submission is still ours."""
+    shared = context()
+    with shared.store.transaction() as connection:
+        now = load(connection, order.order_id, lock=True)
+        if (
+            now is None
+            or now.state not in {OrderState.SUBMITTING, OrderState.UNKNOWN}
+            or now.attempt.intent_at != order.attempt.intent_at
+            or now.attempt.lease_owner != session.session_id
+        ):
+            return None
+        return orders.acknowledged(connection, now, said, session.session_id, shared.timing)
 
 
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:

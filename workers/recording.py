@@ -66,32 +66,35 @@ class Recorder:
     def news(self, said: VenueOrder) -> None:
         """What the venue says of an order; step 5 is woken when it is news."""
         try:
-            now = self._news(said)
+            news = self._news(said)
         except _OF_DATA as error:
             self._not_recorded(said.venue_order_id or said.broker_order_id, said, error)
             return
-        if now is not None:
-            self._wake(now)
+        for order in news:
+            self._wake(order)
 
-    def _news(self, said: VenueOrder) -> Order | None:
+    def _news(self, said: VenueOrder) -> list[Order]:
         with within("news"), self._context.store.brief() as link:
             order = _load(link, said.venue_order_id) if said.venue_order_id else None
             if order is None:
-                self._keep(link, said.executions)
-                return None
-            return orders.news(link, order, said, self._context.timing.step)
+                return self._keep(link, said.executions)
+            now = orders.news(link, order, said, self._context.timing.step)
+            return [] if now is None else [now]
 
     def executions(self, heard: Sequence[Execution]) -> None:
-        """Executions of the account, whosever they are."""
+        """Executions of the account, whosever they are; step 5 of their orders is woken."""
         try:
-            with within("listen"), self._context.store.transaction() as connection:
-                self._keep(connection, heard)
+            with within("listen"), self._context.store.brief() as link:
+                news = self._keep(link, heard)
         except _OF_DATA as error:
             if len(heard) == 1:
                 self._not_recorded(heard[0].execution_id, heard[0], error)
                 return
             for one in heard:
                 self.executions([one])
+            return
+        for order in news:
+            self._wake(order)
 
     def _not_recorded(self, key: str, said: object, error: Exception) -> None:
         """Raise an alert for what the database does not take; all else goes on."""
@@ -104,14 +107,18 @@ class Recorder:
                 broker=self._broker,
             )
 
-    def _keep(self, link: Link, heard: Sequence[Execution]) -> None:
-        reports.record_from_venue(
+    def _keep(self, link: Link, heard: Sequence[Execution]) -> list[Order]:
+        """Record executions; the orders that have news by them."""
+        new = reports.record_from_venue(
             link,
             heard,
             broker=self._broker,
             environment=self._context.settings.execution_environment,
             account=self.account,
+            due=self._context.timing.step,
         )
+        found = [transitions.load(link, key) for key in dict.fromkeys(new) if key is not None]
+        return [order for order in found if order is not None]
 
     def rules(self, rules: Sequence[TradingRules]) -> None:
         """What the venue takes of each instrument."""

@@ -407,7 +407,8 @@ class BrokerSession:
                 adopted = []
             for attempt in [*adopted, *self._to_be_found()]:
                 await self._find(adapter, attempt)
-            await asyncio.sleep(interval)
+            if len(adopted) < sessions.ADOPTED_AT_ONCE:  # else there are more
+                await asyncio.sleep(interval)
 
     def _to_be_found(self) -> list[Attempt]:
         """What was not found out about, and is to be asked for again."""

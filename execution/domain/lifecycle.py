@@ -26,6 +26,17 @@ class Step(IntEnum):
     UPDATE_POSITIONS = 7
     PUBLISH_FILL_EVENT = 8
 
+    @classmethod
+    def after(cls, step: int, *, at_rest: bool) -> Step:
+        """The step that goes on with an order whose last completed step is `step`.
+
+        `at_rest` is True for one that is over or has executions to apply: step 5 looks after it,
+        unless it is on its way from there to step 8.
+        """
+        if cls.AWAIT_FILL <= step <= cls.UPDATE_POSITIONS:
+            return cls(step + 1)
+        return cls.AWAIT_FILL if at_rest else cls(step + 1)
+
     @property
     def label(self) -> str:
         """The step's name in tables and events, which is also its task's: `create_order`."""

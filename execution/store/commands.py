@@ -17,6 +17,7 @@ from execution.domain.events import Event
 from execution.domain.ports import Modification
 from execution.domain.vocabulary import BrokerName
 from execution.store import outbox
+from execution.store.recovery import NEXT_TURN, overdue
 from execution.store.transitions import CHANNEL
 
 PENDING = "PENDING"
@@ -266,6 +267,10 @@ class DueCommand:
     channel: int | None
 
 
+_HAS_ITS_ORDER = """outcome = 'PENDING' AND EXISTS (
+    SELECT FROM orders o WHERE o.client_order_id = order_commands.client_order_id)"""
+
+
 def due(
     connection: Connection, deadline: timedelta, most: timedelta, limit: int
 ) -> list[DueCommand]:
@@ -273,22 +278,18 @@ def due(
     rows = connection.execute(
         text(
             f"""
-            WITH overdue AS (
-                SELECT c.command_id, o.broker, {CHANNEL} AS channel FROM order_commands c
-                JOIN orders o ON o.client_order_id = c.client_order_id
-                JOIN order_attempts a
-                    ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
-                WHERE c.outcome = 'PENDING' AND c.due_at < clock_timestamp()
-                ORDER BY c.due_at LIMIT :limit FOR UPDATE OF c SKIP LOCKED
+            WITH {overdue("order_commands", "command_id", _HAS_ITS_ORDER)}, sent AS (
+                UPDATE order_commands SET {NEXT_TURN}
+                WHERE command_id IN (SELECT command_id FROM overdue)
+                RETURNING command_id, client_order_id
             )
-            UPDATE order_commands c SET resends = resends + 1,
-                due_at = clock_timestamp()
-                    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
-            FROM overdue d WHERE c.command_id = d.command_id
-            RETURNING c.command_id, d.broker, d.channel
+            SELECT c.command_id, o.broker, {CHANNEL} AS channel FROM sent c
+            JOIN orders o ON o.client_order_id = c.client_order_id
+            JOIN order_attempts a
+                ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
             """
         ),
-        {"deadline": deadline, "most": most, "limit": limit},
+        {"deadline": deadline, "most": most, "batch": limit},
     )
     return [DueCommand(row.command_id, BrokerName(row.broker), row.channel) for row in rows]
 

@@ -23,6 +23,7 @@ from execution.store import (
     transitions,
     venue_contracts,
 )
+from execution.store.reports import reported
 from execution.store.schema.executions import IDENTITY
 
 _UNAPPLIED = """
@@ -71,11 +72,16 @@ def apply_orphan(
     It really happened, so it becomes a fill and moves the position; somebody must look at it.
     False, too, for what revises a fill of ours without our id: that is left for its order.
     """
-    report = connection.execute(
-        text(_UNAPPLIED.format(which="report_id = :report_id AND order_id IS NULL")),
-        {"report_id": report_id},
-    ).one_or_none()
-    if report is None or _is_of_an_order(connection, report):
+    which = text(_UNAPPLIED.format(which="report_id = :report_id AND order_id IS NULL"))
+    owner = _owner(connection, report_id)
+    if owner is not None:
+        transitions.lock_order(connection, owner.order_id)  # before its reports, as everybody does
+    report = connection.execute(which, {"report_id": report_id}).one_or_none()
+    if report is None:
+        return False
+    if owner is not None:
+        connection.execute(_ADOPT, {"report_id": report_id, **owner._asdict()})
+        reported(connection, [owner.order_id], timedelta(0))
         return False
     listed = venue_contracts.instrument(connection, report.broker, report.symbol)
     _apply(connection, report, listed or map_symbol(report.symbol))
@@ -124,12 +130,16 @@ def _alert_of_time(connection: Connection, report: Row[Any]) -> None:
     )
 
 
-def _is_of_an_order(connection: Connection, report: Row[Any]) -> bool:
-    """Give a revision to the order whose fill it revises, unapplied; False for all else."""
-    if report.kind == ReportKind.TRADE:
-        return False
+def _owner(connection: Connection, report_id: int) -> Row[Any] | None:
+    """The order and attempt whose fill a report of no order revises; None for all else."""
+    report = connection.execute(
+        text("SELECT * FROM execution_reports WHERE report_id = :report_id"),
+        {"report_id": report_id},
+    ).one_or_none()
+    if report is None or report.kind == ReportKind.TRADE:
+        return None
     where = _place(report, report.corrects or report.execution_id)
-    return connection.execute(_ADOPT, where | {"report_id": report.report_id}).rowcount > 0
+    return connection.execute(_OWNER, where).one_or_none()
 
 
 def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
@@ -289,10 +299,16 @@ _CORRECTION = text(
             IS DISTINCT FROM (:quantity, coalesce(CAST(:price AS numeric), price), :status)
     """
 )
-_ADOPT = text(
+_OWNER = text(
     f"""
-    UPDATE execution_reports e SET order_id = r.order_id, attempt_id = r.attempt_id FROM fills r
-    WHERE e.report_id = :report_id AND r.order_id IS NOT NULL AND {_SAME}
+    SELECT r.order_id, r.attempt_id FROM fills r WHERE r.order_id IS NOT NULL AND {_SAME}
         AND r.execution_id IN (WITH RECURSIVE {_BELOW} SELECT execution_id FROM below)
+    LIMIT 1
+    """
+)
+_ADOPT = text(
+    """
+    UPDATE execution_reports SET order_id = :order_id, attempt_id = :attempt_id
+    WHERE report_id = :report_id
     """
 )

@@ -82,7 +82,7 @@ def gateway_waits(link: Link, order: Order, reason: str, due: timedelta) -> bool
     if order.reason == reason:
         postpone(link, order, due)
         return True
-    change = Change(OrderState.PENDING, Step.CONNECT_GATEWAY, due=due, reason=reason)
+    change = Change(OrderState.PENDING, Step.CONNECT_GATEWAY, due=due, reason=reason, repeats=True)
     return apply(link, order, change) is not None
 
 
@@ -112,6 +112,7 @@ def back_to_gateway(
             "send_by": None,
         },
         detail={"sent": sent, "failed": failed},
+        repeats=True,
     )
     return apply(link, order, change) is not None
 
@@ -398,8 +399,9 @@ def _telling(order: Order, due: timedelta) -> Change:
 
 
 _POSTPONE = Prepared(
-    """
-    UPDATE orders SET due_at = clock_timestamp() + CAST(:due AS interval)
+    f"""
+    UPDATE orders o
+    SET due_at = coalesce(clock_timestamp() + CAST(:due AS interval), ({transitions.DUE_FOR_NEWS}))
     WHERE order_id = CAST(:order_id AS uuid) AND version = :version
     """
 )

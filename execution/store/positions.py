@@ -43,11 +43,13 @@ def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> O
     next_in_turn = order.step == Step.PERSIST_FILL
     if not count and not next_in_turn:
         return order
+    # Of one that is over, nothing is left to do after it.
+    waits = None if order.state.is_final else order.remaining
     change = transitions.Change(
         order.state,
         Step.UPDATE_POSITIONS,
         completes=next_in_turn,
-        due=due if next_in_turn else order.remaining,
+        due=due if next_in_turn else waits,
         reason=order.reason,
     )
     moved = transitions.apply(connection, order, change)

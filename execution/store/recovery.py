@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
+from execution.store import transitions
 from execution.store.transitions import CHANNEL
 
 BATCH = 200
@@ -24,22 +25,41 @@ class DueOrder:
 
     order_id: UUID
     broker: BrokerName
-    step: int
+    step: Step
     channel: int | None = None
+
+
+def overdue(table: str, key: str, which: str = "true") -> str:
+    """SQL of a CTE `overdue` with the keys of a batch of rows that are due, in two halves.
+
+    What was never resent has a batch of its own: however many wait to be tried again (for a broker
+    that is away, say), a lost message need not queue behind them. In each half what is due first
+    comes first. `which` is a further condition.
+    """
+    halves = (
+        f"""{name} AS (
+            SELECT {key} FROM {table}
+            WHERE due_at < clock_timestamp() AND resends {resends} AND {which}
+            ORDER BY due_at LIMIT :batch FOR UPDATE SKIP LOCKED)"""
+        for name, resends in (("never_resent", "= 0"), ("resent", "> 0"))
+    )
+    both = f"SELECT {key} FROM never_resent UNION ALL SELECT {key} FROM resent"
+    return f"{', '.join(halves)}, overdue AS ({both})"
+
+
+NEXT_TURN = """resends = resends + 1, due_at = clock_timestamp()
+    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))"""
+"""Puts off a row that was sent again."""
 
 
 def due_requests(connection: Connection, deadline: timedelta) -> list[tuple[UUID, Step]]:
     """Accepted requests overdue to become orders, with their next step; each is put off."""
     rows = connection.execute(
         text(
-            """
-            UPDATE order_requests SET resends = resends + 1,
-                due_at = clock_timestamp()
-                    + least(:deadline * power(2, least(resends, 10)), CAST(:most AS interval))
-            WHERE request_id IN (
-                SELECT request_id FROM order_requests
-                WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
-                FOR UPDATE SKIP LOCKED)
+            f"""
+            WITH {overdue("order_requests", "request_id")}
+            UPDATE order_requests SET {NEXT_TURN}
+            WHERE request_id IN (SELECT request_id FROM overdue)
             RETURNING order_id, step
             """
         ),
@@ -53,25 +73,56 @@ def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
     rows = connection.execute(
         text(
             f"""
-            UPDATE orders o SET resends = o.resends + 1,
-                due_at = clock_timestamp()
-                    + least(:deadline * power(2, least(o.resends, 10)), CAST(:most AS interval))
-            FROM order_attempts a
-            WHERE a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
-              AND o.order_id IN (
-                SELECT order_id FROM orders
-                WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :batch
-                FOR UPDATE SKIP LOCKED)
-            RETURNING o.order_id, o.broker, {CHANNEL} AS channel,
-                -- Of an order in doubt, whose execution was heard of, nothing need be asked.
-                CASE WHEN o.state = 'UNKNOWN' AND EXISTS (SELECT FROM execution_reports r
-                        WHERE r.order_id = o.order_id AND r.applied_at IS NULL)
-                    THEN {Step.SUBMIT_ORDER:d} ELSE o.step END AS step
+            WITH {overdue("orders", "order_id")}, sent AS (
+                UPDATE orders SET {NEXT_TURN} WHERE order_id IN (SELECT order_id FROM overdue)
+                RETURNING *
+            )
+            SELECT o.order_id, o.broker, o.step, {CHANNEL} AS channel,
+                o.state IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
+                    OR EXISTS ({transitions.DUE_FOR_NEWS}) AS at_rest
+            FROM sent o JOIN order_attempts a
+                ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
             """
         ),
         {"deadline": deadline, "most": MAXIMUM_WAIT, "batch": BATCH},
     )
-    return [DueOrder(row.order_id, BrokerName(row.broker), row.step, row.channel) for row in rows]
+    return [
+        DueOrder(
+            row.order_id,
+            BrokerName(row.broker),
+            Step.after(row.step, at_rest=row.at_rest),
+            row.channel,
+        )
+        for row in rows
+    ]
+
+
+def stranded(connection: Connection) -> int:
+    """Let orders be due that have news for step 5 and for which nothing is due; how many.
+
+    There should be none: whoever records news makes its order due in the same transaction.
+    """
+    return connection.execute(
+        text(
+            """
+            UPDATE orders SET due_at = clock_timestamp()
+            WHERE due_at IS NULL AND order_id IN (
+                (SELECT o.order_id FROM execution_reports r JOIN orders o USING (order_id)
+                    WHERE r.applied_at IS NULL AND o.due_at IS NULL LIMIT :batch)
+                UNION
+                (SELECT o.order_id FROM fills f JOIN orders o USING (order_id)
+                    WHERE f.positioned_at IS NULL AND o.due_at IS NULL LIMIT :batch)
+                UNION
+                (SELECT o.order_id FROM order_attempts a JOIN orders o
+                        ON o.order_id = a.order_id AND o.attempt_no = a.attempt_no AND a.leg = 0
+                    WHERE a.state IN ('SUBMITTED', 'PARTIALLY_FILLED')
+                        AND a.reported_state IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
+                        AND o.state IN ('SUBMITTED', 'PARTIALLY_FILLED') AND o.due_at IS NULL
+                    LIMIT :batch))
+            """
+        ),
+        {"batch": BATCH},
+    ).rowcount
 
 
 def orphan_reports(connection: Connection) -> list[int]:
@@ -89,27 +140,6 @@ def orphan_reports(connection: Connection) -> list[int]:
         {"batch": BATCH},
     )
     return [row.report_id for row in rows]
-
-
-def forgotten_executions(connection: Connection, older_than: timedelta) -> list[DueOrder]:
-    """Orders with executions to apply or to position for which nothing is due; now it is."""
-    rows = connection.execute(
-        text(
-            """
-            UPDATE orders SET due_at = clock_timestamp() + :older_than
-            WHERE due_at IS NULL AND order_id IN (
-                SELECT order_id FROM execution_reports WHERE applied_at IS NULL
-                    AND received_at < clock_timestamp() - :older_than
-                UNION
-                SELECT order_id FROM fills WHERE positioned_at IS NULL
-                    AND recorded_at < clock_timestamp() - :older_than
-                LIMIT :batch)
-            RETURNING order_id, broker
-            """
-        ),
-        {"older_than": older_than, "batch": BATCH},
-    )
-    return [DueOrder(row.order_id, BrokerName(row.broker), Step.SUBMIT_ORDER) for row in rows]
 
 
 _NOBODY_SERVES = """

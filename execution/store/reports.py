@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,11 @@ from execution.store.statements import Link, Prepared
 
 
 def record(link: Link, order: Order, executions: Iterable[Execution]) -> int:
-    """Record executions of an order's current attempt; returns how many were new."""
-    return _insert(link, executions, **_about(order))
+    """Record executions of an order's current attempt; returns how many were new.
+
+    The caller has locked the order, and raises its version if there are any.
+    """
+    return len(_insert(link, executions, **_about(order)))
 
 
 def record_from_venue(
@@ -26,22 +30,49 @@ def record_from_venue(
     broker: BrokerName,
     environment: str,
     account: str,
-) -> int:
-    """Record executions as a venue lists them, matched to attempts by our id; returns the new.
+    due: timedelta = timedelta(0),
+) -> list[UUID | None]:
+    """Record executions as a venue lists them, matched to attempts by our id.
 
-    `account` is that of executions which do not name theirs and are of no attempt of ours.
+    `account` is that of executions which do not name theirs and are of no attempt of ours. Returns
+    the order of each that was new, None for one of no order of ours. Their orders are changed with
+    it, in the caller's transaction: step 5 is due.
     """
-    mode = ExecutionMode.PAPER if broker is BrokerName.PAPER else ExecutionMode.LIVE
-    return _insert(
-        link,
-        executions,
-        broker=broker,
-        environment=environment,
-        account=account,
-        mode=mode,
-        order_id=None,
-        attempt_id=None,
-    )
+    about: dict[str, Any] = {
+        "broker": broker,
+        "environment": environment,
+        "account": account,
+        "mode": ExecutionMode.PAPER if broker is BrokerName.PAPER else ExecutionMode.LIVE,
+        "order_id": None,
+        "attempt_id": None,
+    }
+    told = tuple(executions)
+    if not told:
+        return []
+    # Orders before their reports, as everybody locks them.
+    _LOCK_ORDERS.run(link, parameters(told, **about))
+    new = _insert(link, told, **about)
+    reported(link, {order_id for order_id in new if order_id is not None}, due)
+    return new
+
+
+_REPORTED = Prepared(
+    """
+    UPDATE orders SET version = version + 1,
+        due_at = least(due_at, clock_timestamp() + CAST(:due AS interval))
+    WHERE order_id = ANY(CAST(CAST(:order_ids AS text[]) AS uuid[]))
+    """
+)
+
+
+def reported(link: Link, order_ids: Collection[UUID], due: timedelta) -> None:
+    """Let step 5 of orders be due, to which reports were attached; the caller has locked them.
+
+    Whoever attaches a report to an order raises its version: a step that has read the order before
+    must not end as if there were none.
+    """
+    if order_ids:
+        _REPORTED.run(link, {"order_ids": [str(order_id) for order_id in order_ids], "due": due})
 
 
 # An execution of a known attempt is of its order's instrument, however the venue spells that now.
@@ -131,7 +162,22 @@ ON_CONFLICT = """
             venue_order_id = excluded.venue_order_id, symbol = excluded.symbol, applied_at = NULL
         WHERE execution_reports.order_id IS NULL AND excluded.order_id IS NOT NULL
 """
-_INSERT = Prepared(f"{INSERT_SQL} {ON_CONFLICT} RETURNING report_id")
+_INSERT = Prepared(f"{INSERT_SQL} {ON_CONFLICT} RETURNING order_id")
+# A parent before its children, as `brackets.lock_family` does.
+_LOCK_ORDERS = Prepared(
+    f"""
+    SELECT FROM orders o WHERE o.order_id IN (
+        SELECT t.order_id FROM ({_TOLD}) t
+        WHERE t.order_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM execution_reports e
+            WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
+                = (CAST(:report_broker AS text), CAST(:report_environment AS text), t.account,
+                    t.instrument_key, t.side, t.execution_id)
+                AND (e.kind, e.revision) = (t.kind, t.revision) AND e.order_id IS NOT NULL))
+    ORDER BY coalesce(o.parent_order_id, o.order_id), o.parent_order_id NULLS FIRST, o.order_id
+    FOR NO KEY UPDATE
+    """
+)
 
 
 def parameters(
@@ -194,6 +240,9 @@ def _about(order: Order) -> dict[str, Any]:
     }
 
 
-def _insert(link: Link, executions: Iterable[Execution], **about: Any) -> int:
-    heard = tuple(executions)
-    return len(_INSERT.run(link, parameters(heard, **about))) if heard else 0
+def _insert(link: Link, executions: Iterable[Execution], **about: Any) -> list[UUID | None]:
+    """Insert reports; the order of each that was new."""
+    told = tuple(executions)
+    if not told:
+        return []
+    return [row.order_id for row in _INSERT.run(link, parameters(told, **about))]

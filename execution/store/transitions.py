@@ -103,6 +103,15 @@ _STANDING = """
         WHERE s.order_id = o.order_id AND s.attempt_id <> a.attempt_id
         AND s.state IN ('SUBMITTED', 'PARTIALLY_FILLED')) END
 """
+DUE_FOR_NEWS = """
+    SELECT clock_timestamp()
+    WHERE EXISTS (SELECT FROM execution_reports r
+            WHERE r.order_id = o.order_id AND r.applied_at IS NULL)
+        OR EXISTS (SELECT FROM fills f
+            WHERE f.order_id = o.order_id AND f.positioned_at IS NULL)
+"""
+"""When an order `o` is due of which nothing else is: at once while step 5 has something to go on
+with (see `Order.has_news`), else never."""
 
 COLUMNS = ", ".join(
     [
@@ -199,7 +208,9 @@ class Change:
     """What a step makes of an order.
 
     `step` is the step that did it (for history) and, where `completes` is True, the last one
-    completed from now on. `due` is how long recovery gives the next step; None: nothing is due.
+    completed from now on. `due` is how long recovery gives the next step; None: nothing is due,
+    unless something was reported and is not in a position yet.
+    `repeats` says that the same step is tried again, so that how often it was stays counted.
     `order` and `attempt` are further columns, `clock` times of the attempt as distances from the
     database's clock; `detail` is kept with the history.
     """
@@ -215,6 +226,7 @@ class Change:
     detail: Mapping[str, Any] = field(default_factory=dict)
     events: Sequence[str] = ()
     label: str | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +296,13 @@ def apply(
         values["family"] = order.parent_order_id or order.order_id
         also = replace(also, parts=", ".join(filter(None, (also.parts, _TOUCHED))))
     statement = _statement(
-        tuple(columns), tuple(change.attempt), tuple(change.clock), bool(events), also
+        tuple(columns),
+        tuple(change.attempt),
+        tuple(change.clock),
+        also,
+        events=bool(events),
+        due=change.due is not None,
+        repeats=change.repeats,
     )
     row = statement.one(link, values)
     if row is None:
@@ -294,7 +312,7 @@ def apply(
     return replace(
         changed,
         due_at=row.due_at,
-        resends=0,
+        resends=order.resends if change.repeats else 0,
         updated_at=row.changed_at,
         read_at=row.changed_at,
         unapplied=order.unapplied + row.unapplied,
@@ -338,10 +356,15 @@ def _statement(
     order: tuple[str, ...],
     attempt: tuple[str, ...],
     clock: tuple[str, ...],
-    events: bool,  # noqa: FBT001 - part of the key
     also: Also,
+    *,
+    events: bool,
+    due: bool,
+    repeats: bool,
 ) -> Prepared:
     """The statement of one kind of change; there are about twenty kinds."""
+    # Nothing is due only while nothing is left to do.
+    due_sql = "clock_timestamp() + CAST(:due AS interval)" if due else f"({DUE_FOR_NEWS})"
     order_sql = "".join(f", {name} = :o_{name}" for name in order)
     assignments = [
         *(f"{name} = :a_{name}" for name in attempt),
@@ -372,7 +395,7 @@ def _statement(
         f"""
         WITH changed AS (
             UPDATE orders o SET version = version + 1, updated_at = clock_timestamp(),
-                due_at = clock_timestamp() + CAST(:due AS interval), resends = 0 {order_sql}
+                due_at = {due_sql}{"" if repeats else ", resends = 0"} {order_sql}
             WHERE order_id = CAST(:order_id AS uuid) AND version = :version {also.guard}
             RETURNING order_id, updated_at, due_at
         ), history AS (

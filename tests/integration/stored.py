@@ -81,7 +81,12 @@ def intended(store: Store, order: Order) -> Order:
 
 def submitted(store: Store, broker: BrokerName = BrokerName.BINANCE, **fields: Any) -> Order:
     """An order that the venue holds, unfilled."""
-    order = intended(store, persisted(store, broker, **fields))
+    return acknowledged(store, persisted(store, broker, **fields))
+
+
+def acknowledged(store: Store, order: Order) -> Order:
+    """An order after step 2 once the venue holds it, unfilled."""
+    order = intended(store, order)
     said = VenueOrder(
         broker_order_id="1",
         state=OrderState.SUBMITTED,

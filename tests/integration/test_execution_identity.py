@@ -63,7 +63,7 @@ def hear(store: Store, broker: BrokerName, told: Sequence[Execution]) -> int:
         with store.transaction() as connection:
             executions.apply_orphan(connection, row.report_id, lambda _: None)
             positions.apply_orphan(connection, row.report_id)
-    return new
+    return len(new)
 
 
 def held(store: Store) -> dict[str, Decimal]:

@@ -62,7 +62,7 @@ def test_repeated(store: Store) -> None:
             environment="practice",
             account="main",
         )
-    assert again == 0
+    assert again == []
     assert order.filled_quantity == 1
     assert order.state is OrderState.PARTIALLY_FILLED
     assert position(store) == (1, 100, 0)

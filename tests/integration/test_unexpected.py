@@ -21,6 +21,7 @@ from execution.domain.vocabulary import BrokerName, OrderState, SessionStatus
 from execution.store import (
     amendments,
     executions,
+    following,
     orders,
     positions,
     recovery,
@@ -71,7 +72,7 @@ def test_news_are_due_without_their_message(store: Store) -> None:
         assert orders.news(connection, order, said(order, OrderState.CANCELLED), timedelta(0))
     with store.transaction() as connection:
         due = recovery.due_orders(connection, timedelta(seconds=1))
-    assert [(one.order_id, one.step) for one in due] == [(order.order_id, Step.SUBMIT_ORDER)]
+    assert [(one.order_id, one.step) for one in due] == [(order.order_id, Step.AWAIT_FILL)]
 
 
 def test_a_stale_wait_does_not_hide_news(store: Store) -> None:
@@ -102,6 +103,30 @@ def test_the_last_word_between_fills_is_not_forgotten(store: Store) -> None:
     with store.transaction() as connection:
         assert orders.published(connection, order, TIMING.step)
     assert reload(store, order.order_id).due_at is not None
+
+
+def test_a_cancel_does_not_hide_what_was_reported(store: Store) -> None:
+    """An attempt that waits to be sent is cancelled, and the one before it has filled after all."""
+    first = intended(store, persisted(store))
+    with store.transaction() as connection:
+        assert following.anew(connection, first, "nothing is there", uuid4(), TIMING.step)
+    order = reload(store, first.order_id)
+    with store.transaction() as connection:
+        assert reports.record_from_venue(
+            connection,
+            [trade(first, "late", "1", "100")],
+            broker=first.broker,
+            environment=first.environment,
+            account=first.account,
+        )
+        # Whoever read the order before must read it anew.
+        assert not orders.settle(
+            connection, order, OrderState.CANCELLED, None, step=Step.SUBMIT_ORDER
+        )
+    order = reload(store, first.order_id)
+    with store.transaction() as connection:
+        assert orders.settle(connection, order, OrderState.CANCELLED, None, step=Step.SUBMIT_ORDER)
+    assert reload(store, first.order_id).due_at is not None
 
 
 def _held_up(store: Store) -> bool:
