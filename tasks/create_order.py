@@ -11,7 +11,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.routing import decide
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
 from execution.intake import new_id
-from execution.store import requests, sessions
+from execution.store import giving_up, requests, sessions
 from execution.store.requests import AcceptedRequest, Spec
 from tasks.step import StepTask
 from workers.app import app
@@ -54,13 +54,15 @@ def _make(found: AcceptedRequest) -> Spec | None:
         return None
     settings = shared.settings
     request = request.with_on_failure(settings.on_failure_default)
+    forced = settings.force_paper_trading
     with shared.store.direct() as link:
+        unwinds = forced and giving_up.unwinds(link, request.client_order_id)
         route = decide(
             instrument.asset_class,
             wants_paper=request.execution_mode is ExecutionMode.PAPER,
-            force_paper=settings.force_paper_trading,
+            force_paper=forced,
             on_failure=request.on_failure,
-            reduces_risk=request.reduce_only,
+            reduces_risk=request.reduce_only or unwinds,
             statuses=lambda: sessions.statuses(link, settings.session_timeout),
             grace=settings.lost_connection_grace,
         )

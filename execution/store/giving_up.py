@@ -13,6 +13,7 @@ from execution.domain.routing import fallback
 from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
 from execution.store import alerts, following, orders
 from execution.store.orders import Timing
+from execution.store.statements import Link, Prepared
 
 WAIT = timedelta(seconds=5)
 
@@ -89,10 +90,27 @@ def keep_from_live(
 
     What reduces risk, and what follows an attempt that was live, waits instead. True as `give_up`.
     """
-    if order.reduces_risk or not following.may_turn_to_paper(connection, order):
+    if (
+        order.reduces_risk
+        or unwinds(connection, order.client_order_id)
+        or not following.may_turn_to_paper(connection, order)
+    ):
         wait(connection, order, reason)
         return False
     return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
+
+
+_UNWINDS = Prepared(
+    """
+    SELECT true AS unwinds FROM nav_group_legs
+    WHERE client_order_id = CAST(:client_order_id AS text) AND purpose = 'REDUCING'
+    """
+)
+
+
+def unwinds(link: Link, client_order_id: str) -> bool:
+    """Whether an order closes a leg of the NAV arbitrage, reduce-only or not."""
+    return bool(_UNWINDS.run(link, {"client_order_id": client_order_id}))
 
 
 def _to_paper(

@@ -145,6 +145,26 @@ def test_what_reduces_risk_waits(store: Store, fields: dict[str, Any]) -> None:
     assert open_alerts(store, order) == [alerts.WAITING]
 
 
+def test_what_unwinds_a_group_waits(store: Store) -> None:
+    """Coins sold from an inventory come back by an order that is not reduce-only."""
+    order = persisted(store, on_failure="wait")
+    with store.transaction() as connection:
+        connection.execute(text("ALTER TABLE nav_group_legs DISABLE TRIGGER ALL"))  # no group
+        connection.execute(
+            text(
+                """
+                INSERT INTO nav_group_legs
+                    (group_id, number, client_order_id, role, purpose, side, quantity)
+                VALUES (:group_id, 3, :name, 'SPOT', 'REDUCING', 'BUY', 3)
+                """
+            ),
+            {"group_id": uuid4(), "name": order.client_order_id},
+        )
+    assert not keep(store, order)
+    assert reload(store, order.order_id).broker is BrokerName.BINANCE
+    assert open_alerts(store, order) == [alerts.WAITING]
+
+
 @pytest.mark.parametrize(("then", "passes"), [("2", True), ("5", True), ("6", False)])
 def test_a_live_order_may_become_smaller(store: Store, then: str, *, passes: bool) -> None:
     """Where that takes another attempt, too. A larger one waits: what was live is no paper."""
