@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +40,11 @@ def _cache() -> QuoteCache:
 
 
 def positions(as_json: Json = False) -> None:
-    """List live and paper positions, with unrealised profit where a quote exists."""
+    """List live and paper positions, with unrealised profit where a quote exists.
+
+    `commission` is in the instrument's currency, a fee in the base asset at its worth; `net_pnl` is
+    realised profit less it. What was paid in other currencies is named beside them.
+    """
     with open_store().statement() as connection:
         rows = reading.positions(connection)
     try:
@@ -67,9 +71,18 @@ def positions(as_json: Json = False) -> None:
         "mid",
         "unrealised_pnl",
         "realised_pnl",
+        "commission",
+        "net_pnl",
         "currency",
     )
-    print_table("positions", names, [[row[name] for name in names] for row in rows])
+    table = [[*(row[name] for name in names), _elsewhere(row)] for row in rows]
+    print_table("positions", (*names, "other costs"), table)
+
+
+def _elsewhere(row: dict[str, Any]) -> str | None:
+    """What was paid in other currencies: it is in no figure of the instrument's currency."""
+    others = {name: one for name, one in row["costs"].items() if name != row["currency"]}
+    return ", ".join(f"{one} {name}" for name, one in sorted(others.items())) or None
 
 
 def events(

@@ -141,6 +141,24 @@ def alerts(connection: Connection) -> Iterator[Metric]:
     )
 
 
+_MONEY = {
+    "realised": ("execution_realised_pnl", "Realised profit of positions, before commissions."),
+    "net": ("execution_net_pnl", "Realised profit less commissions in the same currency."),
+    "cost": ("execution_costs", "What was paid for executions, by the currency it was paid in."),
+}
+
+
+def money(connection: Connection) -> Iterator[Metric]:
+    """What positions have earned and cost; amounts of several currencies are never added."""
+    families = {
+        what: GaugeMetricFamily(name, says, labels=("broker", "execution_mode", "currency"))
+        for what, (name, says) in _MONEY.items()
+    }
+    for row in observing.money(connection):
+        families[row.what].add_metric((row.broker, row.mode, row.currency), row.amount)
+    yield from families.values()
+
+
 def outbox(connection: Connection) -> Iterator[Metric]:
     """Events that consumers have not been told of."""
     yield gauge(

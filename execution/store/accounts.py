@@ -225,7 +225,8 @@ def _empty(
         text(
             """
             UPDATE positions SET quantity = 0, average_price = 0, realised_pnl = 0, commission = 0,
-                last_executed_at = NULL, last_fill_id = NULL, updated_at = clock_timestamp()
+                costs = '{}', last_executed_at = NULL, last_fill_id = NULL,
+                updated_at = clock_timestamp()
             WHERE broker = :broker AND symbol = :symbol AND account = ANY(:labels)
             """
         ),

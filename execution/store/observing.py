@@ -56,6 +56,20 @@ TOTALS = """
     SELECT metric, broker, label, le, total, seconds FROM measured_totals
     ORDER BY metric, broker, label, le
 """
+MONEY = """
+    WITH held AS (
+        SELECT 'LIVE' AS mode, broker, currency, realised_pnl, net_pnl, costs FROM positions
+        UNION ALL
+        SELECT 'PAPER', broker, currency, realised_pnl, net_pnl, costs FROM paper_positions
+    ), money AS (
+        SELECT 'realised' AS what, mode, broker, currency, realised_pnl AS amount FROM held
+        UNION ALL SELECT 'net', mode, broker, currency, net_pnl FROM held
+        UNION ALL SELECT 'cost', mode, broker, paid.key, paid.value::numeric
+            FROM held, jsonb_each_text(costs) AS paid
+    )
+    SELECT what, mode, broker, coalesce(currency, '?') AS currency, sum(amount)::float8 AS amount
+    FROM money GROUP BY 1, 2, 3, 4
+"""
 MEASURED = """
     SELECT extract(epoch FROM clock_timestamp() - upto)::float8 FROM measured WHERE what = 'events'
 """
@@ -112,6 +126,14 @@ def streams(connection: Connection) -> Rows:
 def totals(connection: Connection) -> Rows:
     """What `measuring` has added up, in the order of the buckets."""
     return _rows(connection, TOTALS)
+
+
+def money(connection: Connection) -> Rows:
+    """What positions have earned and cost: `realised` and `net` profit, and each currency's `cost`.
+
+    Summed by mode, broker and currency, which are never added to each other.
+    """
+    return _rows(connection, MONEY)
 
 
 def unmeasured_for(connection: Connection) -> float:

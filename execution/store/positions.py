@@ -16,7 +16,7 @@ from execution.domain.decimals import plain
 from execution.domain.events import Event, FillFacts, fill_event
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.positions import FillEntry, Position
+from execution.domain.positions import FillEntry, Position, fill_entry
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import BrokerName, Side
 from execution.store import alerts, outbox, transitions
@@ -57,15 +57,15 @@ def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> O
 
 
 _POSITION_COLUMNS = """position_quantity, position_average_price, position_realised_pnl,
-    position_commission"""
+    position_commission, position_costs"""
 _AFTER = """jsonb_to_recordset(CAST(:after AS jsonb)) AS s(fill_id bigint,
     position_quantity numeric, position_average_price numeric, position_realised_pnl numeric,
-    position_commission numeric)"""
+    position_commission numeric, position_costs jsonb)"""
 _SETTLE = f"""
     UPDATE fills f SET positioned_at = clock_timestamp(),
         announced_at = coalesce(f.announced_at, clock_timestamp()),
         ({_POSITION_COLUMNS}) = (s.position_quantity, s.position_average_price,
-            s.position_realised_pnl, s.position_commission)
+            s.position_realised_pnl, s.position_commission, s.position_costs)
     FROM {_AFTER}
 """
 
@@ -78,7 +78,17 @@ def _after(position: Position) -> dict[str, Any]:
         "position_realised_pnl": position.realised_pnl,
         "position_commission": position.commission,
     }
-    return {name: plain(value) for name, value in columns.items()}
+    return {name: plain(value) for name, value in columns.items()} | {
+        "position_costs": _spelled(position.costs)
+    }
+
+
+def _spelled(costs: Mapping[str, Decimal]) -> dict[str, str]:
+    return {currency: plain(amount) for currency, amount in costs.items()}
+
+
+def _read(costs: Mapping[str, str]) -> dict[str, Decimal]:
+    return {currency: Decimal(amount) for currency, amount in costs.items()}
 
 
 def _after_each(
@@ -154,9 +164,14 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
     if row is None:
         raise LookupError(f"no position of {key}")
     newest = (row.last_executed_at, row.last_fill_id)
-    in_order = row.last_fill_id is None or (first.executed_at, first.fill_id) > newest
+    # A worker of the release before knows nothing of costs: what it has moved is folded anew.
+    in_order = row.last_fill_id is None or (
+        row.last_costs is not None and (first.executed_at, first.fill_id) > newest
+    )
     if in_order and all(fill.announced_at is None for fill in fills):
-        before = Position(row.quantity, row.average_price, row.realised_pnl, row.commission)
+        before = Position(
+            row.quantity, row.average_price, row.realised_pnl, row.commission, _read(row.costs)
+        )
         position, settled = _after_each(before, fills, row.multiplier)
         newest = (last.executed_at, last.fill_id)
     else:
@@ -204,8 +219,10 @@ def _lock(connection: Connection, key: Mapping[str, Any]) -> Row[Any] | None:
     return connection.execute(
         text(
             f"""
-            SELECT * FROM {table_of(key["broker"])}
-            WHERE (account, broker, symbol) = (:account, :broker, :symbol) FOR UPDATE
+            SELECT p.*, f.position_costs AS last_costs FROM {table_of(key["broker"])} p
+            LEFT JOIN fills f ON f.fill_id = p.last_fill_id
+            WHERE (p.account, p.broker, p.symbol) = (:account, :broker, :symbol)
+            FOR UPDATE OF p
             """
         ),
         key,
@@ -225,8 +242,8 @@ def _write(
             f"""
             UPDATE {table} SET quantity = :quantity, average_price = :average_price,
                 realised_pnl = :realised_pnl, commission = :commission,
-                last_executed_at = :last_executed_at, last_fill_id = :last_fill_id,
-                updated_at = clock_timestamp()
+                costs = CAST(:costs AS jsonb), last_executed_at = :last_executed_at,
+                last_fill_id = :last_fill_id, updated_at = clock_timestamp()
             WHERE (account, broker, symbol) = (:account, :broker, :symbol)
             """
         ),
@@ -236,6 +253,7 @@ def _write(
             "average_price": position.average_price,
             "realised_pnl": position.realised_pnl,
             "commission": position.commission,
+            "costs": json.dumps(_spelled(position.costs)),
             "last_executed_at": newest[0],
             "last_fill_id": newest[1],
         },
@@ -277,25 +295,32 @@ _SETTLED = Prepared(
 def _since(
     connection: Connection, key: dict[str, Any], fills: Sequence[Row[Any]]
 ) -> tuple[Position, Sequence[Row[Any]]]:
-    """What a position was before the first of some fills, and all its fills from that one on."""
+    """What a position was before the first of some fills or earlier, and all its fills since."""
     first, ids = fills[0], [fill.fill_id for fill in fills]
     place = {**key, "ids": ids, "at": first.executed_at, "id": first.fill_id}
     mine = "(f.account, f.broker, f.symbol) = (:account, :broker, :symbol)"
     earlier = connection.execute(
         text(
             f"""
-            SELECT {_POSITION_COLUMNS} FROM fills f WHERE {mine}
+            SELECT {_POSITION_COLUMNS}, f.executed_at, f.fill_id FROM fills f WHERE {mine}
                 AND f.executed_at <= :at AND (f.executed_at, f.fill_id) < (:at, :id)
-                AND f.positioned_at IS NOT NULL
+                AND f.positioned_at IS NOT NULL AND f.position_costs IS NOT NULL
             ORDER BY f.executed_at DESC, f.fill_id DESC LIMIT 1
             """
         ),
         place,
     ).one_or_none()
     before, since = Position(), ""
-    if earlier is not None and earlier.position_quantity is not None:
-        before = Position(*earlier)
-        since = "AND f.executed_at >= :at AND (f.executed_at, f.fill_id) >= (:at, :id)"
+    if earlier is not None:
+        before = Position(
+            earlier.position_quantity,
+            earlier.position_average_price,
+            earlier.position_realised_pnl,
+            earlier.position_commission,
+            _read(earlier.position_costs),
+        )
+        since = "AND f.executed_at >= :at AND (f.executed_at, f.fill_id) > (:at, :id)"
+        place |= {"at": earlier.executed_at, "id": earlier.fill_id}
     history = connection.execute(
         text(
             f"""
@@ -310,14 +335,13 @@ def _since(
 
 
 def _entry(fill: Row[Any]) -> FillEntry:
-    commission = fill.commission or Decimal(0)
-    of_base = fill.base_asset is not None and fill.commission_currency == fill.base_asset
-    return FillEntry(
-        side=Side(fill.side),
-        quantity=fill.quantity,
-        price=fill.price,
-        commission=Decimal(0) if of_base else commission,
-        base_commission=commission if of_base else Decimal(0),
+    return fill_entry(
+        Side(fill.side),
+        fill.quantity,
+        fill.price,
+        cost=(fill.commission, fill.commission_currency),
+        currency=fill.currency,
+        base_asset=fill.base_asset,
     )
 
 

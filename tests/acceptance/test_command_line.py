@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
-from tests.fleet import Fleet
+from tests.fleet import PRICES, Fleet, wait_until
 
 
 def test_place_and_wait(fleet: Fleet) -> None:
@@ -74,8 +76,21 @@ def test_events_replay(fleet: Fleet) -> None:
 def test_positions_tell_paper_from_live(fleet: Fleet) -> None:
     """`positions --json` says LIVE or PAPER for each, with unrealised profit."""
     fleet.cli("place", "BTC-USDT", "BUY", "1", "--wait", "20")
+    fleet.set_prices(PRICES)
     fleet.cli("place", "BTC-USDT", "BUY", "1", "--paper", "--wait", "20")
-    rows = json.loads(fleet.cli("positions", "--json").stdout)
-    modes = {row["execution_mode"] for row in rows if row["symbol"] == "BTC-USDT"}
-    assert modes == {"LIVE", "PAPER"}
-    assert all("unrealised_pnl" in row for row in rows)
+
+    def held() -> dict[str, dict[str, Any]]:
+        rows = json.loads(fleet.cli("positions", "--json").stdout)
+        assert all("unrealised_pnl" in row for row in rows)
+        found = {row["execution_mode"]: row for row in rows if row["symbol"] == "BTC-USDT"}
+        return found if found.keys() == {"LIVE", "PAPER"} else {}
+
+    found = wait_until(held, what="both positions")
+    live = found["LIVE"]
+    assert live["costs"] == {"USDT": live["commission"]}
+    net = Decimal(live["realised_pnl"]) - Decimal(live["commission"])
+    assert Decimal(live["net_pnl"]) == net < 0
+    assert (found["PAPER"]["costs"], found["PAPER"]["net_pnl"]) == ({}, "0")
+    shown = fleet.cli("positions").stdout
+    assert "net_pnl" in shown
+    assert "other costs" in shown

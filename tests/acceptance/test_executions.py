@@ -505,8 +505,8 @@ def test_after_the_end(late: Late, name: str, state: str, filled: str, average: 
 @pytest.mark.parametrize(
     ("name", "held"),
     [
-        # Two bought; the commission was taken out of them.
-        ("no id", d("1.999", "3000", "0", "0")),
+        # Two bought; the commission was taken out of them, at its worth.
+        ("no id", d("1.999", "3000", "0", "3")),
         ("an id like ours", d("-5", "150", "0", "0")),
         ("no symbol of ours", d("1", "7", "0", "0")),
         ("corrected", d("10", "1.5", "0", "0")),

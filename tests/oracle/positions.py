@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,7 +22,7 @@ class Walk:
     cost: Fraction = Fraction(0)
     earned: Fraction = Fraction(0)
     fees: Fraction = Fraction(0)
-    last: Fraction = Fraction(0)
+    costs: dict[str, Fraction] = field(default_factory=dict)
 
     def trade(self, signed: Fraction, price: Fraction) -> None:
         """Trade `signed` units: what goes against the holding leaves at its average cost."""
@@ -38,18 +38,15 @@ class Walk:
             signed -= direction * leaving
         self.quantity += signed
         self.cost += signed * price
-        self.last = price
 
-    def pay_in_kind(self, amount: Fraction) -> None:
-        """A commission in what is traded takes units away, at their average cost.
+    def pay(self, amount: Fraction, currency: str) -> None:
+        """Something was paid, whatever for."""
+        self.costs[currency] = self.costs.get(currency, Fraction(0)) + amount
 
-        Where the trade left none, they are owed at its price: coins sold short and bought back.
-        """
-        if not self.quantity:
-            self.cost = -amount * self.last
-        else:
-            self.cost = _on_grid(self.cost - self.cost * amount / self.quantity)
-        self.quantity -= amount
+    def pay_in_kind(self, amount: Fraction, price: Fraction) -> None:
+        """A commission in what is traded leaves at the execution's price, and is worth that."""
+        self.trade(-amount, price)
+        self.fees += amount * price
 
     @property
     def average(self) -> Fraction:
@@ -91,15 +88,22 @@ def _position(case: Case, name: str, row: Row | None, fills: list[Row]) -> None:
         turnover += abs(quantity * price)
         if not fill["commission"] or not quantity:
             continue
-        if fill["commission_currency"] == _base_of(case, fill):
-            walk.pay_in_kind(Fraction(fill["commission"]))
-        else:
-            walk.fees += Fraction(fill["commission"])
+        paid, unit = Fraction(fill["commission"]), fill["commission_currency"] or fill["currency"]
+        walk.pay(paid, unit or "?")
+        if unit == _base_of(case, fill):
+            walk.pay_in_kind(paid, price)
+        elif unit == fill["currency"]:
+            walk.fees += paid
     multipliers = {fill["multiplier"] for fill in fills} or {row["multiplier"]}
     case.expect(multipliers == {row["multiplier"]}, f"position {name}: multiplier differs")
     multiplier, slack = Fraction(row["multiplier"]), Fraction(RELATIVE)
     # A rounded average carries an error of the size of prices, not of what is left of them.
     scale = turnover * multiplier
+    costs = {name: _decimal(amount) for name, amount in walk.costs.items() if amount}
+    noted = {name: Decimal(amount) for name, amount in row["costs"].items()}
+    case.expect(noted == costs, f"position {name}: costs {noted}, but {costs} by its fills")
+    net = row["realised_pnl"] - row["commission"]
+    case.expect(row["net_pnl"] == net, f"position {name}: net_pnl {row['net_pnl']}, not {net}")
     for key, expected, tolerance in (
         ("quantity", walk.quantity, Fraction(0)),
         ("commission", walk.fees, Fraction(0)),

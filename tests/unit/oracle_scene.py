@@ -229,6 +229,8 @@ def position(broker: str, quantity: str, average: str, realised: str, commission
         "average_price": Decimal(average),
         "realised_pnl": Decimal(realised),
         "commission": Decimal(commission),
+        "net_pnl": Decimal(realised) - Decimal(commission),
+        "costs": {"USDT": commission} if Decimal(commission) else {},
     }
 
 

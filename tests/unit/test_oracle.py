@@ -349,6 +349,14 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         set_in("positions", {"broker": "BINANCE"}, commission=Decimal("0.5")),
         "position .*commission 0.5, but 0.75",
     ),
+    "position's costs": (
+        set_in("positions", {"broker": "BINANCE"}, costs={"USDT": "0.75", "BNB": "0.1"}),
+        "position .*costs .*BNB",
+    ),
+    "position's net profit": (
+        set_in("positions", {"broker": "BINANCE"}, net_pnl=Decimal(9)),
+        "position .*net_pnl 9, not 8.58",
+    ),
     "paper among live positions": (_paper_in_live_table, "positions .*in the wrong table"),
     "fill in no position": (
         set_in("fills", {"fill_id": 3}, positioned_at=None),
@@ -551,8 +559,9 @@ def test_walk_turns_around_and_pays_in_kind() -> None:
         walk.trade(Fraction(signed), Fraction(price))
     assert [walk.quantity, walk.earned, walk.average] == [0, 2 * 6 + 1 * 5, 0]
     walk.trade(Fraction(4), Fraction(7))
-    walk.pay_in_kind(Fraction(1, 2))
+    walk.pay_in_kind(Fraction(1, 2), Fraction(9))
     assert [walk.quantity, walk.average] == [Fraction(7, 2), 7]
+    assert [walk.earned, walk.fees] == [2 * 6 + 1 * 5 + Fraction(2, 2), Fraction(9, 2)]
 
 
 SOURCES = sorted(Path(oracle.__file__).parent.glob("*.py"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.positions import FillEntry, Position, unrealised_pnl
+from execution.domain.positions import FillEntry, Position, fill_entry, unrealised_pnl
 from execution.domain.vocabulary import Side
 
 ONE = Decimal(1)
@@ -81,12 +81,13 @@ def test_commissions_are_kept_apart() -> None:
 
 
 def test_commission_in_the_base_asset_reduces_what_is_held() -> None:
-    """What the venue kept of what was bought is not held, at an unchanged average price."""
+    """What the venue kept of what was bought is not held; it is a cost at what it was worth."""
     bought = FillEntry(Side.BUY, Decimal(1), Decimal(50), base_commission=Decimal("0.001"))
     position = fold([bought], ONE)
-    assert position == Position(Decimal("0.999"), Decimal(50), Decimal(0), Decimal(0))
+    assert position == Position(Decimal("0.999"), Decimal(50), Decimal(0), Decimal("0.050"))
     sold = position.apply(FillEntry(Side.SELL, Decimal("0.999"), Decimal(60)), ONE)
     assert (sold.quantity, sold.realised_pnl) == (Decimal(0), Decimal("9.99"))
+    assert sold.net_pnl == Decimal(-50) + Decimal("59.94")
 
 
 @given(histories, multipliers)
@@ -142,4 +143,84 @@ def test_a_base_commission_on_the_way_to_flat() -> None:
     """Buying back exactly what was short leaves the commission short, at the price of the day."""
     back = FillEntry(Side.BUY, Decimal(1), Decimal(60), base_commission=Decimal("0.001"))
     position = fold([entry("SELL 1 @ 50"), back], ONE)
-    assert position == Position(Decimal("-0.001"), Decimal(60), Decimal(-10), Decimal(0))
+    assert position == Position(Decimal("-0.001"), Decimal(60), Decimal(-10), Decimal("0.060"))
+
+
+def crypto(side: str, quantity: str, price: str, cost: str, currency: str | None) -> FillEntry:
+    """An execution in BTC-USDT."""
+    return fill_entry(
+        Side(side),
+        Decimal(quantity),
+        Decimal(price),
+        cost=(Decimal(cost), currency),
+        currency="USDT",
+        base_asset="BTC",
+    )
+
+
+def test_costs_are_kept_by_currency() -> None:
+    """BNB and USDT are not added; what was paid in bitcoin is a cost at what it was worth."""
+    position = fold(
+        [
+            crypto("BUY", "1", "60000", "0.0001", "BNB"),
+            crypto("SELL", "1", "60000", "60", "USDT"),
+            crypto("BUY", "1", "60000", "0.001", "BTC"),
+            crypto("SELL", "0.999", "60000", "-0.5", None),
+        ],
+        ONE,
+    )
+    assert position.quantity == position.realised_pnl == 0
+    assert position.commission == Decimal(60) + 60 - Decimal("0.5")
+    assert position.costs == {
+        "BNB": Decimal("0.0001"),
+        "USDT": Decimal("59.5"),
+        "BTC": Decimal("0.001"),
+    }
+    assert position.net_pnl == -position.commission
+
+
+def test_a_credit_takes_a_cost_back() -> None:
+    """What was paid and came back is no cost; nothing is left to tell of it."""
+    position = fold(
+        [crypto("BUY", "1", "10", "2", "BNB"), crypto("SELL", "1", "10", "-2", "BNB")], ONE
+    )
+    assert not position.costs
+    assert position.commission == 0
+
+
+def test_a_cost_in_an_instrument_that_nobody_knows() -> None:
+    """Its currency is not taken for the instrument's, which nobody knows either."""
+    fill = fill_entry(Side.BUY, ONE, ONE, cost=(Decimal(3), "USD"), currency=None, base_asset=None)
+    assert (fill.commission, fill.paid) == (Decimal(0), ("USD", Decimal(3)))
+    bare = fill_entry(Side.BUY, ONE, ONE, cost=(Decimal(3), None), currency=None, base_asset=None)
+    assert (bare.commission, bare.base_commission) == (Decimal(3), Decimal(0))
+    assert bare.paid == ("?", Decimal(3))
+
+
+costed = st.builds(
+    FillEntry,
+    st.sampled_from(Side),
+    quantities,
+    prices,
+    commission=st.decimals(min_value="-10", max_value=1000, places=4),
+    base_commission=st.decimals(min_value=0, max_value="0.5", places=8),
+)
+
+
+@given(st.lists(costed, max_size=20), prices)
+def test_net_profit_is_the_cash_that_flowed(history: list[FillEntry], mid: Decimal) -> None:
+    """With costs in the quote currency and in the base asset, to the last digit that matters."""
+    position = fold(history, ONE)
+    cash = sum(
+        -Fraction(fill.quantity * fill.side.sign) * Fraction(fill.price) - Fraction(fill.commission)
+        for fill in history
+    )
+    held = sum(
+        Fraction(fill.quantity * fill.side.sign) - Fraction(fill.base_commission)
+        for fill in history
+    )
+    assert Fraction(position.quantity) == held
+    profit = Fraction(position.net_pnl) + Fraction(unrealised_pnl(position, mid, ONE))
+    turnover = sum(Fraction(fill.quantity) * Fraction(fill.price) for fill in history)
+    slack = (turnover + abs(held * Fraction(mid)) + 1) * Fraction(1, 10**16)
+    assert abs(profit - (cash + held * Fraction(mid))) <= slack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from execution.store.schema.columns import NOW, NUMBER, TIME, UUID_, metadata
 
@@ -29,6 +30,19 @@ def _position_table(name: str) -> sa.Table:
         sa.Column("last_executed_at", TIME),
         sa.Column("last_fill_id", sa.BigInteger),
         sa.Column("updated_at", TIME, nullable=False, server_default=NOW),
+        sa.Column(
+            "costs",
+            JSONB,
+            nullable=False,
+            server_default="{}",
+            comment="everything paid, by currency, amounts as text; `commission` is part of it",
+        ),
+        sa.Column(
+            "net_pnl",
+            NUMBER,
+            sa.Computed("realised_pnl - commission", persisted=True),
+            comment="in the instrument's currency; costs in others are beside it",
+        ),
     )
 
 
@@ -143,6 +157,7 @@ fills = sa.Table(
             "position_commission",
         )
     ),
+    sa.Column("position_costs", JSONB, comment="of its position after this fill"),
     sa.UniqueConstraint(*IDENTITY, name="fills_identity_key"),
     sa.CheckConstraint("status IN ('GOOD', 'CORRECTED', 'BUSTED')", name="status"),
     sa.CheckConstraint("(broker = 'PAPER') = (execution_mode = 'PAPER')", name="mode"),
