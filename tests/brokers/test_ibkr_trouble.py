@@ -79,6 +79,7 @@ def sends(fleet: Fleet, name: str) -> int:
     [
         ("reject", "460", 20),
         ("reject", "451", 3),
+        ("reject", "103", 3),
         ("inactive", "460", 3),
         ("cancelled_with_code", "451", 3),
         ("late_reject", "460", 3),

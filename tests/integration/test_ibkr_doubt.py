@@ -223,6 +223,21 @@ async def test_an_order_id_that_another_order_has_shown() -> None:
 
 
 @on_a_loop
+async def test_every_order_id_is_another_s() -> None:
+    """A second id that TWS does not take either is no accident: refused, and not sent again."""
+    async with running() as gateway, undisturbed(gateway) as broker:
+        gateway.faults.arm(
+            fault(FaultKind.REJECT, on="submit", code="103", times=9, reason="words")
+        )
+        one = attempt()
+        with pytest.raises(NotTaken, match="103"):
+            await broker.submit(one)
+        with pytest.raises(BrokerRejected, match="103: words") as refusal:
+            await broker.submit(one)
+        assert refusal.value.scope is RejectionScope.ORDER
+
+
+@on_a_loop
 async def test_an_order_that_is_lost_on_its_way() -> None:
     """Nothing is ever said of it: it is sent twice, ends its connection twice, and is refused."""
     async with running() as gateway:
@@ -305,6 +320,26 @@ async def test_a_warning_long_before_the_end() -> None:
         gateway.desk.end(order, "CANCELLED", "by the exchange")
         last = await ended(broker, one)
         assert (last.state, last.reason) == (OrderState.CANCELLED, "by the exchange")
+
+
+@on_a_loop
+async def test_inactive_long_after_a_warning() -> None:
+    """A code that came with nothing is no reason to cancel what TWS may take up again."""
+    now = datetime.now(UTC)
+    async with running() as gateway, undisturbed(gateway, clock=lambda: now) as broker:
+        one = resting()
+        await broker.submit(one)
+        (order,) = held(gateway, one)
+        gateway.sessions[7].error(order.order_id, 460, "a warning")
+        await broker.health_check()
+        now += timedelta(minutes=1)
+        order.told = "Inactive"
+        gateway.register.tell_status(order)
+        gateway.register.commit()
+        found = await broker.find(one)
+        assert found is not None
+        assert found.state is OrderState.SUBMITTED
+        assert order.is_working
 
 
 @on_a_loop

@@ -138,8 +138,7 @@ class Book:
         entry.limit_price, entry.aux_price = decimal(order.lmtPrice), decimal(order.auxPrice)
         self.highest_id = max(self.highest_id, order_id)
         if not entry.status:
-            entry.status = str(state.status)
-        entry.worked = entry.worked or entry.status in WORKS
+            entry.show(str(state.status), self._now())
         self._said(entry)
 
     def order_status(
@@ -152,12 +151,10 @@ class Book:
         if entry is None:
             return  # of another account: an order's openOrder comes first
         self._identify(entry, perm_id)
-        entry.status, entry.filled = status, filled
+        entry.show(status, self._now())
+        entry.filled, entry.closed = filled, entry.closed or status == FILLED
         if status in WORKS:  # what was refused was a change of it
-            entry.refusal, entry.worked = None, True
-        entry.closed = entry.closed or status == FILLED
-        if status in CANCELLED:
-            entry.ended_at = entry.ended_at or self._now()
+            entry.refusal = None
         if entry.cancel is not None and status in CANCEL_TAKEN:
             entry.cancel.accepted = True
         entry.why_held = str(told["why_held"])
@@ -173,7 +170,7 @@ class Book:
             entry.quantity = filled + decimal(order.totalQuantity)
         entry.filled, entry.closed, entry.over = max(entry.filled, filled), True, True
         if entry.status != FILLED and entry.status not in CANCELLED:
-            entry.status = str(state.status)
+            entry.show(str(state.status), self._now())
         if not entry.ended and entry.status != FILLED:
             entry.ended = str(state.completedStatus)
         self._said(entry)

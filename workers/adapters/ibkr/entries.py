@@ -50,11 +50,12 @@ class Entry:
 
     `order_id` is None for what another client or a person made. `contract` is TWS's, once it has
     named it. `refusal` is the last message code about the order itself, with its text, `remark` the
-    last that is known for a mere warning; `ended` is the text of 202 or of a completed order,
-    `ended_at` when it was Cancelled. `worked`: it was taken up once. `closed`: TWS has told how
-    much of it is filled at its end. `withdrawn`: it was refused, kept as Inactive, and we cancel
-    it; `over`: there is nothing left to cancel. `cancel` is what was asked for otherwise.
-    `sent_at`, and `looked_at`, when another connection was asked, are on the loop's clock.
+    last that is known for a mere warning; `ended` is the text of 202 or of a completed order.
+    `stopped_at` is when it was shown as Cancelled or Inactive. `worked`: it was taken up once.
+    `closed`: TWS has told how much of it is filled at its end. `withdrawn`: it was refused, kept as
+    Inactive, and we cancel it; `over`: there is nothing left to cancel. `cancel` is what was asked
+    for otherwise. `sent_at`, and `looked_at`, when another connection was asked, are on the loop's
+    clock.
 
     `round` is the last synchronisation in which it was heard of. `told` is what the port was told
     last. Until `quiet_until`, on the loop's clock, it is news only for who waits for it; what was
@@ -82,7 +83,7 @@ class Entry:
     refused_at: datetime = _LONG_AGO
     remark: Said | None = None
     ended: str = ""
-    ended_at: datetime | None = None
+    stopped_at: datetime | None = None
     worked: bool = False
     closed: bool = False
     withdrawn: bool = False
@@ -95,6 +96,13 @@ class Entry:
     quiet_until: float = 0.0
     dismissed: bool = False
     fills: list[Fill] = field(default_factory=list)
+
+    def show(self, status: str, now: datetime) -> None:
+        """Take in a status that TWS shows."""
+        stopped = status in CANCELLED or status == INACTIVE
+        self.stopped_at = (self.stopped_at or now) if stopped else None
+        self.worked = self.worked or status in WORKS
+        self.status = status
 
     @property
     def heard(self) -> bool:
@@ -121,20 +129,18 @@ class Entry:
     def is_refused(self) -> bool:
         """Whether what TWS said of it makes its end a refusal.
 
-        A code that nobody listed may have been a warning, where the order had been taken up and its
-        end did not come with it.
+        Of an order that had been taken up a code says so only where it came with its end: else it
+        was a warning, or about a change.
         """
-        if self.ended.startswith(_REJECTED_WORDS) or (self.withdrawn and self.refusal):
+        if self.ended.startswith(_REJECTED_WORDS):
             return True
-        if self.refusal is None:
-            return False
-        together = self.ended_at is None or self.ended_at - self.refused_at <= _TOGETHER
-        return outcomes.refuses_order(*self.refusal) or not self.worked or together
+        together = self.stopped_at is None or self.stopped_at - self.refused_at <= _TOGETHER
+        return self.refusal is not None and (not self.worked or self.withdrawn or together)
 
     @property
     def to_be_withdrawn(self) -> bool:
         """Whether TWS has refused an order of this client, and keeps it as Inactive."""
-        kept = self.status == INACTIVE and self.refusal is not None and not self.over
+        kept = self.status == INACTIVE and self.is_refused and not self.over
         return kept and self.order_id is not None and not self.withdrawn
 
     def state(self, now: datetime) -> OrderState:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -86,6 +87,7 @@ class Sending:
         self._zone = zone
         self._now = clock
         self._withdrawing: set[asyncio.Task[None]] = set()
+        self._other_ids: Counter[str] = Counter()
 
     async def submit(self, line: Line, attempt: Attempt) -> VenueOrder:
         """A new order, or one that is sent again, as `Broker.submit`."""
@@ -118,6 +120,7 @@ class Sending:
         code = operation.code or (None if entry.heard else entry.remark)
         if code is not None:
             await self._judge_new(line, entry, attempt, code, known=known)
+        self._other_ids.pop(attempt.venue_order_id, None)
         entry.told = line.book.order(entry)
         return entry.told
 
@@ -152,8 +155,13 @@ class Sending:
             # What has the id is of today, or it is new: another order, or this one would be shown.
             await self._order_ids.release(line.client_id, entry.ref)
             await line.next_order_id()
+            await line.current_time()  # by then the book has heard the id
+            self._other_ids[entry.ref] += 1
         entry.dismissed = True
         line.book.forget(entry)
+        if self._other_ids[entry.ref] > 1:  # the other id was no better
+            del self._other_ids[entry.ref]
+            return outcomes.refusal(*code)
         return outcomes.of_new_order(*code)
 
     async def cancel(self, line: Line, entry: Entry, order_id: int) -> None:
