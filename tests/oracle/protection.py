@@ -66,14 +66,14 @@ class Cover:
 def check_protection(case: Case) -> None:
     """Each bracket is protected for what it holds open, or an open alert names what is not.
 
-    A target or stop that its producer cancelled is not wanted any more.
+    A target that its producer cancelled, or that its venue ended, is not wanted any more.
     """
     for cover in covers(case):
         family, child = cover.family, cover.family.children.get(cover.role)
         text = (
             f"{family.name}: {cover.role} of {plain(cover.standing)} for {plain(cover.open)} open"
         )
-        withdrawn = cover.role == "TAKE_PROFIT" and _is_withdrawn(case, child)
+        withdrawn = cover.role == "TAKE_PROFIT" and _is_given_up(case, child)
         if cover.standing > cover.open:
             case.expect(_excused(case, child), text)
         elif cover.standing < cover.wanted and not withdrawn and not _named(case, cover):
@@ -260,13 +260,19 @@ def _named(case: Case, cover: Cover) -> bool:
     return any(names(alert["message"], missing) for alert in _alerts(case, cover.family))
 
 
-def _is_withdrawn(case: Case, child: Row | None) -> bool:
-    """True if a child's producer cancelled it."""
-    return child is not None and any(
+def _is_given_up(case: Case, child: Row | None) -> bool:
+    """True if a child's producer cancelled it, or its venue ended it and an alert says so."""
+    if child is None:
+        return False
+    cancelled = any(
         command["client_order_id"] == child["client_order_id"]
         and (command["kind"], command["outcome"]) == ("CANCEL", "DONE")
         and not command.get("ours")
         for command in case.facts.commands
+    )
+    return cancelled or any(
+        alert["kind"] == "PROTECTION_ENDED" and concerns(alert, child["order_id"])
+        for alert in case.facts.alerts
     )
 
 

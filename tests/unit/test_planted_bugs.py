@@ -15,7 +15,7 @@ from tests.chaos.planted.bug import Bug, misfit, plant
 def test_bug_fits(bug: Bug) -> None:
     """Its lines are in the code once, they change, and what must catch it exists."""
     assert misfit(bug, project_root()) is None
-    assert bug.right != bug.wrong
+    assert all(edit.right != edit.wrong for edit in bug.edits)
     for test in bug.tests:
         file, _, name = test.partition("::")
         text = (project_root() / file).read_text(encoding="utf-8")

@@ -7,10 +7,20 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """In `file`, `right` becomes `wrong`."""
+
+    file: str
+    right: str
+    wrong: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bug:
     """One mistake: in `file`, `right` becomes `wrong`; some of `tests` must fail of it.
 
-    `tests` are what pytest takes: files, or tests of them; the fewest and fastest that do.
+    `also` are further edits, where one alone does no harm. `tests` are what pytest takes: files, or
+    tests of them; the fewest and fastest that do.
     """
 
     name: str
@@ -18,16 +28,23 @@ class Bug:
     right: str
     wrong: str
     tests: tuple[str, ...]
+    also: tuple[Edit, ...] = ()
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """All of it."""
+        return (Edit(self.file, self.right, self.wrong), *self.also)
 
 
 def misfit(bug: Bug, root: Path) -> str | None:
     """Why a bug can no longer be put in; None when it can."""
-    file = root / bug.file
-    if not file.exists():
-        return f"{bug.file} is gone"
-    count = file.read_text(encoding="utf-8").count(bug.right)
-    if count != 1:
-        return f"its lines are {count} times in {bug.file}"
+    for edit in bug.edits:
+        file = root / edit.file
+        if not file.exists():
+            return f"{edit.file} is gone"
+        count = file.read_text(encoding="utf-8").count(edit.right)
+        if count != 1:
+            return f"its lines are {count} times in {edit.file}"
     missing = [test for test in bug.tests if not (root / test.partition("::")[0]).exists()]
     return f"{missing[0]} is gone" if missing else None
 
@@ -37,6 +54,7 @@ def plant(bug: Bug, copy: Path) -> None:
     problem = misfit(bug, copy)
     if problem is not None:
         raise LookupError(problem)
-    file = copy / bug.file
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace(bug.right, bug.wrong), encoding="utf-8")
+    for edit in bug.edits:
+        file = copy / edit.file
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(edit.right, edit.wrong), encoding="utf-8")

@@ -140,7 +140,9 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.faulty)
     @rule(
-        what=st.sampled_from(("restart", "halt", "cancel_child", "end", "refuse", "lose_reply")),
+        what=st.sampled_from(
+            ("slow", "restart", "halt", "cancel_child", "end", "refuse", "lose_reply")
+        ),
         which=_WHICH,
         role=st.sampled_from(("STOP_LOSS", "TAKE_PROFIT")),
         on=st.sampled_from(("submit", "submit", "modify", "cancel")),
@@ -182,6 +184,11 @@ class Life(RuleBasedStateMachine):
         """The venue refuses the next order or change, whosever it is."""
         self.place.refuse("modify" if on == "modify" else "submit")
         self._fault("refuse")
+
+    def _slow(self, _: int, __: str, on: str) -> None:
+        """The next order, change or cancel takes its time: what comes after may overtake it."""
+        self.place.slow(on)
+        self._fault("slow")
 
     def _lose_reply(self, _: int, __: str, on: str) -> None:
         """The venue's next answer is lost."""

@@ -93,6 +93,10 @@ class Place(ABC):
         """Lose the answer to the next `submit`, `modify` or `cancel`."""
         raise NotImplementedError
 
+    def slow(self, on: str) -> None:
+        """Let the next `submit`, `modify` or `cancel` stand still for a while on its way."""
+        raise NotImplementedError
+
     def end(self, venue_order_id: str) -> bool:
         """Let the venue end an order by itself; False where it works no more."""
         raise NotImplementedError
@@ -137,7 +141,7 @@ class _AtVenue(Place):
     """A simulator with a control port."""
 
     kind: ClassVar[type[SimulatedVenue]]
-    faults = Place.faults | {"refuse", "lose_reply", "end"}
+    faults = Place.faults | {"refuse", "lose_reply", "slow", "end"}
 
     def venue(self) -> dict[str, Any]:
         return {"venue": self.kind}
@@ -167,6 +171,9 @@ class _AtVenue(Place):
 
     def lose_reply(self, on: str) -> None:
         self.fleet.venue.arm("drop_reply", on=on)
+
+    def slow(self, on: str) -> None:
+        self.fleet.venue.arm("delay", on=on, seconds=0.7)
 
     def end(self, venue_order_id: str) -> bool:
         try:

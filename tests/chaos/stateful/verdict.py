@@ -22,6 +22,7 @@ CAUSES: dict[str, frozenset[str]] = {
     "UNKNOWN_OUTCOME": frozenset({"lose_reply", "restart"}),
     "CHANGE_REFUSED": frozenset({"refuse", "halt"}),
     "REPLACEMENT_REFUSED": frozenset({"refuse", "halt"}),
+    "PROTECTION_ENDED": frozenset({"end", "refuse", "restart", "lose_reply"}),
     "ENDED_SHORT": frozenset({"end"}),
     "MISSING_ORDER": frozenset({"restart", "end"}),
     "STILL_OPEN": frozenset({"restart", "lose_reply"}),
@@ -42,6 +43,8 @@ _UNREST = """
         SELECT FROM orders o WHERE o.order_id = r.order_id)
     UNION ALL SELECT format('execution %%s is not applied', execution_id)
     FROM execution_reports WHERE applied_at IS NULL
+    UNION ALL SELECT format('the bracket of %%s is due %%s', client_order_id, b.due_at)
+    FROM brackets b JOIN orders o ON o.order_id = b.parent_order_id WHERE b.due_at IS NOT NULL
 """
 _EVENTS = """WITH mine AS (SELECT o.*, coalesce(p.client_order_id, o.client_order_id) AS family
                 FROM orders o LEFT JOIN orders p ON o.parent_order_id = p.order_id)

@@ -1,0 +1,62 @@
+"""Mistakes about brackets: sizes, protection that is missing, and who hears of it."""
+
+from __future__ import annotations
+
+from tests.chaos.planted.bug import Bug
+
+_PLAN = "tests/unit/test_protection.py"
+_STORE = "tests/integration/test_brackets.py"
+_IBKR = "tests/brokers/test_ibkr_brackets.py"
+_FITTING, _FAMILIES = "tasks/fit_bracket.py", "execution/store/families.py"
+
+BUGS = (
+    Bug(
+        "two workers fit one family at once",
+        _FAMILIES,
+        "AND (lease_until IS NULL OR lease_until < clock_timestamp() OR lease_owner = :owner)",
+        "AND lease_until IS DISTINCT FROM '-infinity'",
+        (f"{_STORE}::test_one_fits_a_family_at_a_time",),
+    ),
+    Bug(
+        "a child never becomes smaller: what its sibling fills it still covers",
+        "execution/domain/protection.py",
+        "        elif leg.leaves != target:",
+        "        elif leg.leaves < target:",
+        (f"{_PLAN}::test_in_place_both_have_one_size",),
+    ),
+    Bug(
+        "what a parent fills after its children ended stays unprotected",
+        "execution/domain/protection.py",
+        "            if target and member.is_wanted and not member.is_unexplained:",
+        "            if target and not member.legs and not member.is_unexplained:",
+        (f"{_PLAN}::test_protected_again_after_the_children_ended",),
+    ),
+    Bug(
+        "children at Interactive Brokers are changed in place, in their group",
+        _FITTING,
+        "            self._in_groups = not session.capabilities.changes_in_group",
+        "            self._in_groups = False",
+        (f"{_IBKR}::test_each_fill_gets_a_pair_of_its_own",),
+    ),
+    Bug(
+        "a stop that the venue ends by itself is reported nowhere",
+        _FITTING,
+        "                if cause is Cause.DROPPED:",
+        "                if cause is Cause.DROPPED and action is None:",
+        (f"{_IBKR}::test_a_stop_that_tws_ends_is_placed_once_more",),
+    ),
+    Bug(
+        "a position without its stop is reported nowhere",
+        _FITTING,
+        "        late = since is not None and found.at - since >= settings.unprotected_after",
+        "        late = since is not None and found.at < since",
+        (f"{_IBKR}::test_a_stop_that_tws_ends_is_placed_once_more",),
+    ),
+    Bug(
+        "entries are sent beside a bracket that has lost its stop",
+        "execution/domain/risk/unprotected.py",
+        "        if held is None or reduces(order, held):",
+        "        if held is None or self.quantity:",
+        ("tests/integration/test_gate.py", _STORE),
+    ),
+)
