@@ -233,6 +233,10 @@ class Settings(BaseSettings):
     step_deadline: Seconds = Field(
         default=timedelta(seconds=5), description="A step that stands longer is sent again."
     )
+    missing_executions_patience: Seconds = Field(
+        default=timedelta(seconds=60),
+        description="A venue's total may be ahead of the executions it reports for so long.",
+    )
     continue_in_place: bool = Field(
         default=True,
         description="A step whose queue the same worker serves runs there without a message.",

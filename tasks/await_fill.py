@@ -8,9 +8,10 @@ from uuid import UUID
 from execution.domain.errors import BrokerError, BrokerUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
+from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
-from execution.store import alerts, brackets, following, orders
+from execution.store import alerts, brackets, following, missing_executions, orders
 from execution.store.transitions import load
 from tasks.failure import refused, send_reroute
 from tasks.step import StepTask
@@ -49,6 +50,8 @@ def await_fill(self: StepTask, order_id: str) -> None:
         return
     if order.attempt.reported_state is not None and order.attempt.reported_state.is_final:
         _ended_by_venue(self, order)
+    elif order.lacks_executions:
+        _ask_for_executions(order)
     else:
         _wait(order)
     if order.parent_order_id is not None:
@@ -95,7 +98,7 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
     attempt = order.attempt
     if attempt.reported_state is None:
         return
-    if attempt.reported_quantity != attempt.filled_quantity:
+    if order.lacks_executions:
         _ask_for_executions(order)
         return
     if order.parent_order_id is not None:
@@ -151,15 +154,17 @@ def _ended_short(order: Order) -> None:
 
 def _ask_for_executions(order: Order) -> None:
     """Some executions are not here yet (a venue may list its trades late): ask again when due."""
-    attempt = order.for_venue()
+    attempt, settings = order.for_venue(), context().settings
+    patience = settings.missing_executions_patience
+    said: VenueOrder | None = None
     try:
         session = session_of(order.broker, order.attempt.channel)
-        said = session.call(
-            lambda adapter: adapter.find(attempt), context().settings.broker_call_timeout
-        )
+        if not session.capabilities.late_executions:
+            patience = timedelta(0)
+        said = session.call(lambda adapter: adapter.find(attempt), settings.broker_call_timeout)
     except BrokerError:
-        said = None
+        """It is asked again."""
     with context().store.transaction() as connection:
-        if said is not None:
-            orders.news(connection, order, said, _AGAIN)
-        orders.executions_missing(connection, order, _AGAIN)
+        if said is not None and orders.news(connection, order, said, _AGAIN) is not None:
+            return  # step 5 is due for it
+        missing_executions.wait_for(connection, order, patience)

@@ -53,10 +53,15 @@ def resolve_order(
     wait: Annotated[float, typer.Option(help="Seconds to wait for it to settle.")] = 10.0,
     as_json: Json = False,
 ) -> None:
-    """Settle, by hand and with the evidence, an order in UNKNOWN or one that its venue misses.
+    """Settle, by hand and with the evidence, an order that its venue does not.
+
+    It is in UNKNOWN, or its venue misses it, or has filled more of it than it reports executions
+    of (EXECUTIONS_MISSING).
 
     With filled (or with cancelled or expired, after a part) tell each execution as the venue's own
     records have it; for several, give the options several times. Times are ISO 8601 with offset.
+
+    With working nothing ends: the executions are booked that are missing of an order that works.
 
     With never-arrived, which says that the venue provably never got it, it ends REJECTED and goes
     nowhere else.
@@ -68,8 +73,8 @@ def resolve_order(
         {"execution_id": execution_id, "quantity": quantity, "price": price},
         {"at": at, "commission": commission, "commission_currency": commission_currency},
     )
-    if told is Told.FILLED and not executions:
-        raise typer.BadParameter("filled needs --quantity, --price and --execution-id")
+    if told in {Told.FILLED, Told.WORKING} and not executions:
+        raise typer.BadParameter(f"{told} needs --quantity, --price and --execution-id")
     with closing(open_verified_store()) as store:
         seen = _seen(store, identifier)
         heard = tuple(execution.of(seen) for execution in executions)
@@ -136,12 +141,18 @@ def _plan(order: Order, said: Resolution) -> str:
         f"{one.executed_at:%Y-%m-%d %H:%M:%S} UTC; it becomes a fill and moves the position"
         for one in said.executions
     ]
+    if attempt.reported_quantity is not None:
+        total, ours = plain(attempt.reported_quantity), plain(attempt.filled_quantity)
+        lines.append(f"  its venue says that {total} are filled; {ours} are booked here")
     over = order.filled_quantity + said.quantity - order.quantity
     if over > 0:
         lines.append(f"  that is {plain(over)} more than was ordered")
     if said.told.state is OrderState.REJECTED and order.reduces_risk:
         lines.append("  it was to reduce risk: nothing takes its place")
-    lines.append(f"  it ends {said.told.state}; it is not sent again and goes nowhere else")
+    if said.told is Told.WORKING:
+        lines.append("  it goes on working")
+    else:
+        lines.append(f"  it ends {said.told.state}; it is not sent again and goes nowhere else")
     return "\n".join(lines)
 
 

@@ -140,7 +140,20 @@ class Order:
         """True if step 5 is due: something is not applied, or its venue's last word not settled."""
         reported = self.attempt.reported_state
         ended = reported is not None and reported.is_final and not self.state.is_final
-        return ended or self.unapplied > 0 or self.unfinished > 0
+        return ended or self.lacks_executions or self.unapplied > 0 or self.unfinished > 0
+
+    @property
+    def lacks_executions(self) -> bool:
+        """True if the venue's total of the current attempt is more than it has reported of it.
+
+        Of an attempt that is over there, also if it is less.
+        """
+        attempt = self.attempt
+        total, ours = attempt.reported_quantity, attempt.filled_quantity
+        if total is None or self.state.is_final:
+            return False
+        over = attempt.reported_state is not None and attempt.reported_state.is_final
+        return total != ours if over else total > ours
 
     @property
     def working_state(self) -> OrderState:

@@ -25,18 +25,29 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class Told(StrEnum):
-    """What became of an order; `never-arrived` says that it provably did not reach its venue."""
+    """What became of an order; `never-arrived` says that it provably did not reach its venue.
+
+    `working` ends nothing: it books executions that the venue has not reported of an order that
+    works there.
+    """
 
     NEVER_ARRIVED = "never-arrived"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     FILLED = "filled"
+    WORKING = "working"
 
     @property
     def state(self) -> OrderState:
-        """The state that an order ends in by it."""
-        return OrderState.REJECTED if self is Told.NEVER_ARRIVED else OrderState(self.value.upper())
+        """The state that an order ends in, or works in, by it."""
+        match self:
+            case Told.NEVER_ARRIVED:
+                return OrderState.REJECTED
+            case Told.WORKING:
+                return OrderState.PARTIALLY_FILLED
+            case _:
+                return OrderState(self.value.upper())
 
 
 def _time(value: object) -> object:
@@ -113,7 +124,6 @@ def _sum(quantities: Iterable[Decimal]) -> Decimal:
     return sum(quantities, Decimal(0))
 
 
-@exact
 def why_not(order: Order, said: Resolution) -> str | None:
     """Why an order cannot be settled so; None when it can."""
     if order.state is not OrderState.UNKNOWN and not order.state.is_working:
@@ -129,7 +139,15 @@ def why_not(order: Order, said: Resolution) -> str | None:
             return f"at: {moment.isoformat()} is before the order came"
         if moment > order.read_at + _CLOCKS_DIFFER:
             return f"at: {moment.isoformat()} is in the future"
+    return _contradiction(order, said)
+
+
+@exact
+def _contradiction(order: Order, said: Resolution) -> str | None:
+    """Why the end that is told and the executions do not fit; None when they do."""
     filled = order.filled_quantity + said.quantity
+    if said.told is Told.WORKING and not order.state.is_working:
+        return f"working: it is {order.state}; say how it ended"
     if said.told.state is OrderState.REJECTED and filled:
         return f"{said.told}: {plain(filled)} of it were executed, so it was not refused"
     if said.told is Told.FILLED and filled < order.quantity:

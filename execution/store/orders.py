@@ -333,11 +333,6 @@ def _hearing(order: Order, timing: Timing) -> Change:
     )
 
 
-def executions_missing(link: Link, order: Order, due: timedelta) -> None:
-    """Step 5: the venue speaks of executions it has not listed; ask again when due."""
-    postpone(link, order, due)
-
-
 _ALL_PUBLISHED = Prepared(
     f"""
     WITH told AS (

@@ -54,6 +54,8 @@ def advance(
         row.kind == ReportKind.TRADE and row.attempt_id not in mine for row in reports
     )
     events = _unexpected(connection, order, filled, change.state, own=own_only)
+    if own.filled_quantity == order.attempt.reported_quantity:
+        alerts.resolve(connection, alerts.EXECUTIONS_MISSING, order.order_id)
     if order.state in {OrderState.SUBMITTING, OrderState.UNKNOWN}:
         alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
     transitions.apply(connection, order, transitions.with_events(change, events, reports))

@@ -1,4 +1,7 @@
-"""An order in UNKNOWN is settled by a person's word, on evidence that is kept with it."""
+"""An order that waits for its venue's word in vain is settled by a person's, on evidence.
+
+It is in UNKNOWN, or its venue misses it, or has not reported all that it has filled of it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reconciliation import MISSING_ORDER
-from execution.domain.resolving import Resolution, why_not
+from execution.domain.resolving import Resolution, Told, why_not
 from execution.domain.vocabulary import OrderState
 from execution.store import alerts, reports, transitions
 from execution.store.giving_up import unprotected
@@ -32,6 +35,8 @@ class BeingAsked(NotResolved):
 def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelta) -> Order:
     """Settle an order as somebody says, in the caller's transaction; returns it as it is then.
 
+    The evidence is kept in its history.
+
     `seen` is the order as they saw it; it must still stand in the same doubt, though the venue may
     have been asked in vain meanwhile. Without executions the order is over. With them it stands as
     if the venue had said so: step 5 is due, and steps 6 to 8 make of them what they make of any.
@@ -40,7 +45,9 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
     problem = why_not(seen, said)
     if problem is not None:
         raise NotResolved(f"order {seen.client_order_id}: {problem}")
-    # First, as a session's news takes its locks: two that hear of one execution must not deadlock.
+    # The order before its reports, as everybody locks them: two that have one execution to record
+    # must not deadlock.
+    transitions.lock_order(connection, seen.order_id)
     reports.record(connection, seen, said.executions)
     order = transitions.load(connection, seen.order_id, lock=True)
     if order is None:
@@ -50,6 +57,7 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
     if after is None:
         raise NotResolved(f"order {order.client_order_id} was changed meanwhile")
     alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
+    alerts.resolve(connection, alerts.EXECUTIONS_MISSING, order.order_id)
     alerts.resolve(connection, MISSING_ORDER, f"{order.broker}:{order.attempt.venue_order_id}")
     for execution in said.executions:
         # It may have been heard of as one of no order of ours.
@@ -69,8 +77,8 @@ def _check(connection: Connection, seen: Order, order: Order, said: Resolution) 
         raise NotResolved(f"{name} has become {order.state} meanwhile; nothing was changed")
     if order.state is not OrderState.UNKNOWN and not _is_missing(connection, order):
         raise NotResolved(
-            f"{name} is {order.state}, and {order.broker} has not been found to miss it: "
-            "there is nothing to settle (execution reconcile asks)"
+            f"{name} is {order.state}, and {order.broker} has not been found to miss it, or "
+            "executions of it: there is nothing to settle (execution reconcile asks)"
         )
     if _doubt(order) != _doubt(seen):
         raise NotResolved(f"{name} was sent again or changed meanwhile; nothing was changed")
@@ -85,12 +93,12 @@ def _check(connection: Connection, seen: Order, order: Order, said: Resolution) 
 
 
 def _is_missing(connection: Connection, order: Order) -> bool:
-    """Whether its venue was asked, and shows it no more."""
+    """Whether its venue was asked, and shows it no more, or not all that it has filled of it."""
     standing = text(
-        """SELECT EXISTS (SELECT FROM alerts WHERE kind = :kind AND order_id = :order_id
+        """SELECT EXISTS (SELECT FROM alerts WHERE kind = ANY(:kinds) AND order_id = :order_id
         AND resolved_at IS NULL)"""
     )
-    values = {"kind": MISSING_ORDER, "order_id": order.order_id}
+    values = {"kinds": [MISSING_ORDER, alerts.EXECUTIONS_MISSING], "order_id": order.order_id}
     return bool(connection.execute(standing, values).scalar_one())
 
 
@@ -147,20 +155,23 @@ def _change(order: Order, said: Resolution, due: timedelta) -> Change:
         }
         for one in said.executions
     ]
+    ended: dict[str, Any] = {
+        "reason": reason,
+        "lease_until": None,
+        "reported_state": state,
+        "reported_quantity": order.attempt.filled_quantity + said.quantity,
+        "reported_reason": reason,
+    }
+    works = said.told is Told.WORKING
     return Change(
         order.state if order.state.is_working else OrderState.SUBMITTED,
         Step.SUBMIT_ORDER,
-        completes=True,
+        # One that is on its way from step 5 to step 8 goes on there.
+        completes=order.step < Step.SUBMIT_ORDER,
         due=due,
-        reason=reason,
+        reason=order.reason if works else reason,
         # Its state comes with step 6: a session would adopt one that works, and watch it for ever.
-        attempt={
-            "reason": reason,
-            "lease_until": None,
-            "reported_state": state,
-            "reported_quantity": order.attempt.filled_quantity + said.quantity,
-            "reported_reason": reason,
-        },
+        attempt={} if works else ended,
         detail=detail,
         label=LABEL,
     )

@@ -111,7 +111,8 @@ def test_same_rows(fleet: Fleet, rows_in_place: dict[str, list[Any]]) -> None:
     """Row by row, each table holds what it holds where steps go on in place."""
     by_message = rows_of_some_orders(fleet)
     for table, rows in by_message.items():
-        assert rows == rows_in_place[table], table
+        for number, (row, other) in enumerate(zip(rows, rows_in_place[table], strict=True)):
+            assert row == other, f"row {number} of {table}"
     assert len(by_message["orders"]) == 11
     assert len(by_message["fills"]) == 9
 

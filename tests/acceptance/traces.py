@@ -24,6 +24,7 @@ _TABLES = {
 _OWN = {
     *("event_no", "report_id", "fill_id", "last_fill_id", "sequence", "payload_hash"),
     *("version", "resends", "spec"),
+    "end_cause",  # of a bracket's child: our cancel may come before its book covers it
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

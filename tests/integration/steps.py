@@ -9,6 +9,7 @@ transaction of a step, when none is open: what it does there came in between.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,7 +37,6 @@ from execution.store.outbox import Numbered
 from tasks import (
     await_fill,
     connect_gateway,
-    failure,
     persist_fill,
     publish_fill_event,
     update_positions,
@@ -155,6 +155,7 @@ class Desk:
                     execution_environment=Environment.PRACTICE,
                     default_account="main",
                     session_timeout=timedelta(seconds=3),
+                    missing_executions_patience=timedelta(0),
                 ),
             ),
         )
@@ -165,8 +166,9 @@ class Desk:
             BrokerName.BINANCE, self._context, self.session.session_id, self._wake
         )
         self._sweep = Sweep(store, ExchangeMapper(), TIMING, timedelta(hours=1), cast("Any", self))
-        for module in (*_MODULES.values(), step_module, failure):
-            patch.setattr(module, "context", lambda: self._context)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("tasks.") and hasattr(module, "context"):
+                patch.setattr(module, "context", lambda: self._context)
         patch.setattr(await_fill, "send_from", self._send_from)
         patch.setattr(await_fill, "session_of", lambda *_: self.session)
 
@@ -235,6 +237,10 @@ class Desk:
     def listen(self) -> None:
         """The session looks at the account's executions."""
         self.recorder.executions(self.venue.listed())
+
+    def patience(self, patience: timedelta) -> None:
+        """How long executions may be missing."""
+        cast("Any", self._context.settings).missing_executions_patience = patience
 
     def sweep(self) -> None:
         """Time passes, and recovery sends what is overdue."""
