@@ -795,5 +795,6 @@ async def test_positions_have_our_symbols_and_no_price() -> None:
         await broker.submit(attempt())
         (position,) = await broker.positions()
         assert (position.symbol, position.average_price) == ("SPY", None)
+        assert position.account == ACCOUNT
         assert position.quantity == 10
         await until(lambda: not gateway.sessions[7].positions)

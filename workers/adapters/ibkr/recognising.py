@@ -36,12 +36,17 @@ async def name(entry: Entry, contracts: Contracts) -> None:
 
 
 async def positions(held: Sequence[Any], contracts: Contracts) -> list[VenuePosition]:
-    """Positions by our symbols. BrokerUnavailable.
+    """Positions of each account by our symbols. BrokerUnavailable.
 
     Without prices: IB's average cost holds multiplier and commissions.
     """
     await contracts.learn([one.contract for one in held], again=True)
-    return [VenuePosition(contracts.symbol_of(one.contract), decimal(one.position)) for one in held]
+    return [
+        VenuePosition(
+            contracts.symbol_of(one.contract), decimal(one.position), account=str(one.account)
+        )
+        for one in held
+    ]
 
 
 def _name_order(entry: Entry, contracts: Contracts) -> None:
