@@ -19,7 +19,7 @@ from execution.domain.events import OrderEventType
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.risk.exposure import Held, left
-from execution.domain.risk.reducing import Book, in_words, make_room, room
+from execution.domain.risk.reducing import Book, beside, in_words, make_room, room
 from execution.domain.trading_rules import TradingRules, fit
 from execution.store import orders, reducing
 from execution.store.statements import Link
@@ -63,12 +63,13 @@ def admit(link: Link, order: Order, venue: Venue) -> tuple[Order | None, bool]:
     if quantity is None:
         asked = f"reduce_only: {plain(left(order))} {order.symbol} asked"
         raise NothingToReduce(f"{asked}; {in_words(book, order.symbol)}")
+    # Where nothing is in the way now, brackets are not to be fitted to what goes.
+    reducing.cover(link, standing, make_room(book, quantity))
     if quantity <= free.now:
         return _cut(link, order, quantity, quantity, book), True
     part = _fitted(order, free.now, venue) if waited is not None and waited > IN_DOUBT else None
     if part is not None:
         return _cut(link, order, quantity, part, book), True
-    reducing.cover(link, book, make_room(book, quantity))
     return _claim(link, order, quantity, book, first=waited is None), False
 
 
@@ -97,7 +98,7 @@ def why_not_larger(connection: Connection, order: Order, change: Modification) -
     reducing.lock(connection, place)
     book = reducing.read(connection, place, order.side).book.without(order.order_id)
     asked = change.quantity - order.filled_quantity
-    if asked <= room(book).now:
+    if asked <= beside(book):
         return None
     words = in_words(book, order.symbol)
     return f"reduce_only: {plain(asked)} is more than is free beside the others; {words}"

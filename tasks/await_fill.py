@@ -13,6 +13,7 @@ from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
 from execution.store import alerts, brackets, following, missing_executions, orders
 from execution.store.transitions import load
+from tasks.exits import share_out
 from tasks.failure import refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
@@ -126,6 +127,8 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
             )
     if rerouted:
         send_reroute(task.app, order)
+    elif order.is_exit:
+        share_out(task.app, order)  # brackets may cover again what it will not fill
 
 
 def _follow(task: StepTask, order: Order) -> None:

@@ -16,7 +16,7 @@ from execution.store.reducing import place_of
 from execution.store.transitions import load_by_client_id
 from tasks.instruct import send_command
 from tasks.step import StepTask
-from workers.chains import send_from
+from workers.chains import fit_brackets, send_from
 from workers.context import context
 from workers.session import BrokerSession
 
@@ -55,10 +55,19 @@ def share_out(app: Celery, order: Order) -> None:
     for command_id, exit_order in about:
         if exit_order is not None:
             send_command(app, command_id, exit_order)
+    fit_brackets(app, order.broker, done.brackets)
 
 
-def wait_for_room(task: StepTask, order: Order) -> None:
-    """Look at an order again soon whose room is being made; recovery does where this is lost."""
+def wait_for_room(task: StepTask, order: Order, *, newly: bool) -> None:
+    """Look at an order again soon whose room is being made; recovery does where this is lost.
+
+    `newly`: brackets have just been asked for it.
+    """
+    if newly:
+        with context().store.direct() as link:
+            book = reducing.read(link, place_of(order), order.side).book
+        giving = [one.parent_id for one in book.brackets if one.stands > one.covers]
+        fit_brackets(task.app, order.broker, giving)
     send_from(
         task.app,
         order.order_id,

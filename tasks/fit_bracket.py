@@ -165,7 +165,7 @@ class _Fitting:
 
     def _snapshot(self, connection: Connection) -> Snapshot | None:
         return families.snapshot(
-            connection, self._parent_id, step=self._step, in_groups=self._in_groups
+            connection, self._parent_id, step=self._step, in_groups=self._in_groups, lock=True
         )
 
     def _tidy(self, connection: Connection, turn: _Turn) -> None:

@@ -98,7 +98,7 @@ def _send(task: StepTask, order: Order, session: BrokerSession) -> bool:
     if intended is None:
         return False
     if intended.state is not OrderState.SUBMITTING:
-        wait_for_room(task, intended)
+        wait_for_room(task, intended, newly=intended.version != order.version)
         return True
     if order.reason is not None and order.state is OrderState.PENDING:
         with shared.store.transaction() as connection:

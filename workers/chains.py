@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -72,5 +73,11 @@ def fit_family(app: Celery, order: Order) -> None:
     """
     parent_id = order.parent_order_id or (order.order_id if is_bracket(order) else None)
     if parent_id is not None:
-        queue = declared(app, order.broker.queue)
+        fit_brackets(app, order.broker, [parent_id])
+
+
+def fit_brackets(app: Celery, broker: BrokerName, parents: Iterable[UUID]) -> None:
+    """Have brackets fitted that are due already, by their parents' ids."""
+    queue = declared(app, broker.queue)
+    for parent_id in parents:
         app.send_task("tasks.fit_bracket", args=(str(parent_id),), queue=queue)

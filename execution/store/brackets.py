@@ -85,12 +85,13 @@ def follow(connection: Connection, order: Order, filled: Decimal) -> None:
         connection.execute(
             text(
                 """
-                INSERT INTO brackets (parent_order_id, due_at, bare_since)
-                VALUES (:parent_id, clock_timestamp() + interval '1 second', clock_timestamp())
+                INSERT INTO brackets (parent_order_id, symbol, due_at, bare_since)
+                VALUES (:parent_id, :symbol, clock_timestamp() + interval '1 second',
+                    clock_timestamp())
                 ON CONFLICT DO NOTHING
                 """
             ),
-            {"parent_id": order.order_id},
+            {"parent_id": order.order_id, "symbol": order.symbol},
         )
 
 

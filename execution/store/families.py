@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from execution.domain.brackets import Role, child_id, children
-from execution.domain.decimals import plain
+from execution.domain.decimals import exact, plain
 from execution.domain.orders import Order
 from execution.domain.protection import Cause, Family, Leg, Member, Phase
 from execution.domain.vocabulary import BrokerName, OrderState, Side
@@ -46,6 +46,7 @@ class Snapshot:
     retry_at: datetime | None
     bare_since: datetime | None
     bare: Decimal | None
+    closed: Decimal = Decimal(0)
     ended: tuple[UUID, ...] = ()
 
     def child(self, role: Role) -> UUID:
@@ -53,10 +54,17 @@ class Snapshot:
         return child_id(self.parent.order_id, role)
 
     @property
+    @exact
     def is_over(self) -> bool:
-        """Whether nothing more will come of it: only a correction or a late fill changes that."""
-        stands = any(member.live for member in self.family.members.values())
-        return self.parent.state.is_final and not self.family.open and not stands
+        """Whether nothing more will come of it: only a correction or a late fill changes that.
+
+        What an exit takes of it for a while may come back to it.
+        """
+        members = self.family.members.values()
+        left = self.family.filled - self.closed - sum(one.filled for one in members)
+        wanted = left > 0 and any(one.is_wanted for one in members)
+        stands = any(member.live for member in members)
+        return self.parent.state.is_final and not wanted and not stands
 
     @property
     def may_ask(self) -> bool:
@@ -85,6 +93,7 @@ _ROW = text(
     SELECT b.*, clock_timestamp() AS at FROM brackets b WHERE b.parent_order_id = :parent_id
     """
 )
+_ROW_LOCKED = text(f"{_ROW.text} FOR UPDATE")
 _STALLED = text(
     """
     SELECT order_id FROM execution_reports WHERE applied_at IS NULL
@@ -104,10 +113,15 @@ def snapshot(
     *,
     step: Decimal | None = None,
     in_groups: bool = False,
+    lock: bool = False,
 ) -> Snapshot | None:
-    """A family as it is now; None for what is no bracket, or has filled nothing yet."""
+    """A family as it is now; None for what is no bracket, or has filled nothing yet.
+
+    With `lock` nothing is taken of it meanwhile (`execution.store.reducing`).
+    """
+    read = _ROW_LOCKED if lock else _ROW
+    row = connection.execute(read, {"parent_id": parent_id}).one_or_none()
     parent = transitions.load(connection, parent_id)
-    row = connection.execute(_ROW, {"parent_id": parent_id}).one_or_none()
     if parent is None or row is None:
         return None
     ids = {role: child_id(parent_id, role) for role in Role}
@@ -133,6 +147,7 @@ def snapshot(
         retry_at=row.retry_at,
         bare_since=row.bare_since,
         bare=row.bare,
+        closed=row.closed,
         ended=tuple(
             one.attempt_id for one in rows if one.is_over and OrderState(one.state).is_working
         ),
@@ -191,70 +206,6 @@ def touch(connection: Connection, parent_id: UUID) -> None:
     connection.execute(
         text(f"{transitions.TOUCH} WHERE {transitions.OF_FAMILY}"), {"family": parent_id}
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A bracket as it stands against a position.
-
-    `open` is what its parent has filled and its children have not closed, `taken` as much of that
-    as others have closed or are to close; `stands` is what its children may still fill, counted
-    once, since they exclude each other.
-    """
-
-    parent_id: UUID
-    client_order_id: str
-    open: Decimal
-    taken: Decimal
-    stands: Decimal
-    created_at: datetime
-
-
-_OF_POSITION = text(
-    """
-    SELECT p.order_id AS parent_id, p.client_order_id, p.created_at, b.taken,
-        greatest(p.filled_quantity - coalesce(c.filled, 0), 0) AS open,
-        coalesce(c.stands, 0) AS stands
-    FROM brackets b JOIN orders p ON p.order_id = b.parent_order_id
-    JOIN order_attempts l ON l.order_id = p.order_id AND l.attempt_no = p.attempt_no AND l.leg = 0
-    LEFT JOIN LATERAL (
-        SELECT sum(m.filled) AS filled, max(m.stands) AS stands FROM (
-            SELECT o.filled_quantity AS filled, (SELECT coalesce(sum(
-                    greatest(a.quantity - a.reduced - a.filled_quantity, 0)), 0)
-                FROM order_attempts a WHERE a.order_id = o.order_id
-                AND a.state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')) AS stands
-            FROM orders o WHERE o.parent_order_id = p.order_id) m
-    ) c ON true
-    WHERE NOT b.over AND (p.broker, l.account, p.symbol, p.side)
-        = (:broker, :account, :symbol, :side)
-    ORDER BY p.created_at, p.order_id
-    """
-)
-
-
-def of_position(
-    connection: Connection, broker: BrokerName, account: str, symbol: str, side: Side
-) -> list[Holding]:
-    """Brackets whose parents, orders of a side, have opened a position; oldest first."""
-    values = {"broker": broker, "account": account, "symbol": symbol, "side": side}
-    return [Holding(**row._asdict()) for row in connection.execute(_OF_POSITION, values)]
-
-
-def take(connection: Connection, parent_id: UUID, taken: Decimal) -> bool:
-    """Set how much of a bracket's position others have closed or are to close; False if it was so.
-
-    The family is due then: its children become smaller by as much, or larger again.
-    """
-    row = connection.execute(
-        text(
-            f"""
-            {transitions.TOUCH}, taken = :taken WHERE {transitions.OF_FAMILY} AND b.taken <> :taken
-            RETURNING b.version
-            """
-        ),
-        {"family": parent_id, "taken": taken},
-    ).one_or_none()
-    return row is not None
 
 
 def release(

@@ -57,7 +57,7 @@ def share_out(connection: Connection, place: Place, new_id: Callable[[], UUID]) 
                 size = shares.exits[one.order_id]
                 if not _is_asked(connection, one):
                     done.commands.append(_cut(connection, new_id(), one, how, size))
-        done.brackets += reducing.cover(connection, book, shares.covers)
+        done.brackets += reducing.cover(connection, standing, shares.covers, shares.open)
     return done
 
 

@@ -308,7 +308,11 @@ def apply(
     if row is None:
         return None
     changed = foreseen(order, change)
-    moved = {name: row.changed_at + distance for name, distance in change.clock.items()}
+    moved = {
+        name: row.changed_at + distance
+        for name, distance in change.clock.items()
+        if name in AttemptState.__slots__
+    }
     return replace(
         changed,
         due_at=row.due_at,

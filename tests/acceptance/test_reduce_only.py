@@ -181,3 +181,70 @@ def test_a_lost_race_is_reported(fleet: Fleet) -> None:
         order["order_id"],
     )
     assert said["message"] == f"order {name} is reduce_only, and its SELL went 4 {LIVE} beyond zero"
+
+
+def protected(fleet: Fleet, quantity: str) -> dict[str, Any]:
+    """A bracket on paper that has filled, with its stop and its target at their venue."""
+    name = place(fleet, PAPER, "BUY", quantity, take_profit_price="900", stop_loss_price="300")
+    order = fleet.await_state(name, "FILLED")
+    wait_until(lambda: sizes(fleet, order) == {Decimal(quantity)}, what="its protection")
+    return order
+
+
+def sizes(fleet: Fleet, parent: dict[str, Any]) -> set[Decimal]:
+    """What a bracket's children that work stand for; one number where stop and target agree."""
+    rows = fleet.query(
+        """SELECT quantity - filled_quantity AS leaves FROM orders WHERE parent_order_id = %s
+        AND state IN ('SUBMITTED', 'PARTIALLY_FILLED')""",
+        parent["order_id"],
+    )
+    return {row["leaves"] for row in rows} if len(rows) == 2 else set()
+
+
+def left_of(fleet: Fleet, parent: dict[str, Any]) -> list[str]:
+    """Which of a bracket's children are not over."""
+    rows = fleet.query(
+        """SELECT role FROM orders WHERE parent_order_id = %s
+        AND state NOT IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')""",
+        parent["order_id"],
+    )
+    return [row["role"] for row in rows]
+
+
+def alerts(fleet: Fleet) -> list[dict[str, Any]]:
+    """What stands of orders on paper."""
+    return fleet.query(
+        "SELECT kind, message FROM alerts WHERE resolved_at IS NULL AND broker = 'PAPER'"
+    )
+
+
+def test_an_exit_beside_a_bracket(fleet: Fleet) -> None:
+    """Part of it, then all: the children make room first, and the exit does not wait for long."""
+    parent = protected(fleet, "10")
+    order = fleet.await_state(place(fleet, PAPER, "SELL", "4", reduce_only=True), "FILLED")
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+    assert (attempt["intent_at"] - attempt["claimed_at"]).total_seconds() < 2
+    wait_until(lambda: sizes(fleet, parent) == {Decimal(6)}, what="smaller protection")
+    assert held(fleet, PAPER) == 6
+    fleet.await_state(place(fleet, PAPER, "SELL", "60", reduce_only=True), "FILLED")
+    assert held(fleet, PAPER) == 0
+    wait_until(lambda: not left_of(fleet, parent), what="the end of the children")
+    assert not alerts(fleet)
+
+
+def test_an_exit_that_rests_beside_a_bracket(fleet: Fleet) -> None:
+    """It takes its part of the protection for as long as it rests, and gives it back."""
+    parent = protected(fleet, "10")
+    name = resting_exit(fleet, PAPER, "4")
+    wait_until(lambda: sizes(fleet, parent) == {Decimal(6)}, what="smaller protection")
+    trade(fleet, PAPER, "SELL", "1")
+    wait_until(lambda: (fleet.order(name) or {})["quantity"] == 3, what="a smaller exit")
+    assert sizes(fleet, parent) == {Decimal(6)}
+    fleet.client.cancel(name)
+    fleet.await_state(name, "CANCELLED")
+    wait_until(lambda: sizes(fleet, parent) == {Decimal(9)}, what="protection for all again")
+    trade(fleet, PAPER, "SELL", "9")
+    wait_until(lambda: not left_of(fleet, parent), what="the end of the children")
+    trade(fleet, PAPER, "BUY", "9")  # is none of the bracket's
+    assert not left_of(fleet, parent)
+    assert not alerts(fleet)

@@ -6,21 +6,20 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from execution.store import families
-from execution.store.engine import Store
 from tests.fleet import PRICES, Fleet, Servers, flush, wait_until
 from tests.venues import IbGatewayVenue
 
 STOP, PROFIT = "STOP_LOSS", "TAKE_PROFIT"
 WORKING = ("SUBMITTED", "PARTIALLY_FILLED")
 WITHIN = 20.0
+BUSY = 3
+"""How much slower than it should be a machine may make it that runs other tests as well."""
 
 
 @pytest.fixture(scope="module")
@@ -285,10 +284,6 @@ def close(fleet: Fleet, name: str, quantity: str) -> None:
         symbol="SPY", side="SELL", quantity=quantity, client_order_id=exit_id, reduce_only=True
     )
     fleet.await_state(exit_id, "FILLED")
-    with closing(Store(fleet.database_url)) as store, store.transaction() as connection:
-        order = fleet.order(name)
-        assert order is not None
-        families.take(connection, order["order_id"], Decimal(quantity))
     wait_until(lambda: "UNPROTECTED" not in kinds(fleet, name), what="the alert to be settled")
 
 
@@ -356,3 +351,25 @@ def test_a_busted_parent_loses_its_newest_pair(fleet: Fleet) -> None:
     await_cover(fleet, name, 3)
     flat(fleet, name)
     assert closed(fleet, name) == 3
+
+
+def test_an_exit_beside_pairs(fleet: Fleet) -> None:
+    """The newest pairs go first and as much as is needed is placed anew; then the exit goes."""
+    name = resting(fleet, "6")
+    for filled in (2, 4, 6):
+        liquidity(fleet, "2")
+        await_cover(fleet, name, filled)
+    liquidity(fleet, None)
+    exits = f"{name}-x"
+    fleet.client.place(
+        symbol="SPY", side="SELL", quantity="3", client_order_id=exits, reduce_only=True
+    )
+    gone = fleet.await_state(exits, "FILLED")
+    await_cover(fleet, name, 3)
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", gone["order_id"])
+    assert (attempt["intent_at"] - attempt["claimed_at"]).total_seconds() < 2 * BUSY
+    flat(fleet, name)
+    assert closed(fleet, name) == 3
+    assert alerts(fleet, name, open_only=False) == []
+    (held_now,) = fleet.query("SELECT quantity FROM positions WHERE symbol = 'SPY'")
+    assert held_now["quantity"] == 0

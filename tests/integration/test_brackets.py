@@ -19,7 +19,16 @@ from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState, Side
 from execution.intake import new_id
 from execution.recovering import Sweep
-from execution.store import alerts, brackets, controls, families, orders, reconciling, sessions
+from execution.store import (
+    alerts,
+    brackets,
+    controls,
+    families,
+    orders,
+    reconciling,
+    reducing,
+    sessions,
+)
 from execution.store.engine import Store
 from execution.store.families import Snapshot
 from execution.store.transitions import load_standing
@@ -350,10 +359,14 @@ def test_what_others_take_is_not_protected(store: Store) -> None:
     """An exit beside the bracket makes its children smaller by as much."""
     order = pairs(store, "8")
     with store.transaction() as connection:
-        (held,) = families.of_position(connection, BrokerName.PAPER, "main", "BTC-USDT", Side.BUY)
-        assert held.open == held.stands == 8
-        assert families.take(connection, order.order_id, Decimal(3))
-        assert not families.take(connection, order.order_id, Decimal(3))
+        standing = reducing.read(connection, reducing.place_of(order), Side.SELL)
+        (held,) = standing.book.brackets
+        assert held.open == held.covers == held.stands == 8
+        taken = {order.order_id: Decimal(5)}
+        assert reducing.cover(connection, standing, taken) == [order.order_id]
+    with store.transaction() as connection:
+        standing = reducing.read(connection, reducing.place_of(order), Side.SELL)
+        assert reducing.cover(connection, standing, taken) == []
     found = look(store, order)
     assert found.family.target == 5
     assert len(plan(found.family)) == 2

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from execution.domain.brackets import COVERING, children
 from execution.domain.commands import CommandKind
 from execution.domain.errors import NotAllowed
+from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
+from execution.domain.protection import Add, plan
+from execution.domain.reports import VenueOrder
 from execution.domain.risk.limits import LimitKind
 from execution.domain.risk.trading_state import TradingState
 from execution.domain.trading_rules import TradingRules
@@ -22,9 +26,12 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.exits import Venue
 from execution.intake import new_id
 from execution.store import (
+    brackets,
     commands,
     controls,
     executions,
+    families,
+    orders,
     reducing,
     reports,
     sharing,
@@ -34,7 +41,18 @@ from execution.store.engine import Store
 from execution.store.reducing import place_of
 from execution.store.sharing import Shared
 
-from .stored import TIMING, apply, persisted, reload, rows_read_so_far, step5, submitted, trade
+from .stored import (
+    SESSION,
+    TIMING,
+    apply,
+    persisted,
+    reload,
+    rows_read_so_far,
+    step5,
+    submitted,
+    trade,
+)
+from .test_brackets import at_venue, child, look, parent, place
 from .test_gate import Quotes, committing, gate_of, no_price, set_limit, set_state
 
 D = Decimal
@@ -392,3 +410,213 @@ def alerts_of(store: Store) -> list[str]:
             text("SELECT message FROM alerts WHERE kind = 'REDUCE_ONLY_REVERSED'")
         )
         return list(rows.scalars())
+
+
+def bracket(store: Store, quantity: str, *, working: bool = True) -> Order:
+    """A bracket on paper that has filled; its stop and its target work, or are not placed yet."""
+    order = parent(store, quantity)
+    order = apply(store, order, trade(order, "p", quantity, "100"))
+    if working:
+        place(store, order, in_groups=False)
+        for role in COVERING:
+            at_venue(store, child(store, order, role))
+    return order
+
+
+def covers(store: Store, order: Order) -> tuple[Decimal, Decimal]:
+    """What a bracket's children are to stand for, and what of it is open for good."""
+    with store.transaction() as connection:
+        book = reducing.read(connection, place_of(order), order.side.opposite).book
+    (found,) = [one for one in book.brackets if one.parent_id == order.order_id]
+    return found.covers, found.open
+
+
+def fit(store: Store, order: Order) -> None:
+    """Bring the children to their size, as their family's worker does at the venue."""
+    for role in COVERING:
+        size = look(store, order, in_groups=False).family.target
+        with store.transaction() as connection:
+            now = child(store, order, role)
+            assert brackets.resize(connection, now, now.filled_quantity + size)
+
+
+PAPER = BrokerName.PAPER
+
+
+@pytest.mark.parametrize("working", [True, False], ids=["working", "not placed yet"])
+def test_a_bracket_makes_room_for_an_exit(store: Store, working: bool) -> None:  # noqa: FBT001
+    """The exit waits, and holds its room; once the children are smaller it is sent."""
+    order = bracket(store, "10", working=working)
+    first = send(store, an_exit(store, "4", PAPER, client_order_id="first"))
+    assert isinstance(first, Order)
+    assert covers(store, order) == (D(6), D(10))
+    if not working:  # nothing is in the way: they will be placed for six
+        assert first.state is OrderState.SUBMITTING
+        planned = plan(look(store, order, in_groups=False).family)
+        assert [one.quantity for one in planned if isinstance(one, Add)] == [6, 6]
+        return
+    assert first.state is OrderState.PENDING
+    assert first.reason is not None
+    assert "waits for 4; 10 BTC-USDT long; 10 in the bracket of" in first.reason
+    # Its room is nobody else's.
+    second = send(store, an_exit(store, "50", PAPER, client_order_id="second"))
+    assert isinstance(second, Order)
+    assert second.state is OrderState.PENDING
+    assert covers(store, order) == (D(0), D(10))
+    assert isinstance(send(store, an_exit(store, "1", PAPER)), str)
+    again = send(store, reload(store, first.order_id))
+    assert isinstance(again, Order)
+    assert again.state is OrderState.PENDING
+    fit(store, order) if look(store, order).family.target else end(store, order)
+    for waiting, quantity in ((first, 4), (second, 6)):
+        assert sent(store, reload(store, waiting.order_id)).quantity == quantity
+
+
+def end(store: Store, order: Order) -> None:
+    """The venue has cancelled both children."""
+    for role in COVERING:
+        now = child(store, order, role)
+        with store.transaction() as connection:
+            connection.execute(
+                text(
+                    """UPDATE order_attempts SET reported_state = 'CANCELLED',
+                        reported_quantity = filled_quantity WHERE attempt_id = :id"""
+                ),
+                {"id": now.attempt.attempt_id},
+            )
+        with store.transaction() as connection:
+            assert brackets.end_leg(connection, child(store, order, role))
+
+
+def test_what_an_exit_has_closed_is_closed_for_good(store: Store) -> None:
+    """Filled, the bracket is smaller by it; what is bought later is none of the bracket's."""
+    order = bracket(store, "10")
+    waiting = send(store, an_exit(store, "4", PAPER))
+    assert isinstance(waiting, Order)
+    fit(store, order)
+    gone = sent(store, reload(store, waiting.order_id))
+    apply(store, acknowledged(store, gone), trade(gone, "x", "4", "100", second=5))
+    moved(store, order)
+    assert covers(store, order) == (D(6), D(6))
+    hold(store, "4", PAPER)
+    moved(store, order)
+    assert covers(store, order) == (D(6), D(6))
+
+
+def acknowledged(store: Store, order: Order) -> Order:
+    """The venue holds an order."""
+    said = VenueOrder("1", OrderState.SUBMITTED, order.symbol, order.side, order.quantity)
+    with store.transaction() as connection:
+        assert orders.acknowledged(connection, order, said, SESSION, TIMING)
+    return reload(store, order.order_id)
+
+
+@pytest.mark.parametrize("filled", ["0", "1"])
+def test_an_exit_that_is_over_gives_back_what_it_did_not_fill(store: Store, filled: str) -> None:
+    """Cancelled, whether it waited or rested: the children cover again what is open."""
+    order = bracket(store, "10")
+    waiting = send(store, an_exit(store, "4", PAPER))
+    assert isinstance(waiting, Order)
+    fit(store, order)
+    resting = acknowledged(store, sent(store, reload(store, waiting.order_id)))
+    if filled != "0":
+        resting = apply(store, resting, trade(resting, "x", filled, "100", second=5))
+    with store.direct() as link:
+        assert reducing.crowded(link, 9) == [place_of(order)]  # recovery looks at it
+    with store.transaction() as connection:
+        step = Step.AWAIT_FILL
+        assert orders.settle(connection, resting, OrderState.CANCELLED, None, step=step)
+    assert moved(store, order).brackets == [order.order_id]
+    left = 10 - D(filled)
+    assert covers(store, order) == (left, left)
+    with store.direct() as link:
+        assert reducing.crowded(link, 9) == []
+
+
+def test_in_doubt_it_goes_for_what_cannot_also_fill(store: Store) -> None:
+    """The children are not made smaller: after two seconds the free part goes, the rest waits."""
+    bracket(store, "10")
+    hold(store, "3", PAPER)
+    waiting = send(store, an_exit(store, "8", PAPER))
+    assert isinstance(waiting, Order)
+    assert waiting.state is OrderState.PENDING
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE order_attempts SET claimed_at = claimed_at - interval '3 s'")
+        )
+    gone = sent(store, reload(store, waiting.order_id))
+    assert gone.quantity == 8
+    assert gone.attempt.quantity == 3
+    assert isinstance(send(store, an_exit(store, "6", PAPER)), Order)  # five are left to claim
+    assert isinstance(send(store, an_exit(store, "1", PAPER)), str)
+
+
+def test_a_plain_sale_closes_the_newest_bracket(store: Store) -> None:
+    """Exits give way first, then the newest bracket's children, for as much as is gone."""
+    old, new = bracket(store, "6"), bracket(store, "4")
+    resting = submitted(store, PAPER, side="SELL", quantity="1", reduce_only=True)
+    assert resting.quantity == 1  # sent without a look, as a release before this did
+    plain = submitted(store, PAPER, side="SELL", quantity="3")
+    apply(store, plain, trade(plain, "s", "3", "100", second=7))
+    done = moved(store, plain)
+    assert [one.client_order_id for one in done.commands] == [resting.client_order_id]
+    assert done.brackets == [new.order_id]
+    assert covers(store, old) == (D(6), D(6))
+    assert covers(store, new) == (D(1), D(1))
+
+
+def test_a_bracket_that_nobody_wants_does_not_count(store: Store) -> None:
+    """Its children were cancelled by their producer: what it opened is free."""
+    order = bracket(store, "10")
+    for role in COVERING:
+        name = child(store, order, role).client_order_id
+        with store.transaction() as connection:
+            commands.record(
+                connection,
+                command_id=new_id(),
+                kind=CommandKind.CANCEL,
+                client_order_id=name,
+                external_id="mine",
+                payload={},
+                payload_hash=name,
+                reason=None,
+                due=TIMING.step,
+            )
+    end(store, order)
+    found = look(store, order, in_groups=False)
+    assert found.is_over
+    owner = new_id()
+    with store.transaction() as connection:
+        assert families.claim(connection, order.order_id, owner, TIMING.lease)
+        assert families.release(connection, found, owner, None, short=False)
+    assert sent(store, an_exit(store, "4", PAPER)).quantity == 4
+
+
+def test_fitting_and_taking_wait_for_each_other(store: Store) -> None:
+    """Who fits a family's children holds its row: an exit is judged by what came of it."""
+    order = bracket(store, "10", working=False)
+    made = an_exit(store, "10", PAPER)
+    looked, go_on = threading.Event(), threading.Event()
+
+    def fits() -> None:
+        with store.transaction() as connection:
+            found = families.snapshot(connection, order.order_id, lock=True)
+            assert found is not None
+            looked.set()
+            assert go_on.wait(20)
+            for action in plan(found.family):
+                assert isinstance(action, Add)
+                terms = {one.role: one for one in children(order)}[action.role]
+                assert brackets.insert(connection, order, terms, action.quantity, order.order_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        fitting = pool.submit(fits)
+        assert looked.wait(20)
+        sending = pool.submit(send, store, made)
+        threading.Event().wait(0.3)
+        assert not sending.done()
+        go_on.set()
+        fitting.result(20)
+        found = sending.result(20)
+    assert isinstance(found, Order)
+    assert found.state is OrderState.PENDING  # the children stand for all of it

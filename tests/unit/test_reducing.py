@@ -15,6 +15,7 @@ from execution.domain.risk.reducing import (
     Bracket,
     Exit,
     Room,
+    beside,
     in_words,
     make_room,
     room,
@@ -83,6 +84,14 @@ def test_a_bracket_makes_room() -> None:
     # Told to cover 6, and the venue has not made them smaller yet.
     assert room(book("10", bracket(1, "10", "6", "10"))) == Room(D(10), D(0))
     assert room(book("10", bracket(1, "10", "6", "6"))) == Room(D(10), D(4))
+
+
+def test_what_is_nobodys() -> None:
+    """Beside exits and what brackets stand for, or are to stand for once they are placed."""
+    assert beside(book("10", an_exit(1, "2"), bracket(2, "5"))) == 3
+    assert beside(book("10", bracket(2, "5", "5", "0"))) == 5
+    assert beside(book("10", bracket(2, "5", "3", "5"))) == 5
+    assert beside(book("4", bracket(2, "5"))) == 0
 
 
 def test_room_is_made_where_none_is() -> None:

@@ -110,6 +110,14 @@ def room(book: Book) -> Room:
 
 
 @exact
+def beside(book: Book) -> Decimal:
+    """What of the position no exit has a part in, and no bracket, now or once it is placed."""
+    held = sum((max(one.covers, one.stands) for one in book.brackets), _NOTHING)
+    taken = sum((one.leaves for one in book.exits), held)
+    return max(book.against - taken, _NOTHING)
+
+
+@exact
 def make_room(book: Book, quantity: Decimal) -> Mapping[UUID, Decimal]:
     """What the brackets are to cover beside another exit for `quantity`, no more than `most`.
 

@@ -10,6 +10,7 @@ brackets = sa.Table(
     "brackets",
     metadata,
     sa.Column("parent_order_id", UUID_, sa.ForeignKey("orders.order_id"), primary_key=True),
+    sa.Column("symbol", sa.Text, nullable=False),
     sa.Column(
         "version",
         sa.Integer,
@@ -27,6 +28,13 @@ brackets = sa.Table(
         nullable=False,
         server_default="0",
         comment="of its position, what other exits have taken or are about to",
+    ),
+    sa.Column(
+        "closed",
+        NUMBER,
+        nullable=False,
+        server_default="0",
+        comment="as much of that as others have closed for good",
     ),
     sa.Column(
         "flatten",
@@ -51,15 +59,22 @@ brackets = sa.Table(
         sa.Boolean,
         nullable=False,
         server_default=sa.false(),
-        comment="its parent is final, and nothing of it is open or stands",
+        comment="its parent is final, nothing of it stands, and nothing more is to",
     ),
     sa.CheckConstraint("taken >= 0", name="taken_range"),
+    sa.CheckConstraint("closed >= 0 AND closed <= taken", name="closed_range"),
     sa.CheckConstraint("flatten >= 0", name="flatten_range"),
 )
 
 sa.Index("brackets_due", brackets.c.due_at, postgresql_where=sa.text("due_at IS NOT NULL"))
 
-sa.Index("brackets_open", brackets.c.parent_order_id, postgresql_where=sa.text("NOT over"))
+sa.Index("brackets_open", brackets.c.symbol, postgresql_where=sa.text("NOT over"))
+
+sa.Index(
+    "brackets_displaced",
+    brackets.c.parent_order_id,
+    postgresql_where=sa.text("taken > closed AND NOT over"),
+)
 
 sa.Index(
     "brackets_bare_since",

@@ -33,7 +33,7 @@ BUGS = (
     if intended is None:
         return False
     if intended.state is not OrderState.SUBMITTING:
-        wait_for_room(task, intended)
+        wait_for_room(task, intended, newly=intended.version != order.version)
         return True
     if order.reason is not None and order.state is OrderState.PENDING:
         with shared.store.transaction() as connection:
