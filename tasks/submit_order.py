@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
 from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
@@ -224,25 +226,42 @@ def _accepted(
 
 
 def _accepted_after_news(order: Order, said: VenueOrder, session: BrokerSession) -> Order | None:
-    """Record it on what the order has become by news of it, if its submission is still ours."""
+    """Record it on what news of the order have made of it, if its submission is still ours."""
     shared = context()
     with shared.store.transaction() as connection:
-        now = load(connection, order.order_id, lock=True)
-        if (
-            now is None
-            or now.state not in {OrderState.SUBMITTING, OrderState.UNKNOWN}
-            or now.attempt.intent_at != order.attempt.intent_at
-            or now.attempt.lease_owner != session.session_id
-        ):
+        now = _latest(connection, order)
+        if now is None:
             return None
         return orders.acknowledged(connection, now, said, session.session_id, shared.timing)
+
+
+def _latest(connection: Connection, order: Order) -> Order | None:
+    """The order as news of it have left it, locked; None when somebody else has gone on with it.
+
+    A venue may speak of an order before it answers who sent it.
+    """
+    now = load(connection, order.order_id, lock=True)
+    if now is None or now.state is not order.state:
+        return None
+    ours = (order.attempt.intent_at, order.attempt.lease_owner)
+    return now if (now.attempt.intent_at, now.attempt.lease_owner) == ours else None
+
+
+def _unless_executed(connection: Connection, order: Order) -> Order:
+    """The latest of an order that its venue says it does not have.
+
+    Where it has reported executions it is the stale one, of which nothing can be made any more:
+    they come first.
+    """
+    now = _latest(connection, order)
+    return order if now is None or now.unapplied else now
 
 
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
     with context().store.transaction() as connection:
         rerouted = refused(
             connection,
-            order,
+            _unless_executed(connection, order),
             refusal.reason,
             step=Step.SUBMIT_ORDER,
             code=refusal.code,
@@ -261,6 +280,7 @@ def _never_left(
     shared, reason = context(), str(error)
     rerouted = False
     with shared.store.transaction() as connection:
+        order = _unless_executed(connection, order)
         tried = tries.of_order(connection, order.order_id)
         # That a busy worker came too late, or held itself back, says nothing of the venue.
         fails = not isinstance(error, TooLate | RateLimited)
@@ -283,6 +303,7 @@ def _never_left(
 def _in_doubt(order: Order, reason: str, due: timedelta, *, failed: bool = False) -> None:
     shared = context()
     with shared.store.transaction() as connection:
+        order = _unless_executed(connection, order)
         if failed:
             first = _is_first(tries.of_order(connection, order.order_id))
             count_failure(connection, order, reason, counts=first)
