@@ -128,7 +128,7 @@ def again(broker: IBKRAdapter) -> Callable[[], Awaitable[bool]]:
 
 async def found_at_last(broker: IBKRAdapter, one: Attempt) -> VenueOrder:
     """An order that is in doubt, asked for as its session does; absent it never is."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await broker.connect()
