@@ -177,20 +177,22 @@ def _goes_later(order: Order, session: BrokerSession) -> bool:
 
     Its id may be used up, or it was sent too often of late.
     """
-    with context().store.transaction() as connection:
+    with context().store.statement() as connection:
         pause = tries.of_order(connection, order.order_id).wait(order.read_at)
-        reason = f"{order.broker} took nothing of it"
+    if not (pause or session.capabilities.ids_once):
+        return False
+    reason = f"{order.broker} took nothing of it"
+    if pause:
+        reason += f", {MOST} times within a minute"
+    with context().store.transaction() as connection:
         if session.capabilities.ids_once:
             due = max(pause, _AGAIN)
             put_off = following.anew(connection, order, reason, new_id(), due, sent=True)
-        elif pause:
-            reason += f", {MOST} times within a minute"
-            put_off = orders.back_to_gateway(connection, order, reason, pause, sent=True)
         else:
-            return False
+            put_off = orders.back_to_gateway(connection, order, reason, pause, sent=True)
         if put_off:
             alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
-        return True
+    return True
 
 
 def _patience(order: Order) -> timedelta:
