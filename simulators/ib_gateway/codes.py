@@ -26,7 +26,7 @@ class Refusal(Exception):
     """A request that is answered by an error message and by nothing else.
 
     `kept` says that the order was seen by the system all the same and is Inactive from now on,
-    as after 201.
+    as after 201, or Cancelled, as after 202.
     """
 
     def __init__(self, code: int, text: str) -> None:
@@ -36,8 +36,8 @@ class Refusal(Exception):
 
     @property
     def kept(self) -> bool:
-        """True when TWS shows the refused order as Inactive."""
-        return self.code == REJECTED.number
+        """True when TWS shows the refused order."""
+        return self.code in {REJECTED.number, CANCELLED.number}
 
 
 def code_of(fault: Fault, default: int) -> int:

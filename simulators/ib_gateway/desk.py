@@ -10,6 +10,7 @@ from simulators.ib_gateway import entry
 from simulators.ib_gateway.codes import (
     CANCEL_ENDED,
     CANCEL_UNKNOWN,
+    CANCELLED,
     DUPLICATE_ORDER,
     MODIFY_FILLED,
     NO_PARENT,
@@ -287,9 +288,10 @@ class Desk:
 
     def refuse(self, order: Order, refusal: Refusal) -> None:
         """Remember an order as refused at once, and tell its client."""
-        order.state, order.accepted = "REJECTED", False
+        cancelled = refusal.code == CANCELLED.number
+        order.state, order.accepted = "CANCELLED" if cancelled else "REJECTED", False
         order.reason, order.ended_at = refusal.text, self.register.clock()
-        order.completed = f"Rejected by System: {refusal.text}"
+        order.completed = f"{'Cancelled' if cancelled else 'Rejected'} by System: {refusal.text}"
         self.register.refusals.append(
             {"venue_order_id": order.venue_order_id, "code": str(refusal.code)}
         )

@@ -8,6 +8,7 @@ from simulators.faults import Fault, FaultKind
 from simulators.ib_gateway import order_messages
 from simulators.ib_gateway.codes import (
     AMBIGUOUS,
+    CANCELLED,
     CANNOT_CANCEL,
     NOT_CANCELLABLE,
     REJECTED,
@@ -126,9 +127,10 @@ class _Placing:
         return True
 
     def _rejected(self, fault: Fault) -> None:
-        """Refuse as a fault wants it: after 201 TWS shows the order as Inactive."""
+        """Refuse as a fault wants it: after 201 and 202 TWS shows the order."""
         code = code_of(fault, REJECTED.number)
-        text = REJECTED.text.format(fault.reason) if code == REJECTED.number else fault.reason
+        wording = {known.number: known.text for known in (REJECTED, CANCELLED)}
+        text = wording.get(code, "{}").format(fault.reason)
         refusal = Refusal(code, text)
         self._let_go()
         if refusal.kept and self._live is None:

@@ -88,6 +88,7 @@ def test_a_code_that_nobody_listed_and_no_order(code: int) -> None:
     [
         (201, "YOUR ORDER IS NOT ACCEPTED. MINIMUM OF 2000 REQUIRED", "ORDER"),
         (201, "The exchange is closed.", "ORDER"),
+        (202, "Refused by the exchange", "ORDER"),
         (203, "The security is not available or allowed for this account", "ORDER"),
         (110, "The price does not conform to the minimum price variation", "TERMS"),
         (321, "The API interface is currently in Read-Only mode.", "VENUE"),
@@ -159,6 +160,15 @@ def test_any_code_may_be_a_mere_warning(code: int) -> None:
             assert sent(gateway, one) == 1
 
     case()
+
+
+@on_a_loop
+async def test_ended_by_202_after_it_was_taken_up() -> None:
+    """That is a cancel by the venue, of a new order too: an IOC that nothing filled."""
+    async with running() as gateway, undisturbed(gateway) as broker:
+        gateway.faults.arm(fault(FaultKind.CANCELLED_WITH_CODE, code="202", reason="words"))
+        said = await broker.submit(attempt())
+        assert (said.state, said.reason) == (OrderState.CANCELLED, "words")
 
 
 @pytest.mark.parametrize("code", [103, 110, 201, 460, 10311])

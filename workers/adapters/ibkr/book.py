@@ -217,6 +217,9 @@ class Book:
             return
         if outcome is Outcome.ENDED:
             entry.ended = outcomes.reason_of(text)
+            if entry.sent_here and not entry.worked and entry.cancel is None:
+                # Whoever ends what was never taken up has refused it.
+                entry.refusal, entry.refused_at = (code, text), self._now()
             return
         if entry.withdrawn and entry.status == INACTIVE and outcomes.says_over(code, text):
             entry.over = True

@@ -112,12 +112,14 @@ class Sending:
         try:
             await self._answer(line, operation)
         except OutcomeUnknown:
-            if line.ended is not None or not (entry.status or entry.remark):
+            if line.ended is not None or not (entry.status or entry.code):
                 raise
             # TWS has it, and has not passed it on yet, or has said what may be a warning only.
         finally:
             entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
-        code = operation.code or (None if entry.heard else entry.remark)
+        code = operation.code
+        if code is None and (not entry.heard or entry.state(self._now()) is OrderState.REJECTED):
+            code = entry.code
         if code is not None:
             await self._judge_new(line, entry, attempt, code, known=known)
         self._other_ids.pop(attempt.venue_order_id, None)
