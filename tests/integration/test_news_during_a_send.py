@@ -43,8 +43,8 @@ class Step:
     def __init__(self) -> None:
         self.handed_on: Order | None = None
 
-    def go_on(self, *_: object) -> None:
-        *_, self.handed_on = _
+    def go_on(self, *arguments: Any) -> None:
+        self.handed_on = arguments[-1]
 
     def end_chain(self) -> None:
         """Nothing follows."""
