@@ -38,7 +38,10 @@ class Flow:
     finish: Callable[[Fleet, Sequence[str]], None] = lambda *_: None
 
 
-OF_A_BRACKET = ("await_fill", "persist_fill", "update_positions", "submit_order", "execute_command")
+OF_A_BRACKET = (
+    *("await_fill", "persist_fill", "update_positions", "submit_order"),
+    *("fit_bracket", "execute_command"),
+)
 """What parts of a parent's fill, and the orders and changes that follow from them, pass."""
 PAPER_DEPTH = "100"
 """More than any paper order of the other ways wants, less than a bracket on paper."""

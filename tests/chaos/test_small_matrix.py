@@ -9,13 +9,14 @@ import pytest
 
 from tests.chaos.fencing import fleet_of, late_send
 from tests.chaos.flows import FLOWS
-from tests.chaos.matrix import AT_ONCE, Matrix
+from tests.chaos.matrix_cells import AT_ONCE, Matrix
 from tests.chaos.matrix_points import Cell, listed
 from tests.chaos.matrix_progress import Totals
 from tests.fleet import Fleet, Servers, flush
 
 # Which points is drawn anew for each run; all of them take `make crash-matrix`.
 SAMPLE = {"kill": 2, "raise": 8, "hang": 3}
+OF_BRACKETS = {"kill": 1, "raise": 4, "hang": 2}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def fleet(
         yield fleet
 
 
-@pytest.mark.parametrize("flow", ["paper", "live", "cancelled"])
+@pytest.mark.parametrize("flow", ["paper", "live", "cancelled", "paper-bracket"])
 def test_small_matrix(fleet: Fleet, flow: str) -> None:
     """Some cells of each way: all fire, every order ends as it must, the oracle is content."""
     totals = Totals()
     matrix = Matrix(fleet, "in-place", totals)
     points = [point for point in listed() if (point.mode, point.flow) == ("in-place", flow)]
-    for kind, most in SAMPLE.items():
+    for kind, most in (OF_BRACKETS if flow == "paper-bracket" else SAMPLE).items():
         count = min(most, AT_ONCE[kind], len(points))
         chosen = random.sample(points, count)
         matrix.run(FLOWS[flow], kind, [Cell(point, kind) for point in chosen])
