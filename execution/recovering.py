@@ -25,6 +25,7 @@ from execution.store import (
     recovery,
     reducing,
     sharing,
+    unprotected,
 )
 from execution.store.engine import Store
 from execution.store.giving_up import give_up, keep_from_live
@@ -143,13 +144,13 @@ class Sweep:
     def _watch_over_brackets(self) -> None:
         """Report what has been unprotected for too long, whether its broker has a worker or not."""
         with self.store.transaction() as connection:
-            found = families.maybe_bare(connection, self.unprotected_after, recovery.BATCH)
+            found = unprotected.maybe_bare(connection, self.unprotected_after, recovery.BATCH)
         for parent_id in found:
             with self.store.transaction() as connection:
                 family = families.snapshot(connection, parent_id)
             if family is not None:
                 with self.store.transaction() as connection:
-                    families.report_bare(connection, family, flatten=self.unprotected_flatten)
+                    unprotected.report_bare(connection, family, flatten=self.unprotected_flatten)
 
     def _share_out(self) -> None:
         """Make room at positions against which more stands than there is of them."""

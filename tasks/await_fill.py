@@ -11,7 +11,7 @@ from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
-from execution.store import alerts, brackets, following, missing_executions, orders
+from execution.store import alerts, following, legs, missing_executions, orders
 from execution.store.transitions import load
 from tasks.exits import share_out
 from tasks.failure import refused, send_reroute
@@ -104,7 +104,7 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
         return
     if order.parent_order_id is not None:
         with context().store.transaction() as connection:
-            brackets.end_leg(connection, order)
+            legs.end(connection, order)
         return
     if following.is_to_follow(order):
         _follow(task, order)

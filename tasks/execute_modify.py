@@ -38,6 +38,7 @@ from execution.store import alerts, amendments, commands, following, sharing
 from execution.store.commands import DONE, Command
 from execution.store.reducing import place_of
 from execution.store.transitions import load_by_client_id, lock_order
+from tasks import modify_child
 from tasks.command_results import ask_later, done, later, record_news, refuse, refuse_in
 from tasks.instruct import send_command
 from tasks.step import StepTask
@@ -53,6 +54,9 @@ def modify(task: StepTask, command: Command, order: Order) -> None:
     """Take a pending modify one step further."""
     if command.ours and order.is_exit and not command.sent:
         _make_smaller(task, command, order)
+        return
+    if modify_child.concerns(order):
+        _modify_child(task, command, order)
         return
     problem = why_not(order, command.request, sent=command.sent)
     if problem is None and command.sent:
@@ -97,6 +101,15 @@ def _cancel_instead(task: StepTask, command: Command, order: Order) -> None:
         cancel = new_id()
         sharing.record(connection, cancel, CommandKind.CANCEL, order.client_order_id, {})
     send_command(task.app, cancel, order)
+
+
+def _modify_child(task: StepTask, command: Command, order: Order) -> None:
+    if command.sent:
+        modify_child.look(task, command, order)
+        return
+    change = _fitted(task, command, order, command.modification, in_place=False)
+    if change is not None:
+        modify_child.set_out(task, command, order, change)
 
 
 def _change_unsent(task: StepTask, command: Command, order: Order) -> None:

@@ -36,7 +36,7 @@ from execution.domain.protection import (
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName
 from execution.intake import new_id
-from execution.store import alerts, brackets, families, orders
+from execution.store import alerts, brackets, families, legs, orders, unprotected
 from execution.store.families import FRESH, Snapshot
 from execution.store.transitions import load, load_with_attempt
 from tasks.step import StepTask, publish_quietly
@@ -153,7 +153,7 @@ class _Fitting:
             turn = _Turn(found)
             for attempt_id in found.ended:
                 order = load_with_attempt(connection, attempt_id)
-                turn.done |= order is not None and brackets.end_leg(connection, order)
+                turn.done |= order is not None and legs.end(connection, order)
             if turn.done:
                 return turn
             for action in plan(found.family):
@@ -173,7 +173,7 @@ class _Fitting:
         for role in turn.found.family.members:
             child = load(connection, turn.found.child(role))
             if child is not None:
-                brackets.fit_total(connection, child)
+                legs.fit_total(connection, child)
         for order_id in families.stalled(connection, self._parent_id, self._shared.timing.step):
             send_from(self._app, order_id, Step.AWAIT_FILL, turn.found.parent.broker)
         turn.found = self._snapshot(connection) or turn.found
@@ -182,8 +182,8 @@ class _Fitting:
         match action:
             case Explain(role, leg, cause):
                 if cause is Cause.DROPPED:
-                    families.alert_dropped(connection, turn.found, role, leg)
-                brackets.explain(connection, leg.attempt_id, cause)
+                    unprotected.alert_dropped(connection, turn.found, role, leg)
+                legs.explain(connection, leg.attempt_id, cause)
                 turn.done = True
             case Add():
                 self._add(connection, turn, action)
@@ -216,7 +216,7 @@ class _Fitting:
         child = load(connection, child_id)
         group = action.group or self._group(found, action, child)
         if child is not None:
-            done = brackets.add_leg(connection, child, new_id(), action.quantity, group)
+            done = legs.add(connection, child, new_id(), action.quantity, group)
         else:
             terms = {one.role: one for one in (*children(parent), flattening(parent))}
             role = terms[action.role]
@@ -289,12 +289,12 @@ class _Fitting:
                 moved = orders.news(connection, order, said, self._shared.timing.step) is not None
             current = load_with_attempt(connection, order.attempt.attempt_id)
             if changed and one.quantity is not None and current is not None:
-                brackets.resize(connection, current, one.quantity)
+                legs.resize(connection, current, one.quantity)
                 alerts.resolve(connection, alerts.CHANGE_REFUSED, order.order_id)
             if changed or over:
                 families.succeeded(connection, self._parent_id)
             elif refused is not None and one.quantity is not None and not moved:
-                families.alert_refused(connection, found, one.role, one.quantity, refused.reason)
+                unprotected.alert_refused(connection, found, one.role, one.quantity, refused.reason)
         if moved:
             channel = order.attempt.channel
             send_from(self._app, order.order_id, Step.AWAIT_FILL, order.broker, channel)
@@ -341,7 +341,7 @@ class _Fitting:
         late = since is not None and found.at - since >= settings.unprotected_after
         if found.bare is not None or (late and found.family.bare):
             with self._shared.store.transaction() as connection:
-                families.report_bare(connection, found, flatten=settings.unprotected_flatten)
+                unprotected.report_bare(connection, found, flatten=settings.unprotected_flatten)
 
     def _send(self, queue: str, due: timedelta = timedelta(0)) -> None:
         self._app.send_task(
@@ -354,15 +354,15 @@ class _Fitting:
 
 def _change_unsent(connection: Connection, order: Order, action: Resize | Cancel) -> bool:
     if isinstance(action, Resize):
-        return brackets.resize(connection, order, action.quantity)
-    return brackets.end_unsent(connection, order, "nothing is left for it to cover")
+        return legs.resize(connection, order, action.quantity)
+    return legs.end_unsent(connection, order, "nothing is left for it to cover")
 
 
 def _intend(connection: Connection, order: Order, action: Resize | Cancel) -> _AtVenue | None:
     """Record what is about to be asked of the venue; None when somebody has changed the order."""
     if isinstance(action, Resize):
         quantity = action.quantity
-        expecting = brackets.expect(connection, order, quantity)
+        expecting = legs.expect(connection, order, quantity)
         return None if expecting is None else _AtVenue(action.role, expecting, quantity)
-    ending = brackets.cancel_intended(connection, order)
+    ending = legs.cancel_intended(connection, order)
     return None if ending is None else _AtVenue(action.role, ending)

@@ -101,6 +101,8 @@ def why_not(order: Order, request: ModifyRequest, *, sent: bool) -> str | None:
             f"expected_version: {request.expected_version} is stale, "
             f"the order is at version {order.version}"
         )
+    if request.quantity is not None and order.parent_order_id is not None:
+        return "quantity: a bracket's child is for what its parent has filled and is still open"
     if request.quantity is not None and request.quantity < order.filled_quantity:
         return (
             f"quantity: {plain(request.quantity)} is less than "

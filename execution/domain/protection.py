@@ -57,6 +57,7 @@ class Leg:
     Legs of one `group` cover the same position at a venue that takes off the others what one of
     them fills: `reduced` is how much of that is known here. `cancelling`: a cancel was asked for.
     `fresh`: it ended so short a time ago that the fill which explains it may be on its way.
+    `outdated`: its child's prices have changed since it was sent, and it cannot.
     """
 
     attempt_id: UUID
@@ -68,6 +69,7 @@ class Leg:
     group: UUID | None = None
     cancelling: bool = False
     fresh: bool = False
+    outdated: bool = False
     cause: Cause | None = None
 
     @property
@@ -361,6 +363,8 @@ def _paired(family: Family) -> Iterator[Action]:
     if surplus > 0:
         yield from _cut(staying, surplus)
         return
+    if not surplus and not any(group.is_going for group in groups):
+        yield from _renew(staying)
     stop, profit = (family.members.get(role) for role in COVERING)
     leading = next((one for one in (stop, profit) if one is not None and one.is_wanted), None)
     if leading is None:
@@ -380,6 +384,16 @@ def _paired(family: Family) -> Iterator[Action]:
         yield Add(leading.role, missing)
     elif unsent.phase is Phase.UNSENT and not unsent.cancelling:
         yield Resize(leading.role, unsent, unsent.leaves + missing)
+
+
+def _renew(groups: list[_Group]) -> Iterator[Cancel]:
+    """End one group whose prices are outdated, so that another takes its place; then the next."""
+    waiting = any(
+        leg.phase in {Phase.UNSENT, Phase.SENDING} for one in groups for _, leg in one.legs
+    )
+    outdated = [one for one in groups if any(leg.outdated for _, leg in one.legs)]
+    if outdated and not waiting:
+        yield from _end(outdated[0])
 
 
 def _end(group: _Group) -> Iterator[Cancel]:

@@ -22,7 +22,7 @@ from execution.domain.vocabulary import OrderState, OrderType, Side
 from execution.store.exposure import HELD, LARGEST
 from execution.store.positions import table_of
 from execution.store.statements import Link, Prepared
-from execution.store.transitions import TOUCH
+from execution.store.touching import TOUCH
 
 _NOTHING = Decimal(0)
 

@@ -12,13 +12,12 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from execution.domain.brackets import is_bracket
 from execution.domain.decimals import plain
 from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.lifecycle import Step
 from execution.domain.orders import AttemptState, Order
 from execution.domain.vocabulary import OrderState
-from execution.store import outbox
+from execution.store import outbox, touching
 from execution.store.rows import order_from_row, to_json
 from execution.store.statements import Link, Prepared
 
@@ -250,17 +249,6 @@ def with_events(change: Change, events: Sequence[str], reports: Sequence[Row[Any
 
 _NOTHING_ELSE = Also()
 
-TOUCH = """
-    UPDATE brackets b SET version = b.version + 1, resends = 0, over = false,
-        due_at = clock_timestamp() + interval '1 second',
-        bare_since = coalesce(b.bare_since, clock_timestamp())
-"""
-"""A member of a bracket's family has changed: it is due, and taken for unprotected until somebody
-has looked. Whoever writes this has locked every row of an order that it locks. The second is for
-the message that is sent as well."""
-OF_FAMILY = "b.parent_order_id = CAST(:family AS uuid)"
-_TOUCHED = f"touched AS ({TOUCH} FROM changed WHERE {OF_FAMILY})"
-
 
 def apply(
     link: Link,
@@ -292,9 +280,9 @@ def apply(
         **{f"c_{name}": value for name, value in change.clock.items()},
         **(parameters or {}),
     }
-    if _touches_family(order, change):
+    if touching.concerns(order, change.state, change.order, change.attempt):
         values["family"] = order.parent_order_id or order.order_id
-        also = replace(also, parts=", ".join(filter(None, (also.parts, _TOUCHED))))
+        also = replace(also, parts=", ".join(filter(None, (also.parts, touching.PART))))
     statement = _statement(
         tuple(columns),
         tuple(change.attempt),
@@ -322,18 +310,6 @@ def apply(
         unapplied=order.unapplied + row.unapplied,
         attempt=replace(changed.attempt, **moved),
     )
-
-
-_SIZES = frozenset({"quantity", "filled_quantity", "attempt_no"})
-
-
-def _touches_family(order: Order, change: Change) -> bool:
-    """Whether a bracket's family must be looked at after a change of one of its members."""
-    if order.parent_order_id is None and not is_bracket(order):
-        return False
-    attempt = change.attempt.get("state", order.attempt.state)
-    same = change.state == order.state and attempt == order.attempt.state
-    return not same or bool(_SIZES & (change.order.keys() | change.attempt.keys()))
 
 
 def _label(change: Change) -> str | None:

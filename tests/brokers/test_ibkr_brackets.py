@@ -373,3 +373,53 @@ def test_an_exit_beside_pairs(fleet: Fleet) -> None:
     assert alerts(fleet, name, open_only=False) == []
     (held_now,) = fleet.query("SELECT quantity FROM positions WHERE symbol = 'SPY'")
     assert held_now["quantity"] == 0
+
+
+def test_another_price_of_a_stop(fleet: Fleet) -> None:
+    """TWS takes no change within a group: each pair is replaced, one after the other."""
+    name = resting(fleet, "5")
+    liquidity(fleet, "2")
+    await_cover(fleet, name, 2)
+    liquidity(fleet, "3")
+    await_cover(fleet, name, 5)
+    stop = child(fleet, name, STOP)
+    assert stop is not None
+    moved = fleet.client.modify(
+        stop["client_order_id"], expected_version=stop["version"], stop_price="560"
+    )
+    wait_until(lambda: fleet.client.command(moved).outcome == "DONE", WITHIN, "the change")
+    await_cover(fleet, name, 5)
+    working = [order for order in held(fleet, name, STOP) if order["state"] in WORKING]
+    assert {order["stop_price"] for order in working} == {"560"}
+    resized = fleet.client.modify(
+        stop["client_order_id"],
+        expected_version=child(fleet, name, STOP)["version"],  # type: ignore[index]
+        quantity="1",
+    )
+    wait_until(lambda: fleet.client.command(resized).outcome == "REFUSED", WITHIN, "the refusal")
+    assert kinds(fleet, name) == []
+    flat(fleet, name)
+    assert closed(fleet, name) == 5
+
+
+def test_a_stop_in_doubt(fleet: Fleet) -> None:
+    """The answer to the stop is lost, and the parent fills on: in the end all of it is covered."""
+    name = resting(fleet)
+    fleet.venue.arm("drop_reply", on="submit")
+    liquidity(fleet, "3")
+    wait_until(lambda: fleet.venue.fired("drop_reply"), what="the lost answer")
+    liquidity(fleet, "5")
+    await_cover(fleet, name, 8)
+    flat(fleet, name)
+    assert closed(fleet, name) == 8
+
+
+def test_a_refused_stop_is_placed_once_more(fleet: Fleet) -> None:
+    """The venue refuses the stop itself: reported, and placed again; then its target."""
+    name = resting(fleet, "4")
+    fleet.venue.arm("reject", on="submit", code="201", reason="Order rejected - reason: margin")
+    liquidity(fleet, "4")
+    wait_until(lambda: "PROTECTION_ENDED" in kinds(fleet, name), WITHIN, "the alert")
+    await_cover(fleet, name, 4)
+    assert len(held(fleet, name, STOP)) >= 1
+    flat(fleet, name)

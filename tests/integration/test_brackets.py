@@ -24,6 +24,7 @@ from execution.store import (
     brackets,
     controls,
     families,
+    legs,
     orders,
     reconciling,
     reducing,
@@ -74,7 +75,7 @@ def place(store: Store, order: Order, *, in_groups: bool = True) -> None:
                 else None
             )
             if current is not None:
-                assert brackets.add_leg(connection, current, new_id(), action.quantity, group)
+                assert legs.add(connection, current, new_id(), action.quantity, group)
             else:
                 terms = {one.role: one for one in children(order)}[action.role]
                 assert brackets.insert(connection, order, terms, action.quantity, group)
@@ -115,7 +116,7 @@ def pairs(store: Store, *fills: str) -> Order:
     return order
 
 
-def legs(store: Store, order: Order, role: Role) -> list[tuple[Any, ...]]:
+def attempts(store: Store, order: Order, role: Role) -> list[tuple[Any, ...]]:
     """A child's attempts: state, quantity, what was reduced of it, filled."""
     with store.transaction() as connection:
         rows = connection.execute(
@@ -163,7 +164,7 @@ def ended(store: Store, at: Order, state: OrderState) -> None:
     with store.transaction() as connection:
         found = load_standing(connection, at.attempt.venue_order_id)
         assert found is not None
-        assert brackets.end_leg(connection, found)
+        assert legs.end(connection, found)
 
 
 def open_alerts(store: Store) -> list[str]:
@@ -225,11 +226,11 @@ def test_a_fill_of_an_earlier_attempt_is_no_surprise(store: Store) -> None:
     order = pairs(store, "3", "5")
     first = leg(store, order, PROFIT, 1)
     apply(store, first, trade(first, "t", "2", "110", second=5))
-    assert legs(store, order, PROFIT) == [
+    assert attempts(store, order, PROFIT) == [
         ("PARTIALLY_FILLED", 3, 0, 2),
         ("SUBMITTED", 5, 0, 0),
     ]
-    assert legs(store, order, STOP) == [("SUBMITTED", 3, 2, 0), ("SUBMITTED", 5, 0, 0)]
+    assert attempts(store, order, STOP) == [("SUBMITTED", 3, 2, 0), ("SUBMITTED", 5, 0, 0)]
     profit = child(store, order, PROFIT)
     assert (profit.state, profit.filled_quantity) == (OrderState.PARTIALLY_FILLED, Decimal(2))
     found = look(store, order).family
@@ -247,7 +248,7 @@ def test_a_fill_while_another_attempt_is_being_sent(store: Store) -> None:
     apply(store, first, trade(first, "s", "3", "90", second=5))
     stop = child(store, order, STOP)
     assert (stop.state, stop.step, stop.filled_quantity) == (OrderState.PENDING, 2, Decimal(3))
-    assert legs(store, order, STOP)[0][0] == "FILLED"
+    assert attempts(store, order, STOP)[0][0] == "FILLED"
     assert at_venue(store, stop).state is OrderState.PARTIALLY_FILLED
     assert open_alerts(store) == []
 
@@ -286,7 +287,7 @@ def test_a_child_that_ended_is_taken_up_again(store: Store) -> None:
     ended(store, leg(store, order, STOP, 1), OrderState.CANCELLED)
     with store.transaction() as connection:
         for one in plan(look(store, order).family):
-            brackets.explain(connection, one.leg.attempt_id, one.cause)  # type: ignore[union-attr]
+            legs.explain(connection, one.leg.attempt_id, one.cause)  # type: ignore[union-attr]
     order = apply(store, order, trade(order, "b", "4", "100", second=9))
     place(store, order)
     stop = at_venue(store, child(store, order, STOP))
@@ -305,7 +306,7 @@ def test_an_unsent_attempt_is_sized_in_our_tables(store: Store) -> None:
     order = apply(store, order, trade(order, "b", "7", "100", second=1))
     stop = child(store, order, STOP)
     with store.transaction() as connection:
-        assert brackets.resize(connection, stop, Decimal(8))
+        assert legs.resize(connection, stop, Decimal(8))
     stop = child(store, order, STOP)
     assert stop.quantity == stop.for_venue().quantity == 8
 

@@ -31,6 +31,7 @@ from execution.store import (
     controls,
     executions,
     families,
+    legs,
     orders,
     reducing,
     reports,
@@ -437,7 +438,7 @@ def fit(store: Store, order: Order) -> None:
         size = look(store, order, in_groups=False).family.target
         with store.transaction() as connection:
             now = child(store, order, role)
-            assert brackets.resize(connection, now, now.filled_quantity + size)
+            assert legs.resize(connection, now, now.filled_quantity + size)
 
 
 PAPER = BrokerName.PAPER
@@ -485,7 +486,7 @@ def end(store: Store, order: Order) -> None:
                 {"id": now.attempt.attempt_id},
             )
         with store.transaction() as connection:
-            assert brackets.end_leg(connection, child(store, order, role))
+            assert legs.end(connection, child(store, order, role))
 
 
 def test_what_an_exit_has_closed_is_closed_for_good(store: Store) -> None:

@@ -581,3 +581,26 @@ def test_comes_to_rest(venue: str, *, group_cancel: bool, operations: list[int])
     dropped = any(one.cause is Cause.DROPPED for one in known.members[PROFIT].legs)
     if wanted and not (world.in_groups and dropped):
         assert world.covers(PROFIT) == known.target
+
+
+def test_outdated_prices_go_one_group_after_the_other() -> None:
+    """What was sent under other prices is replaced, and nothing else is bare meanwhile."""
+    stops = (leg(1, "5", group=1, outdated=True), leg(3, "3", group=2, outdated=True))
+    profits = (leg(2, "5", group=1), leg(4, "3", group=2))
+    old = family("8", stops, profits, in_groups=True)
+    assert short(plan(old)) == [("cancel", STOP, 1), ("cancel", PROFIT, 2)]
+    going = family(
+        "8",
+        (replace(stops[0], cancelling=True), stops[1]),
+        (replace(profits[0], cancelling=True), profits[1]),
+        in_groups=True,
+    )
+    assert plan(going) == ()
+    gone = {"phase": Phase.ENDED, "cancelling": True, "cause": Cause.ASKED}
+    left = family(
+        "8",
+        (replace(stops[0], **gone), stops[1]),  # type: ignore[arg-type]
+        (replace(profits[0], **gone), profits[1]),  # type: ignore[arg-type]
+        in_groups=True,
+    )
+    assert short(plan(left)) == [("add", STOP, None, 5)]

@@ -177,6 +177,13 @@ order_attempts = sa.Table(
     ),
     sa.Column("cancel_asked_at", TIME, comment="of a bracket's child: when we asked for its end"),
     sa.Column("end_cause", sa.Text, comment="of a bracket's child: why it ended"),
+    sa.Column(
+        "outdated",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="of a bracket's child: its prices have changed, and another is to take its place",
+    ),
     sa.Column("claimed", NUMBER, comment="reduce-only: of the position, while it waits for room"),
     sa.Column("claimed_at", TIME, comment="since when it has waited for room"),
     sa.Column("created_at", TIME, nullable=False, server_default=NOW),
