@@ -52,7 +52,7 @@ def await_fill(self: StepTask, order_id: str) -> None:
     if order.attempt.reported_state is not None and order.attempt.reported_state.is_final:
         _ended_by_venue(self, order)
     elif order.lacks_executions:
-        _ask_for_executions(order)
+        ask_for_executions(order)
     else:
         _wait(order)
     if order.parent_order_id is not None:
@@ -100,7 +100,7 @@ def _ended_by_venue(task: StepTask, order: Order) -> None:
     if attempt.reported_state is None:
         return
     if order.lacks_executions:
-        _ask_for_executions(order)
+        ask_for_executions(order)
         return
     if order.parent_order_id is not None:
         with context().store.transaction() as connection:
@@ -155,7 +155,7 @@ def _ended_short(order: Order) -> None:
         )
 
 
-def _ask_for_executions(order: Order) -> None:
+def ask_for_executions(order: Order) -> None:
     """Some executions are not here yet (a venue may list its trades late): ask again when due."""
     attempt, settings = order.for_venue(), context().settings
     patience = settings.missing_executions_patience

@@ -39,6 +39,7 @@ from execution.intake import new_id
 from execution.store import alerts, brackets, families, legs, orders, unprotected
 from execution.store.families import FRESH, Snapshot
 from execution.store.transitions import load, load_with_attempt
+from tasks.await_fill import ask_for_executions
 from tasks.step import StepTask, publish_quietly
 from workers.app import app
 from workers.chains import declared, send_from
@@ -116,16 +117,7 @@ class _Fitting:
         """True once the family is given back."""
         with self._shared.store.transaction() as connection:
             parent = load(connection, self._parent_id)
-        if parent is None:
-            return False
-        try:
-            session = session_of(parent.broker, None)
-            self._in_groups = not session.capabilities.changes_in_group
-            if parent.broker is not BrokerName.PAPER:
-                rules = session.rules(parent.instrument)
-                self._step = None if rules is None else rules.quantity_step
-        except BrokerError as error:
-            self._log.info("bracket waits", reason=str(error))
+        if parent is None or not self._knows_venue(parent):
             return False
         for _ in range(_MOST_ROUNDS):
             turn = self._look_and_do()
@@ -142,6 +134,19 @@ class _Fitting:
                 return True
             self._claim()
         return False
+
+    def _knows_venue(self, parent: Order) -> bool:
+        """Learn what the venue takes; False while it is away."""
+        try:
+            session = session_of(parent.broker, None)
+            self._in_groups = not session.capabilities.changes_in_group
+            if parent.broker is not BrokerName.PAPER:
+                rules = session.rules(parent.instrument)
+                self._step = None if rules is None else rules.quantity_step
+        except BrokerError as error:
+            self._log.info("bracket waits", reason=str(error))
+            return False
+        return True
 
     def _look_and_do(self) -> _Turn | None:
         """Look at the family, and do in our tables what is to be done there."""
@@ -162,6 +167,13 @@ class _Fitting:
             if not turn.done and not turn.venue:
                 self._tidy(connection, turn)
             return turn
+
+    def _complete(self, attempt_id: UUID) -> None:
+        """Ask for executions that its venue speaks of and has not listed."""
+        with self._shared.store.transaction() as connection:
+            order = load_with_attempt(connection, attempt_id)
+        if order is not None:
+            ask_for_executions(order)
 
     def _snapshot(self, connection: Connection) -> Snapshot | None:
         return families.snapshot(
@@ -315,6 +327,8 @@ class _Fitting:
 
     def _rest(self, found: Snapshot) -> bool:
         """Give the family back until it is due again; False if it has changed meanwhile."""
+        for attempt_id in found.incomplete:
+            self._complete(attempt_id)
         family, short = found.family, bool(plan(found.family))
         pauses = list[timedelta]()
         if is_settling(family):

@@ -34,7 +34,8 @@ class Snapshot:
     """A family at one moment.
 
     `ended` are attempts of which the venue has said that they are over, with all that they executed
-    recorded, and whose end is not.
+    recorded, and whose end is not; of `incomplete` ones executions are missing, and they are not
+    their child's current attempt, whose way leads to step 5.
     """
 
     parent: Order
@@ -48,6 +49,7 @@ class Snapshot:
     bare: Decimal | None
     closed: Decimal = Decimal(0)
     ended: tuple[UUID, ...] = ()
+    incomplete: tuple[UUID, ...] = ()
 
     def child(self, role: Role) -> UUID:
         """A child's order id."""
@@ -79,7 +81,9 @@ _LEGS = text(
         a.end_cause, a.outdated,
         a.updated_at > clock_timestamp() - CAST(:fresh AS interval) AS fresh,
         a.reported_state IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
-            AND a.reported_quantity = a.filled_quantity AS is_over,
+            AND a.state IN ('SUBMITTED', 'PARTIALLY_FILLED') AS is_over,
+        a.reported_quantity = a.filled_quantity AS is_complete,
+        a.attempt_no = c.attempt_no AS is_current,
         EXISTS (SELECT FROM order_commands m WHERE m.kind = 'CANCEL'
             AND m.client_order_id = c.client_order_id AND m.outcome IN ('PENDING', 'DONE')
             AND NOT m.ours
@@ -149,8 +153,11 @@ def snapshot(
         bare_since=row.bare_since,
         bare=row.bare,
         closed=row.closed,
-        ended=tuple(
-            one.attempt_id for one in rows if one.is_over and OrderState(one.state).is_working
+        ended=tuple(one.attempt_id for one in rows if one.is_over and one.is_complete),
+        incomplete=tuple(
+            one.attempt_id
+            for one in rows
+            if one.is_over and not one.is_complete and not one.is_current
         ),
     )
 
@@ -180,7 +187,8 @@ def _leg(row: Row[Any]) -> Leg:
         filled=row.filled_quantity,
         reduced=row.reduced,
         group=row.one_cancels_other,
-        cancelling=row.cancel_asked_at is not None,
+        # What is over at its venue protects nothing, though not all of it is known.
+        cancelling=row.cancel_asked_at is not None or bool(row.is_over),
         fresh=row.fresh,
         outdated=row.outdated,
         cause=None if row.end_cause is None else Cause(row.end_cause),

@@ -32,6 +32,7 @@ from execution.store import (
 )
 from execution.store.engine import Store
 from execution.store.families import Snapshot
+from execution.store.migrate import downgrade, upgrade
 from execution.store.transitions import load_standing
 
 from .stored import SESSION, TIMING, apply, intended, reload, submitted, trade
@@ -430,3 +431,59 @@ def test_phases(store: Store) -> None:
     assert phase() is Phase.UNSENT
     intended(store, child(store, order, STOP))
     assert phase() is Phase.SENDING
+
+
+def test_what_is_over_at_its_venue_protects_nothing(store: Store) -> None:
+    """Not all of its executions are here, so its end is not recorded: it is asked for them."""
+    order = pairs(store, "3", "5")
+    first = leg(store, order, STOP, 1)
+    said = VenueOrder(
+        broker_order_id="1",
+        state=OrderState.CANCELLED,
+        symbol=first.symbol,
+        side=first.side,
+        quantity=Decimal(3),
+        filled_quantity=Decimal(1),
+        venue_order_id=first.attempt.venue_order_id,
+    )
+    with store.transaction() as connection:
+        orders.news(connection, first, said, TIMING.step)
+    found = look(store, order)
+    assert found.incomplete == (first.attempt.attempt_id,)
+    assert found.ended == ()
+    assert found.family.protected == 5
+    assert plan(found.family) == ()
+    first = leg(store, order, STOP, 1)
+    apply(store, first, trade(first, "s", "1", "90", second=5))
+    assert look(store, order).ended == (first.attempt.attempt_id,)
+
+
+def test_an_upgrade_takes_families_along(store: Store, database_url: str) -> None:
+    """What an earlier release had under way about a family's sizes is computed anew."""
+    order = pairs(store, "3")
+    stop = child(store, order, STOP)
+    downgrade(database_url, "0022")
+    with store.transaction() as connection:
+        for external, outcome in (("size-3-2", "PENDING"), ("covered-3", "DONE")):
+            connection.execute(
+                text(
+                    """
+                    INSERT INTO order_commands (command_id, kind, client_order_id, external_id,
+                        payload, payload_hash, outcome)
+                    VALUES (gen_random_uuid(), 'CANCEL', :name, :external, '{}', :external,
+                        :outcome)
+                    """
+                ),
+                {"name": stop.client_order_id, "external": external, "outcome": outcome},
+            )
+    upgrade(database_url)
+    with store.transaction() as connection:
+        pending = connection.execute(
+            text("SELECT count(*) FROM order_commands WHERE outcome = 'PENDING'")
+        ).scalar_one()
+    assert pending == 0
+    found = look(store, order)
+    assert found.bare_since is not None
+    assert not found.family.members[STOP].withdrawn
+    assert found.family.protected == 3
+    assert child(store, order, STOP).for_venue().one_cancels_other == order.order_id
