@@ -10,6 +10,7 @@ from execution.cli import (
     access,
     alerts,
     arbitrage,
+    booking,
     database,
     doctor,
     environment,
@@ -44,6 +45,7 @@ arbitrage.register(app)
 recovering.register(app)
 reconciling.register(app)
 resolving.register(app)
+booking.register(app)
 database.register(app)
 access.register(app)
 doctor.register(app)

@@ -1,4 +1,4 @@
-"""`execution positions`, `events`, `quote`, `quotes`, `brokers`, `candles`, `book`."""
+"""`execution positions`, `events`, `quote`, `quotes`, `brokers`, `candles`, `order-book`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command()(quotes)
     app.command()(brokers)
     app.command()(candles)
-    app.command()(book)
+    app.command()(order_book)
 
 
 def _cache() -> QuoteCache:
@@ -137,7 +137,7 @@ def candles(
     print_table(f"{name} {interval}", names, [[row[column] for column in names] for row in rows])
 
 
-def book(symbol: str, as_json: Json = False) -> None:
+def order_book(symbol: str, as_json: Json = False) -> None:
     """Show the last order book of a symbol that `tasks.fetch_order_book` has fetched."""
     name = _canonical(symbol)
     found = MarketCache(connect(connected_settings().require_redis_url())).book(name)

@@ -12,9 +12,13 @@ from execution.domain.vocabulary import OrderState, Side
 
 
 class ReportKind(StrEnum):
-    """What an execution report says of its execution."""
+    """What an execution report says of its execution.
+
+    A BOOKING is no venue's report: a person says what came or went without an order.
+    """
 
     TRADE = "TRADE"
+    BOOKING = "BOOKING"
     COMMISSION = "COMMISSION"
     CORRECTION = "CORRECTION"
     BUST = "BUST"

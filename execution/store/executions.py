@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, text
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.reports import ReportKind
+from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import AssetClass
 from execution.store import (
     alerts,
@@ -102,10 +102,34 @@ def apply_orphan(
     return True
 
 
+def apply_booked(
+    connection: Connection, broker: str, execution: Execution, instrument: Instrument | None
+) -> int:
+    """Apply what was booked by hand, or its reversal; returns the report's id.
+
+    It is of no order, and no alert: somebody has just said so.
+    """
+    report = connection.execute(
+        text(
+            """
+            SELECT * FROM execution_reports WHERE broker = :broker AND account = :account
+                AND execution_id = :execution_id AND applied_at IS NULL
+            """
+        ),
+        {
+            "broker": broker,
+            "account": execution.account,
+            "execution_id": execution.execution_id,
+        },
+    ).one()
+    _apply(connection, report, instrument)
+    return int(report.report_id)
+
+
 def _apply(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
     if report.unread_time is not None:
         _alert_of_time(connection, report)
-    if report.kind == ReportKind.TRADE:
+    if report.kind in {ReportKind.TRADE, ReportKind.BOOKING}:
         _insert_fill(connection, report, instrument)
         _catch_up(connection, report)
     else:
@@ -152,10 +176,12 @@ def _insert_fill(connection: Connection, report: Row[Any], instrument: Instrumen
             )
             INSERT INTO fills (report_id, order_id, attempt_id, broker, environment, account,
                 instrument_key, symbol, side, execution_id, quantity, price, commission,
-                commission_currency, currency, base_asset, multiplier, execution_mode, executed_at)
+                commission_currency, currency, base_asset, multiplier, execution_mode, executed_at,
+                status)
             SELECT report_id, order_id, attempt_id, broker, environment, account, instrument_key,
                 symbol, side, execution_id, quantity, price, commission, commission_currency,
-                :currency, :base_asset, :multiplier, execution_mode, executed_at
+                :currency, :base_asset, :multiplier, execution_mode, executed_at,
+                CASE kind WHEN 'BOOKING' THEN 'BOOKED' ELSE 'GOOD' END
             FROM execution_reports WHERE report_id = :report_id
             ON CONFLICT ON CONSTRAINT fills_identity_key DO UPDATE
                 SET order_id = excluded.order_id, attempt_id = excluded.attempt_id,
@@ -210,7 +236,7 @@ def _revise(connection: Connection, report: Row[Any]) -> None:
             connection.execute(_COMMISSION, _place(report, report.execution_id) | values)
         case ReportKind.CORRECTION | ReportKind.BUST:
             _correct(connection, _place(report, report.corrects or report.execution_id))
-        case ReportKind.TRADE:
+        case ReportKind.TRADE | ReportKind.BOOKING:
             """A trade is no revision."""
 
 

@@ -242,7 +242,7 @@ _MEASURE_FILLS = text(
                 (f.price / o.reference_price - 1) * CASE f.side WHEN 'BUY' THEN 10000 ELSE -10000
                 END END::float8 AS slippage
         FROM fills f LEFT JOIN orders o ON o.order_id = f.order_id
-        WHERE f.fill_id > :after AND f.fill_id <= :until
+        WHERE f.fill_id > :after AND f.fill_id <= :until AND f.status <> 'BOOKED'
     ), kept AS (
         INSERT INTO fill_measures (at, fill_id, broker, execution_mode, symbol, quantity, slippage)
         SELECT executed_at, fill_id, broker, execution_mode, symbol, quantity, slippage FROM seen

@@ -160,7 +160,7 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
             "currency": first.currency,
         },
     )
-    row = _lock(connection, key)
+    row = lock(connection, key)
     if row is None:
         raise LookupError(f"no position of {key}")
     newest = (row.last_executed_at, row.last_fill_id)
@@ -214,8 +214,8 @@ def _report_reversals(connection: Connection, fills: Sequence[Row[Any]]) -> None
         )
 
 
-def _lock(connection: Connection, key: Mapping[str, Any]) -> Row[Any] | None:
-    """A position's row, locked; None when there is none."""
+def lock(connection: Connection, key: Mapping[str, Any]) -> Row[Any] | None:
+    """A position's row by its account, broker and symbol, locked; None when there is none."""
     return connection.execute(
         text(
             f"""
@@ -260,13 +260,53 @@ def _write(
     )
 
 
+def held_at(connection: Connection, key: Mapping[str, Any], at: datetime) -> Position:
+    """What a position was at a moment: after the last of its fills until then."""
+    fill = connection.execute(
+        text(
+            f"""
+            SELECT {_POSITION_COLUMNS} FROM fills f
+            WHERE (f.account, f.broker, f.symbol) = (:account, :broker, :symbol)
+                AND f.executed_at <= :at AND f.positioned_at IS NOT NULL
+            ORDER BY f.executed_at DESC, f.fill_id DESC LIMIT 1
+            """
+        ),
+        {**key, "at": at},
+    ).one_or_none()
+    return Position() if fill is None else _position_after(fill)
+
+
+def _position_after(fill: Row[Any]) -> Position:
+    return Position(
+        fill.position_quantity,
+        fill.position_average_price,
+        fill.position_realised_pnl,
+        fill.position_commission,
+        _read(fill.position_costs or {}),
+    )
+
+
+def name_asset_class(connection: Connection, key: Mapping[str, Any], asset_class: str) -> None:
+    """Say what a position is in, where no order of it has said so."""
+    connection.execute(
+        text(
+            f"""
+            UPDATE {table_of(key["broker"])} SET asset_class = :asset_class
+            WHERE (account, broker, symbol) = (:account, :broker, :symbol)
+                AND asset_class IS NULL
+            """
+        ),
+        {**key, "asset_class": asset_class},
+    )
+
+
 def refold(connection: Connection, broker: str, account: str, symbol: str) -> None:
     """Fold a position anew from all the fills that are in it, some having left it.
 
     Fills that are on their way into it come later, by their own step 7.
     """
     key = {"account": account, "broker": broker, "symbol": symbol}
-    row = _lock(connection, key)
+    row = lock(connection, key)
     if row is None:
         return
     history = connection.execute(
@@ -312,13 +352,7 @@ def _since(
     ).one_or_none()
     before, since = Position(), ""
     if earlier is not None:
-        before = Position(
-            earlier.position_quantity,
-            earlier.position_average_price,
-            earlier.position_realised_pnl,
-            earlier.position_commission,
-            _read(earlier.position_costs),
-        )
+        before = _position_after(earlier)
         since = "AND f.executed_at >= :at AND (f.executed_at, f.fill_id) > (:at, :id)"
         place |= {"at": earlier.executed_at, "id": earlier.fill_id}
     history = connection.execute(
@@ -346,7 +380,7 @@ def _entry(fill: Row[Any]) -> FillEntry:
 
 
 def _message(fill: Row[Any]) -> Event:
-    kind = _FILL
+    kind = ReportKind.BOOKING.value if fill.status == "BOOKED" else _FILL
     if fill.announced_at is not None and fill.revised != ReportKind.TRADE:
         kind = fill.revised
     facts = FillFacts(

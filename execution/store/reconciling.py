@@ -93,7 +93,8 @@ def traded(connection: Connection, broker: BrokerName) -> set[str]:
 def holdings(connection: Connection, broker: BrokerName, account: str) -> dict[str, Decimal]:
     """What trades in a spot account have made of each currency: bought less paid less commission.
 
-    Negative for what was spent of what was there before.
+    What was booked by hand came or went without money. Negative for what was spent of what was
+    there before.
     """
     rows = connection.execute(
         text(
@@ -106,7 +107,7 @@ def holdings(connection: Connection, broker: BrokerName, account: str) -> dict[s
                 FROM own WHERE base_asset IS NOT NULL
                 UNION ALL
                 SELECT currency, CASE side WHEN 'BUY' THEN -1 ELSE 1 END * quantity * price
-                FROM own WHERE currency IS NOT NULL
+                FROM own WHERE currency IS NOT NULL AND status <> 'BOOKED'
                 UNION ALL
                 SELECT commission_currency, -commission FROM own WHERE commission IS NOT NULL
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from simulators.control import control_app
+from simulators.decimals import plain
 from simulators.faults import Fault, FaultKind, Faults
 from simulators.ib_gateway import dispatch, queries
 from simulators.ib_gateway.catalogue import Catalogue
@@ -242,6 +243,21 @@ class IbGateway(ServedVenue):
 
     # Within.
 
+    def come(self, account: str, symbol: str, change: Decimal) -> None:
+        """Let a position come, or go, without an execution."""
+        came = {"account": account, "symbol": symbol, "change": plain(change)}
+        con_id = self._come(came)
+        self.register.note({"came": came})
+        for session in list(self.sessions.values()):
+            session.tell_position(account, con_id)
+
+    def _come(self, came: Mapping[str, str]) -> int:
+        contract = self.catalogue.by_ticker(came["symbol"])
+        self.register.portfolio.come(
+            came["account"], came["symbol"], contract.con_id, Decimal(came["change"])
+        )
+        return contract.con_id
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(self, reader, writer)
         self._connections.add(session)
@@ -293,6 +309,8 @@ class IbGateway(ServedVenue):
             if "balances" in entry:
                 held = {name: Decimal(value) for name, value in entry["balances"].items()}
                 self.register.portfolio.set_cash(held)
+            if "came" in entry:
+                self._come(entry["came"])
             if "shortable" in entry:
                 said = entry["shortable"]
                 number = None if said["shares"] is None else Decimal(said["shares"])

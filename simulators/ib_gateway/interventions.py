@@ -3,6 +3,8 @@
 POST /executions     book an execution: as in `simulators.ledger.interventions`; a CORRECTION's id
                      ends in the next number, a BUST is a correction to no shares. With
                      `commission` its report follows
+POST /positions      {"symbol", "change", "account"?}: so much comes, or goes (negative), without an
+                     execution: an assignment, an expiry, a split, a transfer
 POST /commission     {"execution_id", "commission"}: what an execution cost is another amount
 POST /orders         an order made by hand at TWS: {"symbol", "side", "quantity", "order_type"?,
                      "limit_price"?, "stop_price"?, "time_in_force"?, "account"?}
@@ -77,6 +79,7 @@ def intervention_routes(gateway: IbGateway) -> list[web.RouteDef]:
     return [
         post("/executions", strings.execution),
         post("/commission", strings.commission),
+        post("/positions", strings.positions),
         post("/orders", strings.place),
         post("/orders/modify", strings.modify),
         post("/orders/cancel", strings.end),
@@ -121,6 +124,16 @@ class _Strings:
         self._matcher.charge(self._register.orders.get(trade.perm_id), trade)
         self._register.commit()
         return trade.as_row()
+
+    def positions(self, body: Body) -> Body:
+        """Move a position without an execution."""
+        account = body.get("account", self._gateway.options.accounts[0])
+        if account not in self._gateway.options.accounts:
+            raise ValueError(f"{account!r} is no account")
+        self._gateway.come(
+            account, text_of(body, "symbol"), parse_decimal(body["change"], "change")
+        )
+        return {}
 
     def place(self, body: Body) -> Body:
         """Make an order by hand."""

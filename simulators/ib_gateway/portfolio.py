@@ -68,6 +68,7 @@ class Portfolio:
         self._trades: defaultdict[tuple[str, int], list[Trade]] = defaultdict(list)
         self._cash = {account: {"USD": options.cash} for account in options.accounts}
         self._before: dict[str, Decimal] = defaultdict(Decimal)
+        self._came: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
 
     def book(self, trade: Trade) -> Decimal | None:
         """Count an execution; a correction or a bust counts all of its contract anew."""
@@ -78,9 +79,18 @@ class Portfolio:
         known = self._holdings.pop(key, None)
         for item in _standing(self._trades[key]):
             self._holding(item).take(item)
+        if self._came[key]:
+            held = self._holdings.setdefault(key, Holding(trade.symbol, trade.con_id))
+            held.quantity += self._came[key]
         if known is not None and key not in self._holdings:
             self._holdings[key] = Holding(known.symbol, known.con_id)
         return None
+
+    def come(self, account: str, symbol: str, con_id: int, change: Decimal) -> None:
+        """Let a quantity come, or go, without an execution: an assignment, a split, a transfer."""
+        held = self._holdings.setdefault((account, con_id), Holding(symbol, con_id))
+        held.quantity += change
+        self._came[account, con_id] += change
 
     def holdings(self, account: str) -> list[Holding]:
         """What an account has, flat ones left out."""

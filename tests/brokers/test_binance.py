@@ -366,7 +366,7 @@ def test_market_data_on_request(fleet: Fleet) -> None:
         fleet.send(f"tasks.fetch_{task}", "binance", symbol="BTC-USDT")
 
     def book() -> Any:
-        return json.loads(fleet.cli("book", "BTC-USDT", "--json").stdout or "null")
+        return json.loads(fleet.cli("order-book", "BTC-USDT", "--json").stdout or "null")
 
     found = wait_until(book, what="the order book")
     assert found["bids"][0][0] == "64000"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.oracle.case import Case
 from tests.oracle.facts import CHANNELS, FILL_KEYS, ORDER_KEYS, STATES, STEPS, STREAMS, Message, Row
-from tests.oracle.words import RELATIVE, in_order, mode_fits, parse, path, plain
+from tests.oracle.words import RELATIVE, in_order, is_booked, mode_fits, parse, path, plain
 
 # fmt: off
 # What identifies an execution, and which columns a FILL message takes from fills and from orders.
@@ -131,9 +131,10 @@ def check_fill_events(case: Case) -> None:
     for fill in case.facts.fills:
         name = f"fill {fill['execution_id']}"
         events = told.pop(tuple(fill[key] for key in _IDENTITY), [])
-        first = [row for row in events if row["type"] == "FILL"]
+        word = "BOOKING" if is_booked(fill) else "FILL"
+        first = [row for row in events if row["type"] == word]
         kind = "lost" if not first else "duplicates"
-        case.expect(len(first) == 1, f"{name}: {len(first)} FILL messages", kind=kind)
+        case.expect(len(first) == 1, f"{name}: {len(first)} {word} messages", kind=kind)
         if events:
             _fill_message(case, name, fill, events[-1]["payload"])
     for rows in told.values():

@@ -9,7 +9,7 @@ from decimal import Decimal
 from tests.oracle.case import Case
 from tests.oracle.facts import FINAL, TAKEN, WORKING, Row, Venue
 from tests.oracle.ledger import Booked
-from tests.oracle.words import execution_key, letters, mode_fits
+from tests.oracle.words import execution_key, is_booked, letters, mode_fits
 
 _OUR_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
@@ -144,9 +144,12 @@ def check_executions(case: Case) -> None:
     """Every execution of a venue is one fill, and every fill one execution, to the digit."""
     unclaimed: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for fill in case.facts.fills:
-        unclaimed[execution_key(fill)].append(fill)
         name = f"fill {fill['execution_id']}"
         case.expect(mode_fits(fill), f"{name}: {fill['execution_mode']} at the wrong place")
+        if is_booked(fill):
+            case.expect(fill["order_id"] is None, f"{name}: was booked, and is of an order")
+        else:
+            unclaimed[execution_key(fill)].append(fill)
     for item in case.booked:
         key = (letters(item.symbol), item.side, item.execution_id)
         mine = [fill for fill in unclaimed[key] if fill["broker"] in item.brokers]
@@ -207,7 +210,8 @@ def check_reports(case: Case) -> None:
         applied = row["applied_at"] is not None
         case.expect(applied, f"report {row['execution_id']} {row['kind']}: was not applied")
     for fill in case.facts.fills:
-        report = told.get((*execution_key(fill), "TRADE", fill["broker"]))
+        kind = "BOOKING" if is_booked(fill) else "TRADE"
+        report = told.get((*execution_key(fill), kind, fill["broker"]))
         same = report is not None and report["report_id"] == fill["report_id"]
         case.expect(same, f"fill {fill['execution_id']}: has no report of its own")
     for venue in case.facts.venues:

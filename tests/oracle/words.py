@@ -38,6 +38,11 @@ def execution_key(row: Row) -> tuple[str, str, str]:
     return letters(row["symbol"]), row["side"], row["execution_id"]
 
 
+def is_booked(fill: Row) -> bool:
+    """Whether a person booked it: it is no venue's execution, and of no order."""
+    return str(fill["execution_id"]).startswith("booking-")
+
+
 def mode_fits(row: Row) -> bool:
     """True if exactly what is at the broker PAPER is of the mode PAPER."""
     return bool((row["broker"] == "PAPER") == (row["execution_mode"] == "PAPER"))

@@ -7,6 +7,7 @@ from execution.store.schema.arbitrage import (
     nav_looks,
     nav_observations,
 )
+from execution.store.schema.bookings import bookings
 from execution.store.schema.brackets import brackets
 from execution.store.schema.brokers import (
     account_balances,
@@ -54,6 +55,7 @@ from execution.store.schema.streams import events, streams
 __all__ = [
     "account_balances",
     "alerts",
+    "bookings",
     "brackets",
     "breakers",
     "broker_accounts",

@@ -159,7 +159,7 @@ fills = sa.Table(
     ),
     sa.Column("position_costs", JSONB, comment="of its position after this fill"),
     sa.UniqueConstraint(*IDENTITY, name="fills_identity_key"),
-    sa.CheckConstraint("status IN ('GOOD', 'CORRECTED', 'BUSTED')", name="status"),
+    sa.CheckConstraint("status IN ('GOOD', 'CORRECTED', 'BUSTED', 'BOOKED')", name="status"),
     sa.CheckConstraint("(broker = 'PAPER') = (execution_mode = 'PAPER')", name="mode"),
 )
 
