@@ -83,8 +83,6 @@ class SimulatedVenue(ABC):
     """Whether its markets can have a size, so that orders fill in parts."""
     brackets: ClassVar[bool] = False
     """Whether its broker takes brackets."""
-    accounts: ClassVar[tuple[str, ...]] = ()
-    """The accounts that orders may name beside `main`."""
     parts: ClassVar[tuple[str, ...]] = ("simulator",)
     """Processes that may die each by itself."""
     options: tuple[str, ...] = ()

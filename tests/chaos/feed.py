@@ -12,7 +12,7 @@ from decimal import Decimal
 import redis
 
 from execution.events.quotes import KEY as QUOTES
-from tests.chaos.producers import PRICES, SWING
+from tests.chaos.plans import PRICES, QUANTITIES, SWING
 from tests.venues import SimulatedVenue
 
 _SWING_PERIOD = 15.0
@@ -53,5 +53,9 @@ class Feed:
             bid = format((Decimal(price) * (1 + swing)).quantize(Decimal("0.00001")), "f")
             ask = format(Decimal(bid) + Decimal("0.00001"), "f")
             self._venue.prices({symbol: (bid, ask)})
+            if symbol == self._venue.traded.symbol and self._venue.thin:
+                # As much as one large order wants, so that others fill in parts.
+                size = max(QUANTITIES[symbol], key=Decimal)
+                self._venue.control("POST", "liquidity", {"symbol": symbol, "size": size})
             quote = f'{{"bid": "{bid}", "ask": "{ask}", "at": "{at}", "source": "soak"}}'
             self._client.hset(QUOTES, symbol, quote)

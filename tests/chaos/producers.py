@@ -9,13 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +24,20 @@ from execution.client import OrderClient
 from execution.domain.errors import StoreUnavailable
 from execution.settings import load
 from execution.supervisor.services import project_root
-
-PRICES = {"BTC-USDT": "64000", "SPY": "600", "GBTC": "50", "EURUSD": "1.1", "AAPL": "200"}
-"""Around these the markets move."""
-QUANTITIES = {
-    "BTC-USDT": ("0.25", "0.5", "1.5"),
-    "SPY": ("1", "7"),
-    "GBTC": ("1", "40"),
-    "EURUSD": ("1000", "3000"),
-    "AAPL": ("2", "5"),
-}
-DAY_SYMBOLS = frozenset({"SPY", "GBTC", "AAPL"})
-"""What is for the day unless it says otherwise; a default that is spelled out is not kept."""
-SWING = Decimal("0.002")
-"""By this share of a price, both ways."""
+from tests.chaos.plans import Offer, plan
 
 _AGAIN = 1.0
 _RESEND_AFTER = 4.0
 _LOOK_EVERY = 0.05
+_NOT_YET = frozenset({"ACCEPTED", "PENDING", "SUBMITTING"})
 
 
 @dataclass(slots=True)
 class Said:
-    """What a log holds, by client_order_id, oldest first."""
+    """What a log holds, by client_order_id, oldest first.
+
+    `changing` are the versions that changes were decided on, `changed` what became of them.
+    """
 
     placed: dict[str, dict[str, Any]] = field(default_factory=dict)
     bare: set[str] = field(default_factory=set)
@@ -56,6 +45,9 @@ class Said:
     refused: dict[str, str] = field(default_factory=dict)
     to_cancel: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
+    to_change: dict[str, dict[str, str]] = field(default_factory=dict)
+    changing: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
     starts: int = 0
     resends: int = 0
 
@@ -66,11 +58,7 @@ class Said:
             case "start":
                 self.starts += 1
             case "place":
-                self.placed[name] = line["payload"]
-                if line["bare"]:
-                    self.bare.add(name)
-                if line["cancel"]:
-                    self.to_cancel.add(name)
+                self._place(name, line)
             case "again":
                 self.resends += 1
             case "accepted":
@@ -79,6 +67,20 @@ class Said:
                 self.refused[name] = line["reason"]
             case "cancelled":
                 self.cancelled.add(name)
+            case "changing":
+                self.changing[name] = line["version"]
+            case "changed":
+                self.changed[name] = line["outcome"]
+                self.to_cancel.add(name)
+
+    def _place(self, name: str, line: dict[str, Any]) -> None:
+        self.placed[name] = line["payload"]
+        if line["bare"]:
+            self.bare.add(name)
+        if line["cancel"]:
+            self.to_cancel.add(name)
+        if line.get("change"):
+            self.to_change[name] = line["change"]
 
 
 class Log:
@@ -110,51 +112,6 @@ def read(path: Path) -> Said:
     return said
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One order: its payload in its canonical form, how it is sent, and whether it is cancelled."""
-
-    payload: dict[str, str]
-    bare: bool
-    cancel: bool
-
-
-def plan(seed: int, producer: str, number: int, live_symbol: str) -> Plan:
-    """The order of a number: the same for the same seed, whichever run of a producer sends it.
-
-    Half of the orders are for `live_symbol` at its venue.
-    """
-    chosen = random.Random(f"{seed}/{producer}/{number}")  # noqa: S311 - test data
-    live = chosen.random() < 0.5
-    others = tuple(name for name in PRICES if name != live_symbol)
-    symbol = live_symbol if live else chosen.choice(others)
-    side = chosen.choice(("BUY", "SELL"))
-    payload = {
-        "client_order_id": f"{producer}-{number}",
-        "symbol": symbol,
-        "side": side,
-        "quantity": chosen.choice(QUANTITIES[symbol]),
-    }
-    if live and chosen.random() < 0.7:
-        payload["on_failure"] = "wait"
-    if not live and chosen.random() < 0.9:
-        # The others are for brokers that no worker serves, and get here in the long way.
-        payload["execution_mode"] = "PAPER"
-    kind = chosen.random()
-    cancel = kind < 0.06
-    if kind < 0.18:
-        # Too far off to be filled, or near enough to be filled as the market swings.
-        off = Decimal("0.2") if cancel else SWING * chosen.randint(2, 8) / 10
-        price = Decimal(PRICES[symbol]) * (1 - off if side == "BUY" else 1 + off)
-        payload |= {
-            "order_type": "LIMIT",
-            "limit_price": format(price.quantize(Decimal("0.00001")).normalize(), "f"),
-        }
-        if symbol in DAY_SYMBOLS:
-            payload["time_in_force"] = "GTC"
-    return Plan(payload, bare=chosen.random() < 0.3, cancel=cancel)
-
-
 class Producer:
     """Sends `orders` orders evenly over `seconds` from `began` on, and what is due again."""
 
@@ -172,6 +129,12 @@ class Producer:
         # When each order that is not known to be accepted is looked at next, or sent again.
         self._open = {name: 0.0 for name in said.placed if name not in said.accepted}
         self._sent: dict[str, float] = {}
+        self._looked: dict[str, float] = {}
+        self._offer = Offer(
+            arguments.live_symbol,
+            arguments.brackets,
+            tuple(filter(None, arguments.accounts.split(","))),
+        )
 
     def run(self) -> None:
         """Return when every order is accepted, and every cancel recorded."""
@@ -187,7 +150,12 @@ class Producer:
                     self._press(name)
             for name in said.to_cancel & said.accepted - said.cancelled:
                 self._cancel(name)
-            waiting = self._open or said.to_cancel - said.cancelled
+            for name in said.to_change.keys() & said.accepted - said.changed.keys():
+                if self._looked.get(name, 0.0) <= time.monotonic():
+                    self._looked[name] = time.monotonic() + _AGAIN
+                    self._change(name)
+            unchanged = said.to_change.keys() - said.changed.keys()
+            waiting = self._open or unchanged or said.to_cancel - said.cancelled
             if len(said.placed) == self._arguments.orders and not waiting:
                 return
             time.sleep(_LOOK_EVERY)
@@ -202,7 +170,7 @@ class Producer:
 
     def _place(self, number: int) -> None:
         wanted = self._arguments
-        planned = plan(wanted.seed, wanted.name, number, wanted.live_symbol)
+        planned = plan(wanted.seed, wanted.name, number, self._offer)
         name = planned.payload["client_order_id"]
         self._log.write(
             "place",
@@ -211,6 +179,7 @@ class Producer:
             payload=planned.payload,
             bare=planned.bare,
             cancel=planned.cancel,
+            change=planned.change,
         )
         self._press(name)
 
@@ -259,6 +228,28 @@ class Producer:
         except StoreUnavailable:
             return
         self._log.write("cancelled", name)
+
+    def _change(self, name: str) -> None:
+        """Ask for a change of an order that rests; again, the same, until it is done or refused."""
+        said = self._log.said
+        try:
+            order = self._client.get(name)
+            # While something is due for it, its version goes up by itself.
+            if order is None or order["state"] in _NOT_YET or order["due_at"] is not None:
+                return
+            if name not in said.changing:
+                self._log.write("changing", name, durable=True, version=order["version"])
+            command = self._client.modify(
+                name,
+                modify_id=f"change-{name}",
+                expected_version=said.changing[name],
+                **said.to_change[name],
+            )
+            command = self._client.command(command)
+        except StoreUnavailable:
+            return
+        if command.outcome != "PENDING":
+            self._log.write("changed", name, outcome=command.outcome)
 
 
 def _client() -> OrderClient:
@@ -325,6 +316,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--began", type=float, required=True, help="seconds since the epoch")
     parser.add_argument("--live-symbol", required=True, help="what is traded at the venue")
+    parser.add_argument("--brackets", action="store_true", help="its venue takes brackets")
+    parser.add_argument("--accounts", default="", help="of its venue, with commas between them")
     parser.add_argument("--seconds", type=float, required=True, help="over which they are sent")
     Producer(parser.parse_args()).run()
 

@@ -18,6 +18,8 @@ class Report:
     seed: int
     orders: int = 0
     ends: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, int] = field(default_factory=dict)
+    alerts: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     exits: Counter[str] = field(default_factory=Counter)
     cut: int = 0
@@ -35,6 +37,8 @@ class Report:
         return [
             f"orders              {self.orders}",
             f"by end state        {counted(self.ends)}; {verdict.rerouted} rerouted to paper",
+            f"brackets and such   {counted(Counter(self.kinds))}",
+            f"alerts raised       {counted(self.alerts)}",
             f"kills               {self.kills.total()}: {counted(self.kills)}",
             f"ended by themselves {self.exits.total()}: {counted(self.exits)}",
             f"connections cut     {self.cut}",
@@ -45,6 +49,8 @@ class Report:
             f"duplicates          {verdict.duplicates}",
             f"lost                {verdict.lost}",
             f"stuck               {verdict.stuck}",
+            f"unprotected         {verdict.unprotected} without an alert",
+            f"reversed            {verdict.reversed} without an alert",
             f"all at rest         {self.catch_up:.1f} s after the last fault",
             f"longest standstill  {self.standstill:.1f} s of a market order",
             f"seed                {self.seed}",
@@ -66,6 +72,10 @@ class Report:
             "duplicates": verdict.duplicates,
             "lost": verdict.lost,
             "stuck": verdict.stuck,
+            "unprotected": verdict.unprotected,
+            "reversed": verdict.reversed,
+            **self.kinds,
+            "alerts": self.alerts.total(),
             "catch_up_seconds": round(self.catch_up, 1),
             "problems": len(self.problems),
             "seed": self.seed,

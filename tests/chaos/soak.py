@@ -43,6 +43,7 @@ from execution.supervisor.supervisor import Supervisor
 from execution.supervisor.valkey import EmbeddedValkey
 from tests.chaos.accounts import Accounts
 from tests.chaos.feed import Feed
+from tests.chaos.plans import PAPER_DEPTH
 from tests.chaos.producers import ProducerProcess, Said, read
 from tests.chaos.proxy import FaultProxy, Upstream
 from tests.chaos.report import Report, counted
@@ -151,6 +152,7 @@ class Soak:
             **os.environ,
             **TIMINGS,
             "BREAKER_COOLDOWN": "3",
+            "PAPER_DEPTH": PAPER_DEPTH,
             "DATABASE_URL": database.render_as_string(hide_password=False),
             "REDIS_URL": valkey._replace(netloc=password).geturl(),
             "EXECUTION_HOME": str(self._home),
@@ -186,6 +188,8 @@ class Soak:
                 *("--orders", str(share), "--seed", str(self.report.seed)),
                 *("--began", str(self._began), "--seconds", str(self._seconds)),
                 *("--live-symbol", self._venue.traded.symbol),
+                *("--accounts", ",".join(("main", *self._venue.others[:1]))),
+                *(("--brackets",) if self._venue.brackets else ()),
             )
             producer = ProducerProcess(name, argv, env, self._home)
             self._producers[name] = producer
@@ -324,7 +328,7 @@ class Soak:
         deadline = time.monotonic() + _LONGEST_JUDGING
         while True:
             ledgers = {self._venue.broker: self._venue.control_url}
-            verdict = judge(self.postgres.url, ledgers, tap)
+            verdict = judge(self.postgres.url, ledgers, tap, allow_open=True)
             if not verdict.problems or time.monotonic() > deadline:
                 return verdict
 
@@ -343,6 +347,8 @@ class Soak:
             report.replies_lost += proxy.counts.replies_lost
         with suppress(psycopg2.Error):
             report.ends = self._accounts.ends()
+            report.kinds = self._accounts.kinds()
+            report.alerts = self._accounts.alerts()
             report.standstill = self._accounts.standstill(self._venue.broker)
 
     def _logs(self) -> list[Said]:
@@ -363,6 +369,16 @@ def _kind(name: str) -> str:
     return name.partition("-")[0]
 
 
+def lacks(venue: type[SimulatedVenue]) -> list[str]:
+    """What a soak leaves out at a venue; paper orders are of every kind in each."""
+    name = venue.broker
+    return [
+        *([] if venue.brackets else [f"live brackets: {name} does not take them"]),
+        *([] if venue.others else [f"live orders of a second account: {name} has one here"]),
+        *([] if venue.thin else [f"live fills in parts: the simulated {name} fills at once"]),
+    ]
+
+
 def main() -> None:
     """Run, print what came of it, and exit with 1 when anything is off."""
     parser = argparse.ArgumentParser(prog="tests.chaos.soak", description=__doc__)
@@ -377,6 +393,8 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(int(seconds + _LONGEST_REST))
     _print(f"seed {seed}: {wanted.orders} orders in {wanted.minutes:g} minutes")
+    for what in lacks(VENUES[wanted.venue]):
+        _print(f"left out: {what}")
     home = Path(tempfile.mkdtemp(prefix="execution-soak-"))
     soak = Soak(
         home,

@@ -12,7 +12,8 @@ from execution.client import OrderClient
 from execution.domain.requests import parse
 from execution.settings import load
 from tests.chaos.accounts import Accounts
-from tests.chaos.producers import Log, Said, plan, read
+from tests.chaos.plans import Offer, plan
+from tests.chaos.producers import Log, Said, read
 from tests.chaos.soak import Soak
 from tests.chaos.strikes import Strike, strikes, workers_of
 from tests.fleet import Servers
@@ -53,12 +54,15 @@ def soak(tmp_path: Path) -> Iterator[Soak]:
 def test_every_kind_of_fault_once(soak: Soak) -> None:
     """Whatever dies, the logs, the ledger, the tables and the event stream agree in the end."""
     report = soak.run(STRIKES)
-    assert report.problems == []
+    assert not report.problems, "\n".join(report.lines())
     assert report.kills == {"worker": 3, "valkey": 1, "postgres": 1, "beat": 1, "venue": 1}
     assert report.producer_deaths == 2
     assert report.cut >= 3
     assert report.replies_lost >= 1
-    assert report.orders == report.verdict.orders == report.ends.total() == ORDERS
+    assert report.orders == ORDERS
+    assert report.verdict.orders == report.ends.total() == ORDERS + report.kinds["children"]
+    wanted = {"brackets", "children", "reduce_only", "filled_in_parts", "changes_done"}
+    assert not [kind for kind in wanted if not report.kinds[kind]]
 
 
 def test_strikes_come_from_the_seed() -> None:
@@ -95,12 +99,23 @@ def test_a_log_that_was_cut_short(tmp_path: Path) -> None:
 
 def test_orders_come_from_the_seed() -> None:
     """The same number is the same order, of every kind, as the service itself would write it."""
-    plans = [plan(1, "p0", number, "EURUSD") for number in range(300)]
-    assert plans == [plan(1, "p0", number, "EURUSD") for number in range(300)]
-    assert plans != [plan(2, "p0", number, "EURUSD") for number in range(300)]
+    offer = Offer("GBTC", brackets=True, accounts=("main", "B"))
+    plans = [plan(1, "p0", number, offer) for number in range(300)]
+    assert plans == [plan(1, "p0", number, offer) for number in range(300)]
+    assert plans != [plan(2, "p0", number, offer) for number in range(300)]
     assert all(parse(one.payload).canonical() == one.payload for one in plans)
     assert {one.payload.get("order_type") for one in plans} == {None, "LIMIT"}
     assert {one.payload.get("on_failure") for one in plans} == {None, "wait"}
+    kinds = {"market", "limit", "cancel", "change", "reduce_only", "bracket"}
+    assert {one.kind for one in plans} == kinds
+    assert {one.payload.get("account") for one in plans} == {None, "second", "B"}
+    assert {name for one in plans for name in one.change} == {"limit_price", "quantity"}
+    live = [one for one in plans if one.payload["symbol"] == "GBTC"]
+    assert {one.kind for one in live} == kinds
+    plain = [plan(1, "p0", number, Offer("GBTC")) for number in range(300)]
+    live = [one for one in plain if one.payload["symbol"] == "GBTC"]
+    assert {one.kind for one in live} == kinds - {"bracket"}
+    assert {one.payload.get("account") for one in live} == {None}
     assert {one.bare for one in plans} == {one.cancel for one in plans} == {True, False}
 
 
@@ -109,7 +124,7 @@ def test_compare_sees_every_difference(database_url: str, servers: Servers) -> N
     said, accounts = Said(), Accounts(database_url)
     client = OrderClient(load(database_url=database_url, redis_url=servers.valkey.url))
     for number in range(4):
-        payload = plan(1, "p0", number, "BTC-USDT").payload
+        payload = plan(1, "p0", number, Offer("BTC-USDT")).payload
         said.placed[payload["client_order_id"]] = dict(payload)
         assert client.place(**payload).outcome == "ACCEPTED"
     assert accounts.compare([said]) == []
