@@ -62,7 +62,7 @@ BUGS = (
     Bug(
         "the executions that a venue's total includes are not asked for while the order works",
         "tasks/await_fill.py",
-        "    elif order.lacks_executions:\n        _ask_for_executions(order)\n",
+        "    elif order.lacks_executions:\n        ask_for_executions(order)\n",
         "",
         (_MISSING,),
     ),
