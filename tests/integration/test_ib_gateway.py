@@ -445,7 +445,8 @@ async def test_control_port(tmp_path: Path) -> None:
     async with running(state=tmp_path / "state.jsonl") as gateway:
         async with connected(gateway, 4):
             assert await control(gateway, "GET", "health") == {"status": "ok"}
-            assert await control(gateway, "GET", "clients") == {"clients": [4]}
+            clients = await control(gateway, "GET", "clients")
+            assert clients == {"clients": [4], "entered": {"4": 1}}
         for path, body in (
             ("prices", {"symbol": "not a symbol", "bid": "1", "ask": "2"}),
             ("orders/cancel", {"venue_order_id": "nobody's"}),

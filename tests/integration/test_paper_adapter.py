@@ -587,7 +587,7 @@ def test_settings_reach_the_venue() -> None:
     """Every paper setting is a rule; a seed makes two workers draw the same, none does not."""
 
     def rules(**settings: Any) -> PaperRules:
-        context = SimpleNamespace(settings=load(**settings), store=None, quotes=None)
+        context = SimpleNamespace(settings=load(**settings), store=None, quotes=None, clock=None)
         adapter = build(BrokerName.PAPER, cast("Context", context))
         assert isinstance(adapter, PaperAdapter)
         return adapter._rules
