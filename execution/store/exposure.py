@@ -38,7 +38,8 @@ HELD = {
         + coalesce((SELECT sum(CASE f.side WHEN 'BUY' THEN f.quantity ELSE -f.quantity END
                 - CASE WHEN f.commission_currency = f.base_asset THEN coalesce(f.commission, 0)
                     ELSE 0 END)
-            FROM fills f WHERE f.positioned_at IS NULL
+            -- One that was revised is in the position as it was told first.
+            FROM fills f WHERE f.positioned_at IS NULL AND f.announced_at IS NULL
             -- By the index of those that wait: another one may be chosen while the
             -- table is empty, and would read all fills of the symbol later.
             AND (f.account || '', f.broker || '', f.symbol || '')

@@ -20,7 +20,7 @@ from execution.domain.errors import NotAllowed
 from execution.domain.instruments import Instrument
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
-from execution.domain.reports import Quote
+from execution.domain.reports import Quote, ReportKind
 from execution.domain.risk.limits import LimitKind
 from execution.domain.risk.trading_state import EVERYWHERE, TradingState
 from execution.domain.vocabulary import BrokerName, OrderState
@@ -360,6 +360,22 @@ def test_what_is_held_counts(store: Store) -> None:
     other = persisted(store, quantity="10", account="another")
     assert why(store, other) is None
     assert why(store, persisted(store, BrokerName.PAPER, quantity="10")) is None
+
+
+def test_a_revised_fill_is_held_once(store: Store) -> None:
+    """A late commission lets a fill be folded anew; until then it is held all the same."""
+    first = submitted(store, quantity="4")
+    told = trade(first, "1", "4", "100")
+    first = apply(store, first, told)
+    cost = replace(told, kind=ReportKind.COMMISSION, commission=Decimal(1))
+    with store.transaction() as connection:
+        reports.record(connection, first, [cost])
+    step5(store, first.order_id)
+    with store.transaction() as connection:
+        executions.apply_to_order(connection, first.order_id, TIMING.step)
+    assert reload(store, first.order_id).unfinished == 1
+    set_limit(store, LimitKind.MAX_POSITION, "6")
+    assert "(4 held, 0 in open orders, 3 asked)" in str(why(store, persisted(store)))
 
 
 def test_an_order_in_doubt_counts(store: Store) -> None:
