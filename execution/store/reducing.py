@@ -73,7 +73,7 @@ _LEAVES = f"""CASE WHEN o.state <> 'PENDING' OR o.attempt_no > 1 AND a.claimed I
 _BRACKETS = """FROM brackets b JOIN orders o ON o.order_id = b.parent_order_id
     JOIN order_attempts a
         ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
-    WHERE NOT b.over AND b.symbol = CAST(:symbol AS text)"""
+    WHERE NOT b.over"""
 _CLOSED_BY_CHILDREN = """(SELECT coalesce(sum(c.filled_quantity), 0) FROM orders c
     WHERE c.parent_order_id = o.order_id)"""
 # A leg and the others of its group count once, at the larger; so does a child that is just growing.
@@ -110,7 +110,7 @@ _READ = {
         UNION ALL
         SELECT 'BRACKET', o.side, o.filled_quantity, o.order_id, o.client_order_id, NULL, NULL,
             {_CLOSED_BY_CHILDREN}, NULL, o.created_at, NULL, b.taken, b.closed, {_STANDS}, false
-        {_BRACKETS} AND {_HERE}
+        {_BRACKETS} AND b.symbol = CAST(:symbol AS text) AND {_HERE}
         """
     )
     for table, held in HELD.items()
@@ -230,23 +230,24 @@ def any_against(link: Link, place: Place) -> bool:
 
 _CROWDED = Prepared(
     f"""
-    WITH exits AS (
-        SELECT a.account, o.broker, o.symbol, o.side, sum({_LEAVES}) AS leaves
-        {_EXITS} AND o.state <> 'PENDING' GROUP BY 1, 2, 3, 4
+    WITH each AS (
+        SELECT a.account, o.broker, o.symbol, CASE o.side WHEN 'SELL' THEN 1 ELSE -1 END AS sign,
+            {_LEAVES} AS leaves, false AS displaced
+        {_EXITS} AND o.state <> 'PENDING'
+        UNION ALL
+        SELECT a.account, o.broker, o.symbol, CASE o.side WHEN 'BUY' THEN 1 ELSE -1 END,
+            greatest(o.filled_quantity - {_CLOSED_BY_CHILDREN} - b.taken, 0), b.taken > b.closed
+        {_BRACKETS}
+    ), standing AS (
+        SELECT account, broker, symbol, sign, sum(leaves) AS leaves, bool_or(displaced) AS displaced
+        FROM each GROUP BY account, broker, symbol, sign
     )
-    SELECT e.account, e.broker, e.symbol FROM exits e
+    SELECT DISTINCT e.account, e.broker, e.symbol FROM standing e
     LEFT JOIN positions l ON e.broker <> 'PAPER'
         AND (l.account, l.broker, l.symbol) = (e.account, e.broker, e.symbol)
     LEFT JOIN paper_positions p ON e.broker = 'PAPER'
         AND (p.account, p.broker, p.symbol) = (e.account, e.broker, e.symbol)
-    WHERE e.leaves > greatest(
-        CASE e.side WHEN 'SELL' THEN 1 ELSE -1 END * coalesce(l.quantity, p.quantity, 0), 0)
-    UNION
-    SELECT a.account, o.broker, o.symbol FROM brackets b
-    JOIN orders o ON o.order_id = b.parent_order_id
-    JOIN order_attempts a
-        ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
-    WHERE b.taken > b.closed AND NOT b.over
+    WHERE e.displaced OR e.leaves > greatest(e.sign * coalesce(l.quantity, p.quantity, 0), 0)
     LIMIT CAST(:most AS integer)
     """
 )

@@ -39,16 +39,9 @@ def upgrade() -> None:
     op.alter_column("brackets", "over", comment=_AFTER, existing_comment=_BEFORE)
     op.drop_index("brackets_open", "brackets")
     op.create_index("brackets_open", "brackets", ["symbol"], postgresql_where=sa.text("NOT over"))
-    op.create_index(
-        "brackets_displaced",
-        "brackets",
-        ["parent_order_id"],
-        postgresql_where=sa.text("taken > closed AND NOT over"),
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("brackets_displaced", "brackets")
     op.drop_index("brackets_open", "brackets")
     op.alter_column("brackets", "over", comment=_BEFORE, existing_comment=_AFTER)
     op.drop_constraint(op.f("brackets_closed_range_check"), "brackets")

@@ -566,6 +566,21 @@ def test_a_plain_sale_closes_the_newest_bracket(store: Store) -> None:
     assert covers(store, new) == (D(1), D(1))
 
 
+def test_recovery_finds_brackets_whose_position_went(store: Store) -> None:
+    """By a booking, which no step 7 follows: the children stand for less."""
+    order = bracket(store, "10")
+    with store.direct() as link:
+        assert reducing.crowded(link, 9) == []
+    with store.transaction() as connection:
+        connection.execute(text("UPDATE paper_positions SET quantity = 7"))
+    with store.direct() as link:
+        assert reducing.crowded(link, 9) == [place_of(order)]
+    assert moved(store, order).brackets == [order.order_id]
+    assert covers(store, order) == (D(7), D(7))
+    with store.direct() as link:
+        assert reducing.crowded(link, 9) == []
+
+
 def test_a_bracket_that_nobody_wants_does_not_count(store: Store) -> None:
     """Its children were cancelled by their producer: what it opened is free."""
     order = bracket(store, "10")

@@ -71,12 +71,6 @@ sa.Index("brackets_due", brackets.c.due_at, postgresql_where=sa.text("due_at IS 
 sa.Index("brackets_open", brackets.c.symbol, postgresql_where=sa.text("NOT over"))
 
 sa.Index(
-    "brackets_displaced",
-    brackets.c.parent_order_id,
-    postgresql_where=sa.text("taken > closed AND NOT over"),
-)
-
-sa.Index(
     "brackets_bare_since",
     brackets.c.bare_since,
     postgresql_where=sa.text("bare_since IS NOT NULL"),
