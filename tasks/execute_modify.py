@@ -59,7 +59,7 @@ def modify(task: StepTask, command: Command, order: Order) -> None:
         _modify_child(task, command, order)
         return
     problem = why_not(order, command.request, sent=command.sent)
-    if problem is None and command.sent:
+    if problem is None and command.sent and not command.ours:
         problem = context().gate.change_halted(order, command.modification)
     if command.sent and order.attempt.replacement is not None:
         _cancel_to_replace(task, command, order)
@@ -174,7 +174,8 @@ def _intended(
         if size is None or order.filled_quantity + size < (change.quantity or 0):
             commands.postpone(connection, command.command_id, _NOW)
             return False
-    problem = context().gate.change(connection, order, change, mid)
+    # What makes an exit smaller passes a halt, like the size of a bracket's children.
+    problem = None if command.ours else context().gate.change(connection, order, change, mid)
     if problem is not None:
         refuse_in(connection, command, order, problem)
         return False

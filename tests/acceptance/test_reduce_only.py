@@ -125,6 +125,23 @@ def test_resting_ones_give_way(fleet: Fleet, symbol: str) -> None:
     wait_until(lambda: are((stop, "0")), what="the end of all")
 
 
+@BOTH
+def test_a_halt_does_not_keep_them_too_large(fleet: Fleet, symbol: str) -> None:
+    """What rests may fill in a halt: an exit beside it is made smaller all the same."""
+    trade(fleet, symbol, "BUY", "5")
+    name = resting_exit(fleet, symbol, "5")
+    near = {LIVE: ("64500", "64501"), PAPER: ("605.00", "605.02")}[symbol]
+    plain = place(fleet, symbol, "SELL", "2", order_type="LIMIT", limit_price=near[0])
+    fleet.await_state(plain, "SUBMITTED")
+    assert fleet.cli("halt", "--reason", "test").returncode == 0
+    try:
+        fleet.set_prices({symbol: near})
+        fleet.await_state(plain, "FILLED")
+        wait_until(lambda: (fleet.order(name) or {})["quantity"] == 3, what="a smaller exit")
+    finally:
+        assert fleet.cli("resume").returncode == 0
+
+
 def test_what_the_venue_does_not_make_smaller_is_reported(fleet: Fleet) -> None:
     """CHANGE_REFUSED with the venue's words, for a person; it settles once the order is cut."""
     trade(fleet, LIVE, "BUY", "5")

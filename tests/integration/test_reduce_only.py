@@ -191,16 +191,24 @@ def test_others_that_work_count(store: Store) -> None:
     assert sent(store, an_exit(store, "5")).quantity == 3
 
 
-def test_fills_on_their_way_count(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("side", "fee", "free"),
+    [("SELL", None, "3"), ("BUY", None, "7"), ("BUY", "0.01", "6.99")],
+    ids=["sold", "bought", "bought, less a fee in coins"],
+)
+def test_fills_on_their_way_count(store: Store, side: str, fee: str | None, free: str) -> None:
     """What step 6 has recorded, and step 7 has not brought into the position yet."""
     hold(store, "5")
-    selling = submitted(store, side="SELL", quantity="2")
+    order = submitted(store, side=side, quantity="2")
+    cost: dict[str, Any] = {}
+    if fee is not None:
+        cost = {"commission": D(fee), "commission_currency": "BTC"}
     with store.transaction() as connection:
-        reports.record(connection, selling, [trade(selling, "1", "2", "100")])
-    assert step5(store, selling.order_id)
+        reports.record(connection, order, [trade(order, "1", "2", "100", **cost)])
+    assert step5(store, order.order_id)
     with store.transaction() as connection:
-        executions.apply_to_order(connection, selling.order_id, TIMING.step)
-    assert sent(store, an_exit(store, "5")).quantity == 3
+        executions.apply_to_order(connection, order.order_id, TIMING.step)
+    assert sent(store, an_exit(store, "50")).quantity == D(free)
 
 
 @pytest.mark.parametrize("broker", BROKERS)
