@@ -142,6 +142,19 @@ def test_a_halt_does_not_keep_them_too_large(fleet: Fleet, symbol: str) -> None:
         assert fleet.cli("resume").returncode == 0
 
 
+@BOTH
+def test_a_worker_dies_before_the_position_is_shared_out(fleet: Fleet, symbol: str) -> None:
+    """Right after step 7: recovery finds that more stands than there is."""
+    trade(fleet, symbol, "BUY", "5")
+    name = resting_exit(fleet, symbol, "5")
+    point = "update_positions:commit_1:after"
+    fleet.arm_point(point, "kill")
+    trade(fleet, symbol, "SELL", "2")
+    assert fleet.fired(point)
+    wait_until(lambda: (fleet.order(name) or {})["quantity"] == 3, what="a smaller exit")
+    fleet.disarm_point(point)
+
+
 def test_what_the_venue_does_not_make_smaller_is_reported(fleet: Fleet) -> None:
     """CHANGE_REFUSED with the venue's words, for a person; it settles once the order is cut."""
     trade(fleet, LIVE, "BUY", "5")
