@@ -183,6 +183,7 @@ def test_never_more_than_twice_a_minute(pauses: list[float]) -> None:
 @given(seconds=st.floats(0, 3600))
 def test_looks_grow_apart(seconds: float) -> None:
     """Half as long as it has lasted, from a second to half a minute."""
-    pause = look_again(timedelta(seconds=seconds))
+    since = timedelta(seconds=seconds)
+    pause = look_again(since)
     assert LOOK_FIRST <= pause <= LOOK_LATEST
-    assert pause <= max(timedelta(seconds=seconds / 2), LOOK_FIRST)
+    assert pause <= max(since / 2, LOOK_FIRST)
