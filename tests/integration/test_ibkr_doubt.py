@@ -249,7 +249,7 @@ async def test_every_order_id_is_another_s() -> None:
 
 @on_a_loop
 async def test_an_order_that_is_lost_on_its_way() -> None:
-    """Nothing is ever said of it: it is sent twice, ends its connection twice, and is refused."""
+    """It is never answered: sent twice, two connections renewed for it, then refused."""
     async with running() as gateway:
         broker = adapter(gateway, timeout=timedelta(seconds=0.3))
         await broker.connect()
@@ -267,7 +267,7 @@ async def test_an_order_that_is_lost_on_its_way() -> None:
                 sessions |= {id(gateway.sessions[7]): gateway.sessions[7]}
         assert (said.state, said.reason) == (
             OrderState.REJECTED,
-            "TWS took nothing of it and said nothing, twice",
+            "TWS answered neither of two sends, and has no such order",
         )
         assert len(sessions) == 3
         assert gateway.faults.as_json()["fired"]["lost"] == 2

@@ -1,4 +1,4 @@
-"""One order that its venue tells nothing of must not end the watch of all others."""
+"""A failing question about one order must not end the watch of all others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 async def of_one(
     answer: Awaitable[T], health_check: Callable[[], Awaitable[None]], venue_order_id: str
 ) -> T | None:
-    """The answer to a question about one order; None where the venue answers others, not this.
+    """The answer to a question about one order; None if only this question fails.
 
-    Raises what `health_check` does (BrokerUnavailable) where it answers nothing.
+    Raises what `health_check` raises (BrokerUnavailable) if the venue itself does not answer.
     """
     try:
         return await answer
@@ -26,6 +26,6 @@ async def of_one(
     except BrokerError as error:
         await health_check()
         structlog.get_logger().warning(
-            "nothing is told of one order", venue_order_id=venue_order_id, error=str(error)
+            "no answer about one order", venue_order_id=venue_order_id, error=str(error)
         )
         return None

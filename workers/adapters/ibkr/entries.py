@@ -1,4 +1,4 @@
-"""One order as TWS tells of it, and what is under way about it.
+"""One order as TWS reports it, and the operation under way on it.
 
 An order's state is read from orderStatus, the executions and the message codes together. A code
 alone never ends an order: with a status Cancelled it does, and what is Inactive with it is
@@ -25,7 +25,7 @@ FILLED, INACTIVE, PENDING_CANCEL = "Filled", "Inactive", "PendingCancel"
 CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
 WORKS = frozenset({"PreSubmitted", "Submitted"})
 ON_ITS_WAY = frozenset({"", "PendingSubmit", "ApiPending"})
-"""What TWS says of an order that it has not passed on."""
+"""The statuses of an order that TWS has not passed on."""
 CANCEL_TAKEN = frozenset({PENDING_CANCEL, "PreSubmitted"})
 """How TWS shows an order with a cancel that it has passed on, and that is not done."""
 _REJECTED_WORDS = "Rejected by System"
@@ -49,13 +49,13 @@ class Entry:
     """One order. `status` is TWS's last word of it, empty while there is none.
 
     `order_id` is None for what another client or a person made. `contract` is TWS's, once it has
-    named it. `refusal` is the last message code about the order itself, with its text, `remark` the
-    last that is known for a mere warning; `ended` is the text of 202 or of a completed order.
+    named it. `refusal` is the last message code about the order itself, with its text, `remark`
+    the last that is known for a mere warning; `ended` is the text of 202 or of a completed order.
     `stopped_at` is when it was shown as Cancelled or Inactive. `worked`: it was taken up once.
-    `closed`: TWS has told how much of it is filled at its end. `withdrawn`: it was refused, kept as
-    Inactive, and we cancel it; `over`: there is nothing left to cancel. `cancel` is what was asked
-    for otherwise. `sent_at`, and `looked_at`, when another connection was asked, are on the loop's
-    clock.
+    `closed`: TWS has reported how much of it filled in the end. `withdrawn`: it was refused, kept
+    as Inactive, and we cancel it; `over`: there is nothing left to cancel. `cancel` is what was
+    asked for otherwise. `sent_at`, and `looked_at`, when another connection was asked, are on the
+    loop's clock.
 
     `round` is the last synchronisation in which it was heard of. `told` is what the port was told
     last. Until `quiet_until`, on the loop's clock, it is news only for who waits for it; what was
@@ -127,10 +127,10 @@ class Entry:
 
     @property
     def is_refused(self) -> bool:
-        """Whether what TWS said of it makes its end a refusal.
+        """Whether its end is a refusal.
 
-        Of an order that had been taken up a code says so only where it came with its end: else it
-        was a warning, or about a change.
+        A code refuses an order that had worked only if the end came with it: otherwise it was a
+        warning, or concerned a change.
         """
         if self.ended.startswith(_REJECTED_WORDS):
             return True
@@ -148,7 +148,7 @@ class Entry:
         filled = self.filled_quantity
         if self.quantity and filled >= self.quantity:
             return OrderState.FILLED
-        # An openOrder may say Filled before anything tells how much that is.
+        # openOrder may show Filled before the filled quantity is known.
         if self.status == FILLED and self.closed:
             return OrderState.FILLED if filled else OrderState.CANCELLED
         if self.status in CANCELLED:
@@ -193,7 +193,7 @@ class Entry:
 
 
 class Operation:
-    """A new order, a change or a cancel under way, and what must be heard for it to be over.
+    """A new order, a change or a cancel under way, and what completes it.
 
     `answered` is set by a message code, kept in `code`, or once it is `taken`: what ends it comes
     soon then, or may take long.
@@ -214,13 +214,13 @@ class Operation:
         self.code: Said | None = None
 
     def look(self) -> None:
-        """Something was said of the order."""
+        """TWS has reported something about the order."""
         if not self.future.done() and self._done():
             self.future.set_result(None)
         if self._taken():
             self.answered.set()
 
     def error(self, code: int, text: str) -> None:
-        """A message code that may say what became of it."""
+        """A message code that may decide it."""
         self.code = (code, text)
         self.answered.set()

@@ -1,4 +1,4 @@
-"""What became of an order: asked of TWS, on another connection too where this one is silent."""
+"""Finds out what became of an order, on a second connection where the first one is silent."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from workers.adapters.ibkr.sending import Sending
 from workers.adapters.ibkr.witness import Witness
 
 _SILENCE = 2.0
-"""Times an answer may take before an order that nobody tells of ends its connection."""
+"""In answer timeouts: how long an order may go unanswered before its connection is renewed."""
 _RENEWALS = 2
-"""How often one order may do that."""
+"""How often one order may cause that."""
 _LOOK_SECONDS = 30.0
-"""How long what another connection has said of an order holds."""
+"""How long a look at an order on a second connection is good for."""
 
 
 class Finding:
     """Asks for orders by our id. `timeout` is the longest wait for an answer, in seconds.
 
-    One order's silence must not end the connection of all others again and again: what TWS said a
-    message code of is looked for beside it (`Witness`), and so is what it was told twice to send
-    and says nothing of at all.
+    One unanswered order must not renew the connection of all others again and again, so it is
+    looked for on a second connection first (`Witness`).
     """
 
     def __init__(
@@ -60,25 +59,25 @@ class Finding:
         if entry.sent_here and self._is_withheld(line, entry):
             await self._look_beside(line, entry, attempt)
         if not entry.status and entry.executed < attempt.quantity:
-            raise OutcomeUnknown(f"TWS tells executions of {ref}, an order that it does not show")
+            raise OutcomeUnknown(f"TWS reports executions of {ref}, but not the order")
         self._renewed.pop(ref, None)
         if not entry.quantity:
             entry.quantity = attempt.quantity
         return book.order(entry)
 
     def _absent(self, attempt: Attempt) -> VenueOrder | None:
-        """What it means that TWS shows nothing of an order that was not sent on this connection."""
+        """What it means that TWS does not show an order that was not sent on this connection."""
         sent = attempt.send_by or attempt.created_at
         if orders.is_of_an_earlier_day(sent, self._now(), self._zone):
-            raise OutcomeUnknown("sent on an earlier day than TWS tells of: see the statement")
+            raise OutcomeUnknown("sent on an earlier day than TWS reports: see the statement")
         if self._renewed.get(attempt.venue_order_id, 0) < _RENEWALS:
             return None
-        return _refused(attempt, "", "TWS took nothing of it and said nothing, twice")
+        return _refused(attempt, "", "TWS answered neither of two sends, and has no such order")
 
     async def _judge(self, line: Line, entry: Entry, attempt: Attempt) -> VenueOrder | None:
-        """The order as refused by the code that TWS said of it; None where it was not.
+        """The order as refused, where a message code refused it; else None.
 
-        Nothing was taken of one that is forgotten then.
+        An order that TWS provably did not take is forgotten.
         """
         code = entry.code
         if code is None:
@@ -91,7 +90,7 @@ class Finding:
         return None
 
     def _is_withheld(self, line: Line, entry: Entry) -> bool:
-        """Whether TWS must know more of an order than it tells on this connection."""
+        """Whether TWS must know more of an order than this connection has received."""
         if not entry.heard:
             return True
         if not entry.state(self._now()).is_final:
@@ -104,30 +103,30 @@ class Finding:
         """Whether an order that is not over was not in the last synchronisation."""
         return entry.round < line.book.round and not entry.state(self._now()).is_final
 
-    def _tells_more(self, line: Line, seen: Entry, entry: Entry) -> bool:
+    def _has_news(self, line: Line, seen: Entry, entry: Entry) -> bool:
         return not entry.heard or seen.executed > entry.executed or self._is_gone(line, entry)
 
     async def _look_beside(self, line: Line, entry: Entry, attempt: Attempt) -> None:
-        """Look for more of an order on a new connection; where there is, the old one is ended.
+        """Look for an order on a second connection, and end this one if it withholds news.
 
-        Raises OutcomeUnknown while nothing at all is said of it. When that lasts, what was sent may
-        stand still on its way: then only a new connection under the same client id can tell.
+        Raises OutcomeUnknown while there is no answer at all. If that lasts, the message may be
+        stuck on its way, and only a new connection under the same client id settles that.
         """
         clock, ref = asyncio.get_running_loop().time(), entry.ref
         if not entry.heard or clock > entry.looked_at + _LOOK_SECONDS:
             entry.looked_at = clock
             seen = (await self._witness.look(line)).find(ref, attempt.broker_order_id)
-            if seen is not None and self._tells_more(line, seen, entry):
-                self._end(line, f"TWS knows more of {ref} than it says here")
+            if seen is not None and self._has_news(line, seen, entry):
+                self._end(line, f"it withholds news of {ref}")
         if entry.heard:
             if self._is_gone(line, entry):
                 raise OutcomeUnknown(f"TWS does not show {ref} any more, nor what became of it")
             return
         renewals = self._renewed.get(ref, 0)
         if clock - entry.sent_at < _SILENCE * self._timeout or renewals >= _RENEWALS:
-            raise OutcomeUnknown(f"nothing is said of {ref}, which was sent")
+            raise OutcomeUnknown(f"no answer about {ref}, which was sent")
         self._renewed[ref] = renewals + 1
-        self._end(line, f"nothing is said of {ref}, which was sent")
+        self._end(line, f"no answer about {ref}, which was sent")
 
     def _end(self, line: Line, why: str) -> None:
         line.drop(why)

@@ -1,7 +1,7 @@
-"""Sends orders, changes and cancels to TWS, and hears what becomes of them.
+"""Sends orders, changes and cancels to TWS, and finds out what became of them.
 
-What TWS says of an order by a message code is judged together with what else it tells of it: the
-status that follows, and where nothing does, a synchronisation (`Sending.judge`).
+A message code is judged together with the status that follows it, or with a synchronisation where
+none follows (`Sending.judge`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _QUIET_SECONDS = 2.0
 _SETTLING_SECONDS = 0.5
 """How long after a message code the status that goes with it may come."""
 _UNHEARD_SECONDS, _REFUSED_SECONDS = 15.0, 60.0
-"""How long after a cancel that TWS said nothing to, or 161, it may be asked for again."""
+"""How long after an unanswered cancel, or after 161, another one may be sent."""
 
 
 class OrderIds(Protocol):
@@ -114,7 +114,7 @@ class Sending:
         except OutcomeUnknown:
             if line.ended is not None or not (entry.status or entry.code):
                 raise
-            # TWS has it, and has not passed it on yet, or has said what may be a warning only.
+            # TWS has it and has not passed it on, or has sent what may be a mere warning.
         finally:
             entry.quiet_until = asyncio.get_running_loop().time() + _QUIET_SECONDS
         code = operation.code
@@ -129,18 +129,18 @@ class Sending:
     async def judge(
         self, line: Line, entry: Entry, attempt: Attempt, code: Said, *, known: bool
     ) -> BrokerError | None:
-        """What became of an order that TWS said a code of; None where it is there.
+        """The error that a code about an order means; None if TWS has the order.
 
-        An order that is Inactive with it is cancelled. One that TWS says nothing else of is not
-        there, if complete synchronisations of this connection and of a new one show none. Raises
-        BrokerUnavailable where TWS cannot be asked; a connection that keeps an order back is ended.
+        An order that is Inactive is cancelled first. One without any status is absent if complete
+        synchronisations of this connection and of a new one do not show it. Raises
+        BrokerUnavailable where TWS cannot be asked; a connection that withholds an order is ended.
         """
         if not entry.heard:
             await line.synchronise()
         if not entry.heard and not outcomes.nothing_taken(*code):
             seen = await self._witness.look(line)
             if not entry.heard and seen.find(entry.ref, None) is not None:
-                line.drop(f"nothing is said of {entry.ref}, which is there")
+                line.drop(f"it withholds {entry.ref}")
                 raise BrokerUnavailable(str(line.ended))
         if entry.heard:
             if entry.to_be_withdrawn:
@@ -157,7 +157,7 @@ class Sending:
             # What has the id is of today, or it is new: another order, or this one would be shown.
             await self._order_ids.release(line.client_id, entry.ref)
             await line.next_order_id()
-            await line.current_time()  # by then the book has heard the id
+            await line.current_time()  # answered after the id
             self._other_ids[entry.ref] += 1
         entry.dismissed = True
         line.book.forget(entry)
@@ -234,13 +234,13 @@ class Sending:
         return line.book.order(entry)
 
     def withdraw_soon(self, line: Line, entry: Entry) -> None:
-        """Cancel what TWS refused and keeps as Inactive, while others go on."""
+        """Cancel a refused order that TWS keeps as Inactive, in the background."""
         task = asyncio.get_running_loop().create_task(self._withdraw_quietly(line, entry))
         self._withdrawing.add(task)
         task.add_done_callback(self._withdrawing.discard)
 
     async def _withdraw_quietly(self, line: Line, entry: Entry) -> None:
-        with suppress(BrokerError):  # then whoever asks for it next does it
+        with suppress(BrokerError):  # the next `find` tries again
             await self._withdraw(line, entry)
 
     async def _withdraw(self, line: Line, entry: Entry) -> None:
@@ -263,7 +263,7 @@ class Sending:
     async def _judge_new(
         self, line: Line, entry: Entry, attempt: Attempt, code: Said, *, known: bool
     ) -> None:
-        """Raise what a code means that TWS said of a new order, unless the order is there."""
+        """Raise what a code about a new order means, unless TWS has the order."""
         try:
             error = await self.judge(line, entry, attempt, code, known=known)
         except BrokerUnavailable as unavailable:
@@ -274,7 +274,7 @@ class Sending:
             raise error
 
     async def _judge_change(self, line: Line, code: Said, changed: Callable[[], bool]) -> None:
-        """Raise what a code means that TWS said of a change, unless the change was made."""
+        """Raise what a code about a change means, unless the change was made."""
         error = outcomes.of_change(*code)
         if isinstance(error, OutcomeUnknown) and line.ended is None:
             await line.synchronise()
@@ -283,7 +283,7 @@ class Sending:
             raise error
 
     def _is_being_cancelled(self, entry: Entry) -> bool:
-        """Whether a cancel is under way, of whoever asked for it."""
+        """Whether a cancel is under way, ours or another's."""
         if entry.status == PENDING_CANCEL:
             entry.cancel = entry.cancel or Cancel()
             return True
@@ -293,7 +293,7 @@ class Sending:
         return asked.accepted or asyncio.get_running_loop().time() < asked.again_at
 
     async def _carry_out(self, line: Line, operation: Operation, send: Callable[[], None]) -> None:
-        """Send, once, and wait for what becomes of it. OutcomeUnknown when nothing is heard."""
+        """Send once and wait for the answer. OutcomeUnknown without one."""
         _send(line, operation, send)
         await self._answer(line, operation)
 
@@ -339,7 +339,7 @@ def _account(line: Line, attempt: Attempt) -> str:
 
 
 def _new_operation(line: Line, order_id: int, attempt: Attempt) -> Operation:
-    """What is to be heard of an order that is about to be sent."""
+    """The operation for an order that is about to be sent."""
     line.check()
     entry = line.book.sent(
         order_id,

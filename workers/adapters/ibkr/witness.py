@@ -1,8 +1,7 @@
-"""What TWS tells somebody who has just connected, beside the connection that orders use.
+"""A second, short-lived connection that shows what TWS knows, beside the one that orders use.
 
-A connection may keep back what TWS knows of an order; another one, under a client id of its own,
-tells whether there is such an order, and the first one need not be ended to ask. It sends no
-orders, and is closed again at once.
+A connection may withhold what TWS knows of an order. A new one, under a client id of its own, shows
+it without ending the first. It sends no orders and is closed at once.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from workers.adapters.ibkr.book import Book
 from workers.adapters.ibkr.connection import Line, retrieved
 
 _BETWEEN_SECONDS = 1.0
-"""From the end of one such connection to the beginning of the next."""
+"""Least time between two such connections."""
 BESIDE = 1_000_000
-"""Added to the client id of the connection that it is beside: nobody else's, it is hoped."""
+"""Added to the client id of the connection that orders use; nobody else should use such ids."""
 
 
 class Witness:
-    """Connects beside a connection; `new_line` makes one under a client id, not opened."""
+    """Opens second connections; `new_line` makes one for a client id, not yet opened."""
 
     def __init__(self, new_line: Callable[[int], Line]) -> None:
         self._new_line = new_line
@@ -29,9 +28,9 @@ class Witness:
         self._not_before = 0.0
 
     async def look(self, line: Line) -> Book:
-        """All that TWS tells of orders and executions on a connection that begins from now on.
+        """Every order and execution that TWS shows on a connection opened from now on.
 
-        Whoever comes while one is under way shares the next. BrokerUnavailable unless complete.
+        Calls made while one is open share the next. BrokerUnavailable unless it is complete.
         """
         if self._queued is None:
             self._queued = asyncio.create_task(self._look(line.client_id + BESIDE))
