@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from execution.domain.decimals import plain
 from execution.domain.orders import Order
-from execution.store import alerts, orders
+from execution.store import alerts, orders, transitions
 
 LABEL = "executions_missing"
 _AGAIN = timedelta(seconds=1)
@@ -31,6 +31,8 @@ def wait_for(connection: Connection, order: Order, patience: timedelta) -> None:
     attempt = order.attempt
     if attempt.reported_quantity is None:
         return
+    # As it is by now: the line of history must not show it as it was before the venue was asked.
+    transitions.lock_order(connection, order.order_id)
     totals = {
         "venue_quantity": plain(attempt.reported_quantity),
         "our_quantity": plain(attempt.filled_quantity),
@@ -40,7 +42,6 @@ def wait_for(connection: Connection, order: Order, patience: timedelta) -> None:
         {
             "order_id": order.order_id,
             "label": LABEL,
-            "state": order.state,
             "broker": order.broker,
             "attempt_no": attempt.attempt_no,
             "totals": json.dumps(totals),
@@ -76,8 +77,8 @@ _NOTED = text(
             AND detail = CAST(:totals AS jsonb)
     ), line AS (
         INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-        SELECT :order_id, :label, :state, :broker, :attempt_no, CAST(:totals AS jsonb)
-        FROM noted WHERE since IS NULL
+        SELECT :order_id, :label, o.state, :broker, :attempt_no, CAST(:totals AS jsonb)
+        FROM noted, orders o WHERE since IS NULL AND o.order_id = :order_id
     )
     SELECT coalesce(clock_timestamp() - since, interval '0') >= :patience FROM noted
     """
