@@ -100,3 +100,23 @@ def test_codes() -> None:
 def test_a_little_is_a_quantity(quantity: str) -> None:
     """Any total above zero can be asked for while nothing is filled."""
     assert amend(new(OrderType.MARKET), Modification(Decimal(quantity))).quantity > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "terms", "quantity", "state"),
+    [
+        (5, 2, {}, 3, OrderState.SUBMITTED),
+        (1, 1, {}, 10, OrderState.CANCELLED),
+        (5, 2, PART, 10, OrderState.CANCELLED),
+        (6, 2, PART, 4, OrderState.FILLED),
+    ],
+    ids=["less", "nothing is left", "less than is filled", "as much as is filled"],
+)
+def test_what_others_of_its_group_filled_meanwhile(
+    asked: int, others: int, terms: dict[str, Any], quantity: int, state: OrderState
+) -> None:
+    """A size decided on before a sibling filled is less of that; what leaves nothing ends it."""
+    order = new(OrderType.LIMIT, **(TERMS[OrderType.LIMIT] | terms))
+    changed = amend(order, Modification(Decimal(asked)), Decimal(others))
+    assert changed.quantity == quantity
+    assert changed.state is state

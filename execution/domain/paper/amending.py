@@ -20,13 +20,17 @@ def amend(
 ) -> PaperOrder:
     """The order with a change; a total that equals what is filled ends it as FILLED.
 
-    `filled_by_others` of its group the new quantity does not take account of yet. Raises
-    BrokerRejected naming field, value and rule; the order then stays as it was.
+    `filled_by_others` of its group the new quantity does not take account of yet; where they leave
+    nothing of it the order is cancelled, as it would have been by their fill. Raises BrokerRejected
+    naming field, value and rule; the order then stays as it was.
     """
     if order.state.is_final:
         raise BrokerRejected(f"the order is {order.state}", code="NOT_WORKING")
     quantity = order.quantity if change.quantity is None else change.quantity - filled_by_others
-    if quantity <= 0 or quantity < order.filled_quantity:
+    none_left = quantity <= 0 or quantity < order.filled_quantity
+    if none_left and filled_by_others > 0:
+        return replace(order, state=OrderState.CANCELLED, reason="one cancels the other")
+    if none_left:
         raise _refused("quantity", quantity, f"{plain(order.filled_quantity)} is filled already")
     if change.limit_price is not None and order.order_type not in _LIMITED:
         raise _refused("limit_price", change.limit_price, f"a {order.order_type} has none")

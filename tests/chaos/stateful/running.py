@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -21,9 +23,26 @@ def live(
     then looks for a shorter one, which takes many more lives.
     """
     tally = Tally()
-    own: dict[str, Any] = {"place": place, "faulty": faulty, "tally": tally}
+    own: dict[str, Any] = {"place": place, "faulty": faulty, "tally": tally, "shrink": shrink}
     kind = seed(seeded)(type("Life", (Life,), own))
     phases = [Phase.generate, *([Phase.shrink] if shrink else [])]
+    with _as_it_failed(tally):
+        _run(kind, lives, steps, phases)
+    return tally
+
+
+@contextmanager
+def _as_it_failed(tally: Tally) -> Iterator[None]:
+    """Raise what was wrong with a life in its own words, whatever hypothesis makes of it."""
+    try:
+        yield
+    except BaseException as error:
+        if tally.failure is None or isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise AssertionError(tally.failure) from error
+
+
+def _run(kind: type[Life], lives: int, steps: int, phases: list[Phase]) -> None:
     run_state_machine_as_test(
         kind,
         settings=settings(
@@ -37,7 +56,6 @@ def live(
         ),
         _min_steps=steps,
     )
-    return tally
 
 
 def lines(place: str, tally: Tally, *, faulty: bool) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tests.chaos.stateful.watch import Seen
@@ -69,10 +70,33 @@ _EVENTS = """WITH mine AS (SELECT o.*, coalesce(p.client_order_id, o.client_orde
                     AND c.outcome = 'REFUSED')), 0)::int AS changes_refused
             FROM mine m WHERE family LIKE %s"""
 
+_DESCRIPTION = """
+    SELECT what FROM (
+        SELECT created_at AS at, format('%%s %%s %%s: %%s, %%s of %%s filled, account %%s, '
+            'reason %%s', client_order_id, side, coalesce(role, order_type), state, filled_quantity,
+            quantity, account, reason) AS what FROM orders
+        UNION ALL SELECT a.created_at, format('    attempt %%s of %%s: %%s, %%s of %%s filled, '
+            'reduced %%s, ended %%s, venue %%s %%s', a.attempt_no, o.client_order_id, a.state,
+            a.filled_quantity, a.quantity, a.reduced, a.end_cause, a.reported_state,
+            a.reported_quantity)
+        FROM order_attempts a JOIN orders o USING (order_id)
+        UNION ALL SELECT recorded_at, format('    fill of %%s: %%s at %%s', o.client_order_id,
+            f.quantity, f.price) FROM fills f JOIN orders o USING (order_id)
+        UNION ALL SELECT received_at, format('    %%s %%s of %%s: %%s %%s %%s', kind, external_id,
+            client_order_id, payload, outcome, reason) FROM order_commands
+        UNION ALL SELECT at, format('    ALERT %%s: %%s (settled %%s)', kind, message, resolved_at)
+        FROM alerts
+        UNION ALL SELECT brackets.due_at, format('    bracket of %%s: taken %%s, bare %%s '
+            'since %%s, failures %%s, over %%s', client_order_id, taken, bare, bare_since,
+            failures, over)
+        FROM brackets JOIN orders ON order_id = brackets.parent_order_id
+    ) everything ORDER BY at NULLS LAST
+"""
+
 
 @dataclass(slots=True)
 class Tally:
-    """What all lives of a run did and saw."""
+    """What all lives of a run did and saw; `failure` is what was wrong with one."""
 
     lives: int = 0
     steps: Counter[str] = field(default_factory=Counter)
@@ -81,6 +105,7 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     load: float = 0.0
+    failure: str | None = None
 
 
 class Records:
@@ -88,6 +113,10 @@ class Records:
 
     def __init__(self, fleet: Fleet, prefix: str) -> None:
         self._fleet, self._prefix = fleet, prefix
+        self._before: dict[int, datetime] = {}
+
+    def begin(self) -> None:
+        """Remember the alerts that there are: those are not this life's."""
         self._before = {row["alert_id"]: row["at"] for row in self._alerts()}
 
     def unrest(self) -> list[str]:
@@ -110,6 +139,11 @@ class Records:
         for row in self._orders():
             found.setdefault(row["family"], set()).add(row["order_id"])
         return found
+
+    def description(self) -> list[str]:
+        """Orders with their attempts, changes and alerts, for whoever looks for a cause."""
+        rows = self._fleet.query(_DESCRIPTION)
+        return [row["what"] for row in rows]
 
     def events(self) -> Mapping[str, int]:
         """How many of each kind of event the life brought about."""

@@ -69,6 +69,7 @@ class Seen:
 
     gaps: list[Gap] = field(default_factory=list)
     excesses: list[Gap] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     looks: int = 0
     load: float = 0.0
 
@@ -94,18 +95,20 @@ class Watch:
         self._excess: defaultdict[tuple[str, str, str], Latency] = defaultdict(Latency)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="protection-watch", daemon=True)
-        self._error: BaseException | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """True once it has begun to look."""
+        return self._thread.ident is not None
 
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
 
     def stop(self) -> Seen:
-        """Look once more, and stop. Raises what went wrong in the thread."""
+        """Stop looking; what has waited for protection until now is a gap, too."""
         self._stopping.set()
         self._thread.join(30)
-        if self._error is not None:
-            raise self._error
         now = time.monotonic()
         for kept, found in ((self._missing, self.seen.gaps), (self._excess, self.seen.excesses)):
             for (parent_id, what, role), latency in kept.items():
@@ -118,8 +121,8 @@ class Watch:
         try:
             while not self._stopping.wait(LOOK_EVERY):
                 self._look()
-        except BaseException as error:  # noqa: BLE001 - told to whoever stops the thread
-            self._error = error
+        except Exception as error:  # noqa: BLE001 - any is for whoever stops the thread
+            self.seen.errors.append(f"the watch stopped looking: {error!r}")
 
     def _look(self) -> None:
         # The venue first: an order that it holds has its row by then.
