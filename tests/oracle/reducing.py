@@ -20,8 +20,14 @@ def check_reversals(case: Case) -> None:
     Executions of one moment have no order that everybody agrees on: a reversal that happens
     whichever came first needs an alert, an alert needs a reversal that could have happened.
     """
-    certain = _beyond_zero(case, reducers_last=True)
-    possible = _beyond_zero(case, reducers_last=False)
+    first = _beyond_zero(case, reducers_last=False)
+    last = _beyond_zero(case, reducers_last=True)
+    # A plain sale and a stop of one second: whichever came last turned the position around.
+    certain = {key: min(first[key], last[key]) for key in first.keys() & last.keys()}
+    possible = {
+        key: max(first.get(key, Decimal(0)), last.get(key, Decimal(0)))
+        for key in first.keys() | last.keys()
+    }
     alerts = [row for row in case.facts.alerts if row["kind"] == REVERSED]
     for order_id, quantity in certain.items():
         name = f"order {case.orders[order_id]['client_order_id']}"
