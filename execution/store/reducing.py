@@ -52,11 +52,13 @@ _LOCK = Prepared(
             CAST(:symbol AS text)), 0))
     """
 )
+# One that is over counts while it has a position without a stop: others may still close that.
+_COUNTS = "(NOT b.over OR b.bare_since IS NOT NULL)"
 # Whoever fits a bracket's children holds its row while it decides: nobody takes of it meanwhile.
 _LOCK_BRACKETS = Prepared(
-    """
-    SELECT FROM brackets WHERE symbol = CAST(:symbol AS text) AND NOT over
-    ORDER BY parent_order_id FOR UPDATE
+    f"""
+    SELECT FROM brackets b WHERE b.symbol = CAST(:symbol AS text) AND {_COUNTS}
+    ORDER BY b.parent_order_id FOR UPDATE
     """
 )
 
@@ -70,10 +72,10 @@ _EXITS = f"""FROM orders o JOIN order_attempts a
 # keeps its place meanwhile.
 _LEAVES = f"""CASE WHEN o.state <> 'PENDING' OR o.attempt_no > 1 AND a.claimed IS NULL
     THEN {LARGEST} - o.filled_quantity ELSE coalesce(a.claimed, 0) END"""
-_BRACKETS = """FROM brackets b JOIN orders o ON o.order_id = b.parent_order_id
+_BRACKETS = f"""FROM brackets b JOIN orders o ON o.order_id = b.parent_order_id
     JOIN order_attempts a
         ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
-    WHERE NOT b.over"""
+    WHERE {_COUNTS}"""
 _CLOSED_BY_CHILDREN = """(SELECT coalesce(sum(c.filled_quantity), 0) FROM orders c
     WHERE c.parent_order_id = o.order_id)"""
 # A leg and the others of its group count once, at the larger; so does a child that is just growing.
@@ -97,7 +99,7 @@ _READ = {
             NULL AS state, CAST(NULL AS numeric) AS filled, CAST(NULL AS integer) AS version,
             CAST(NULL AS timestamptz) AS since, CAST(NULL AS interval) AS waited,
             CAST(NULL AS numeric) AS taken, CAST(NULL AS numeric) AS closed,
-            CAST(NULL AS numeric) AS stands,
+            CAST(NULL AS numeric) AS stands, false AS over,
             EXISTS (SELECT FROM fills f WHERE f.positioned_at IS NULL
                 AND f.announced_at IS NOT NULL AND (f.account || '', f.broker || '', f.symbol || '')
                 = (CAST(:account AS text), CAST(:broker AS text), CAST(:symbol AS text)))
@@ -105,11 +107,12 @@ _READ = {
         UNION ALL
         SELECT 'EXIT', o.side, {_LEAVES}, o.order_id, o.client_order_id, o.order_type, o.state,
             o.filled_quantity, o.version, o.created_at, clock_timestamp() - a.claimed_at,
-            NULL, NULL, NULL, false
+            NULL, NULL, NULL, false, false
         {_EXITS} AND {_HERE}
         UNION ALL
         SELECT 'BRACKET', o.side, o.filled_quantity, o.order_id, o.client_order_id, NULL, NULL,
-            {_CLOSED_BY_CHILDREN}, NULL, o.created_at, NULL, b.taken, b.closed, {_STANDS}, false
+            {_CLOSED_BY_CHILDREN}, NULL, o.created_at, NULL, b.taken, b.closed, {_STANDS}, b.over,
+            false
         {_BRACKETS} AND b.symbol = CAST(:symbol AS text) AND {_HERE}
         """
     )
@@ -210,13 +213,14 @@ def _bracket(row: Any, taken: Taken) -> Bracket:
         covers=max(taken.of - taken.taken, _NOTHING),
         stands=row.stands,
         since=row.since,
+        wanted=not row.over,
     )
 
 
 _ANY = Prepared(
     f"""
     SELECT EXISTS (SELECT {_EXITS} AND {_HERE})
-        OR EXISTS (SELECT FROM brackets b WHERE b.symbol = CAST(:symbol AS text) AND NOT b.over)
+        OR EXISTS (SELECT FROM brackets b WHERE b.symbol = CAST(:symbol AS text) AND {_COUNTS})
         AS found
     """
 )

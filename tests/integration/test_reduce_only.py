@@ -37,8 +37,10 @@ from execution.store import (
     reports,
     sharing,
     transitions,
+    unprotected,
 )
 from execution.store.engine import Store
+from execution.store.families import Snapshot
 from execution.store.reducing import place_of
 from execution.store.sharing import Shared
 
@@ -53,7 +55,7 @@ from .stored import (
     submitted,
     trade,
 )
-from .test_brackets import at_venue, child, look, parent, place
+from .test_brackets import at_venue, child, look, open_alerts, parent, place
 from .test_gate import Quotes, committing, gate_of, no_price, set_limit, set_state
 
 D = Decimal
@@ -589,9 +591,8 @@ def test_recovery_finds_brackets_whose_position_went(store: Store) -> None:
         assert reducing.crowded(link, 9) == []
 
 
-def test_a_bracket_that_nobody_wants_does_not_count(store: Store) -> None:
-    """Its children were cancelled by their producer: what it opened is free."""
-    order = bracket(store, "10")
+def withdraw(store: Store, order: Order) -> None:
+    """Both children were cancelled by their producer, and the family has been looked at since."""
     for role in COVERING:
         name = child(store, order, role).client_order_id
         with store.transaction() as connection:
@@ -607,13 +608,52 @@ def test_a_bracket_that_nobody_wants_does_not_count(store: Store) -> None:
                 due=TIMING.step,
             )
     end(store, order)
-    found = look(store, order, in_groups=False)
-    assert found.is_over
-    owner = new_id()
+    rest(store, order, reported=False)
+
+
+def rest(store: Store, order: Order, *, reported: bool) -> Snapshot:
+    """Give a family back, as its worker does; `reported`: what is unprotected is, and settled."""
+    found, owner = look(store, order, in_groups=False), new_id()
     with store.transaction() as connection:
         assert families.claim(connection, order.order_id, owner, TIMING.lease)
         assert families.release(connection, found, owner, None, short=False)
+    if reported:
+        with store.transaction() as connection:
+            unprotected.report_bare(connection, found, flatten=False)
+    return found
+
+
+def test_a_bracket_that_nobody_wants_does_not_count(store: Store) -> None:
+    """Its children were cancelled by their producer: what it opened is free."""
+    order = bracket(store, "10")
+    withdraw(store, order)
+    assert look(store, order, in_groups=False).is_over
     assert sent(store, an_exit(store, "4", PAPER)).quantity == 4
+    assert rest(store, order, reported=True).family.bare == 6
+    assert sent(store, an_exit(store, "8", PAPER)).quantity == 6
+    assert rest(store, order, reported=True).family.bare == 0
+
+
+@pytest.mark.parametrize("reported", [True, False], ids=["reported", "not reported yet"])
+def test_what_nobody_protects_is_closed_by_others(store: Store, reported: bool) -> None:  # noqa: FBT001
+    """Its stop was cancelled and its position sold: nothing is unprotected any more."""
+    order, other = bracket(store, "10"), bracket(store, "3")
+    withdraw(store, order)
+    rest(store, order, reported=reported)
+    for name, sold, left in (("a", "7", 6), ("b", "4", 2), ("c", "2", 0)):
+        plain = submitted(store, PAPER, side="SELL", quantity=sold)
+        apply(store, plain, trade(plain, name, sold, "100", second=7))
+        with store.direct() as link:
+            assert reducing.any_against(link, place_of(order))
+            assert reducing.crowded(link, 9) == [place_of(order)]
+        assert order.order_id in moved(store, plain).brackets
+        assert rest(store, order, reported=True).family.bare == left
+        assert covers(store, other) == (D(0), D(0))
+        with store.direct() as link:
+            assert reducing.crowded(link, 9) == []
+    assert open_alerts(store) == []
+    with store.transaction() as connection:
+        assert controls.load(connection).unprotected == ()
 
 
 def test_fitting_and_taking_wait_for_each_other(store: Store) -> None:

@@ -256,7 +256,7 @@ def _alerts(case: Case, family: Family) -> list[Row]:
 
 
 def _named(case: Case, cover: Cover) -> bool:
-    missing = cover.open - cover.standing
+    missing = cover.wanted - cover.standing
     return any(names(alert["message"], missing) for alert in _alerts(case, cover.family))
 
 

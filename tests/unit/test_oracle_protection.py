@@ -222,6 +222,17 @@ def test_protection_ends_with_the_position() -> None:
     assert not [text for text in problems(facts) if "bracket" in text or "working" in text]
 
 
+def test_alert_names_what_is_left_of_the_position() -> None:
+    """Where others closed some of the bracket's position, the alert is about the rest alone."""
+    for named, clean in (("2 SPY", True), ("5 SPY", False)):
+        facts = bracket()
+        _foreign_sale(facts)
+        ended(STOP)(facts)
+        ended(PROFIT)(facts)
+        facts.alerts.append(an_alert("UNPROTECTED", "order-entry", named))
+        assert (not judge_facts(facts, allow_open=True).unprotected) == clean
+
+
 def test_unfounded_alert_is_seen() -> None:
     """An open alert that a bracket is not protected, while it is, is a problem."""
     facts = bracket()

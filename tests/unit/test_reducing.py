@@ -120,6 +120,22 @@ def test_an_exit_that_is_over_gives_back() -> None:
     assert part.open == part.covers == {key(1): D(9)}
 
 
+def test_what_no_child_will_cover_is_anybodys() -> None:
+    """It is free for exits before other brackets give way, and has what they leave of it."""
+    bare = replace(bracket(1, "6", stands="0"), wanted=False)
+    both = book("10", bare, bracket(2, "4"))
+    assert beside(both) == 6
+    assert make_room(both, D(5)) == {key(1): 1, key(2): 4}
+    assert make_room(both, D(8)) == {key(1): 0, key(2): 2}
+    taken = replace(bare, covers=D(1))
+    exits = an_exit(3, "5")
+    assert share(book("10", taken, bracket(2, "4"), exits)).covers == {key(1): 1, key(2): 4}
+    shrunk = share(book("7", taken, bracket(2, "4"), exits))
+    assert shrunk.exits == {key(3): 5}
+    assert shrunk.covers == {key(1): 1, key(2): 1}
+    assert share(book("10", taken, bracket(2, "4"))).covers == {key(1): 6, key(2): 4}
+
+
 def test_the_newest_exit_is_cut_first_and_protection_last() -> None:
     """Exits, then stops placed by hand, then brackets; of each kind the newest."""
     parts = (
@@ -174,7 +190,8 @@ def books(draw: st.DrawFn) -> Book:
     for number in range(10, 10 + draw(st.integers(0, 3))):
         opened, given = draw(sizes), draw(sizes)
         covers = min(opened, given)
-        brackets.append(bracket(number, str(opened), str(covers), str(covers + draw(sizes))))
+        found = bracket(number, str(opened), str(covers), str(covers + draw(sizes)))
+        brackets.append(found if draw(st.booleans()) else replace(found, wanted=False, stands=D(0)))
     position = draw(st.decimals("-60", "60", places=2))
     return Book(position, side, tuple(exits), tuple(brackets))
 
@@ -219,6 +236,7 @@ def test_protection_gives_way_only_to_what_is_gone(found: Book) -> None:
     cut = any(
         shares.covers[each.parent_id] < min(each.covers, opened[each.parent_id])
         for each in found.brackets
+        if each.wanted
     )
     if cut:
         assert not any(shares.exits.values())

@@ -45,7 +45,8 @@ class Bracket:
     `open` is what the parent has filled, less what its children and others have closed of it.
     `covers` is what its children are to stand for: no more than `open`, and less while an exit
     takes part of it. `stands` is what they may still fill, counted once for those that exclude
-    each other: larger than `covers` until the venue has made them smaller.
+    each other: larger than `covers` until the venue has made them smaller. Where its children are
+    not `wanted` any more, nothing stands for what it covers: others may have all of that.
     """
 
     parent_id: UUID
@@ -54,6 +55,7 @@ class Bracket:
     covers: Decimal
     stands: Decimal
     since: datetime
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,10 @@ def room(book: Book) -> Room:
 @exact
 def beside(book: Book) -> Decimal:
     """What of the position no exit has a part in, and no bracket, now or once it is placed."""
-    held = sum((max(one.covers, one.stands) for one in book.brackets), _NOTHING)
+    held = sum(
+        (max(one.covers, one.stands) if one.wanted else one.stands for one in book.brackets),
+        _NOTHING,
+    )
     taken = sum((one.leaves for one in book.exits), held)
     return max(book.against - taken, _NOTHING)
 
@@ -121,12 +126,15 @@ def beside(book: Book) -> Decimal:
 def make_room(book: Book, quantity: Decimal) -> Mapping[UUID, Decimal]:
     """What the brackets are to cover beside another exit for `quantity`, no more than `most`.
 
-    What no bracket covers is taken first; then the newest bracket gives way.
+    What no bracket covers is taken first; then what is without children, then the newest bracket
+    gives way.
     """
     taken = sum((one.leaves for one in book.exits), quantity)
     covered = sum((one.covers for one in book.brackets), _NOTHING)
+    unwanted = [one for one in book.brackets if not one.wanted]
+    wanted = [one for one in book.brackets if one.wanted]
     return _cut(
-        _newest_first(book.brackets),
+        [*_newest_first(unwanted), *_newest_first(wanted)],
         {one.parent_id: one.covers for one in book.brackets},
         taken + covered - book.against,
     )
@@ -136,13 +144,17 @@ def make_room(book: Book, quantity: Decimal) -> Mapping[UUID, Decimal]:
 def share(book: Book) -> Shares:
     """Bring what stands against a position in line with it.
 
-    Nothing grows but what brackets cover, up to what is open of them. What others have closed of a
-    bracket is closed for good: a later purchase is not its own.
+    Nothing grows but what brackets cover, up to what is open of them; those without children have
+    what is left. What others have closed of a bracket is closed for good: a later purchase is not
+    its own.
     """
     newest = _newest_first(book.brackets)
     held = {one.parent_id: max(one.open, _NOTHING) for one in book.brackets}
     opened = _cut(newest, held, _total(held) - book.against)
-    covers = {one.parent_id: min(one.covers, opened[one.parent_id]) for one in book.brackets}
+    covers = {
+        one.parent_id: min(one.covers, opened[one.parent_id]) if one.wanted else _NOTHING
+        for one in book.brackets
+    }
     exits = {one.order_id: one.leaves for one in book.exits}
     order = sorted(
         book.exits, key=lambda one: (not one.protects, one.since, one.order_id), reverse=True
@@ -151,7 +163,9 @@ def share(book: Book) -> Shares:
     kept = _cut([one.order_id for one in order], exits, over)
     covers = _cut(newest, covers, over - (_total(exits) - _total(kept)))
     room_left = book.against - _total(kept) - _total(covers)
-    for parent_id in reversed(newest):
+    wanted = {one.parent_id: one.wanted for one in book.brackets}
+    oldest = newest[::-1]
+    for parent_id in sorted(oldest, key=wanted.__getitem__, reverse=True):
         grown = min(opened[parent_id] - covers[parent_id], max(room_left, _NOTHING))
         covers[parent_id] += grown
         room_left -= grown

@@ -59,4 +59,11 @@ BUGS = (
         "        if held is None or self.quantity:",
         ("tests/integration/test_gate.py", _STORE),
     ),
+    Bug(
+        "a position without a stop that others close stays reported, and stops all entries",
+        "execution/store/reducing.py",
+        '_COUNTS = "(NOT b.over OR b.bare_since IS NOT NULL)"',
+        '_COUNTS = "NOT b.over"',
+        ("tests/integration/test_reduce_only.py::test_what_nobody_protects_is_closed_by_others",),
+    ),
 )

@@ -18,6 +18,7 @@ def clear(place: Place, prefix: str) -> list[str]:
         for account, quantity in _positions(place).items():
             _flatten(place, prefix, account, quantity)
         _cancel_all(place.fleet, "true")
+        _settled(place.fleet)
     except AssertionError as error:
         return [f"could not be cleared: {error}"]
     return []
@@ -29,6 +30,15 @@ def _cancel_all(fleet: Fleet, which: str) -> None:
     for row in fleet.query(working):
         fleet.client.cancel(row["client_order_id"])
     wait_until(lambda: not fleet.query(working), REST_WITHIN, "the end of every order")
+
+
+def _settled(fleet: Fleet) -> None:
+    """Nothing is held, so nothing is unprotected: an alert that stays would stop all entries."""
+    wait_until(
+        lambda: not fleet.query("SELECT FROM brackets WHERE bare IS NOT NULL"),
+        REST_WITHIN,
+        "the end of every alert that a bracket is not protected",
+    )
 
 
 def _positions(place: Place) -> dict[str, int]:
