@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from execution.domain.decimals import exact, plain
 from execution.domain.orders import Order
+from execution.domain.pacing import MOST, WITHIN
 from execution.domain.ports import Modification
 from execution.domain.reports import VenueOrder
 from execution.domain.trading_rules import Terms, TradingRules, fit
@@ -16,7 +17,6 @@ LOOK_FIRST, LOOK_LATEST = timedelta(seconds=1), timedelta(seconds=30)
 """The shortest and the longest pause between two looks at what became of a change or a cancel."""
 SECOND_SEND = timedelta(seconds=5)
 """How long a request may go unanswered before it is sent a second time: it may have been lost."""
-A_MINUTE = timedelta(minutes=1)
 GIVE_UP = timedelta(minutes=2)
 """How long a change may be pending at its venue before it counts as refused."""
 
@@ -27,17 +27,13 @@ def look_again(since_sent: timedelta) -> timedelta:
 
 
 def may_send(sends: int, since_sent: timedelta, since_last_send: timedelta) -> bool:
-    """Whether a change or cancel may go out (again): never more than twice within a minute.
+    """Whether a change or cancel may go out (again), no more often than an order (`pacing`).
 
     `sends` went out so far, the first `since_sent` ago and the last `since_last_send` ago.
     """
-    match sends:
-        case 0:
-            return True
-        case 1:
-            return since_last_send >= SECOND_SEND
-        case _:
-            return since_sent >= A_MINUTE and since_last_send >= A_MINUTE / 2
+    if sends < MOST:
+        return not sends or since_last_send >= SECOND_SEND
+    return since_sent >= WITHIN and since_last_send >= WITHIN / MOST
 
 
 def made(change: Modification, shown: VenueOrder) -> bool | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 MOST, WITHIN = 2, timedelta(minutes=1)
-"""One order goes out so often within that time: its trouble must not be everybody's."""
+"""One order, change or cancel goes out so often within that time: the trouble of one must not be
+everybody's."""
 _RUN = timedelta(minutes=2)
 
 

@@ -92,6 +92,8 @@ class IbGateway(ServedVenue):
         self.desk = Desk(self.register, self.matcher)
         self.sessions: dict[int, Session] = {}
         self.entered: Counter[int] = Counter()
+        self.cancels: Counter[str] = Counter()
+        """How often clients have asked for the cancel of each order, by its `orderRef`."""
         self.data_access: dict[str, str] = {}
         self.thawed = asyncio.Event()
         self.thawed.set()

@@ -35,6 +35,8 @@ def cancel(session: Session, fields: Fields) -> Request:
     client_id = session.client_id or 0
     desk = session.gateway.desk
     order = session.gateway.register.order_of(client_id, order_id)
+    if order is not None and order.venue_order_id:
+        session.gateway.cancels[order.venue_order_id] += 1
     if order is not None and order.cancelling:
         return _refusal(order_id, NOT_CANCELLABLE.refusal(order.perm_id))
     begun: list[Order] = []

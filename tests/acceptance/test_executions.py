@@ -551,6 +551,26 @@ def breaker(fleet: Fleet) -> dict[str, Any]:
     return found
 
 
+def test_the_trouble_of_one_order_counts_once(fleet: Fleet) -> None:
+    """The venue says again and again that it took nothing of it: others may well be taken."""
+
+    def counted() -> tuple[int, int]:
+        (row,) = fleet.query("SELECT * FROM breakers WHERE broker = 'BINANCE'")
+        return row["total_failures"], row["failures"]
+
+    name, (in_all, in_a_row) = f"troubled-{uuid4().hex[:8]}", counted()
+    armed = {"kind": "unavailable", "on": "submit", "times": 1000}
+    fault = fleet.venue.control("POST", "faults", armed)["fault_id"]
+    try:
+        fleet.send(symbol=SYMBOL, side="BUY", quantity="1", client_order_id=name, on_failure="wait")
+        wait_until(lambda: counted()[0] >= in_all + 2, what="two failures")
+        assert counted()[1] == in_a_row + 1
+        fleet.client.cancel(name)
+        fleet.await_state(name, "CANCELLED")
+    finally:
+        fleet.venue.control("DELETE", f"faults/{fault}")
+
+
 def test_circuit_breaker(fleet: Fleet) -> None:
     """So many failures open it: orders go to paper until a probe finds the venue in health.
 

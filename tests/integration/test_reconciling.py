@@ -42,6 +42,7 @@ class Venue:
     open: list[VenueOrder] = field(default_factory=list)
     known: dict[str, VenueOrder] = field(default_factory=dict)
     too_old: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
     held: list[VenuePosition] = field(default_factory=list)
     happened: list[Execution] = field(default_factory=list)
     asked_since: list[datetime] = field(default_factory=list)
@@ -68,6 +69,8 @@ class Venue:
     async def find(self, attempt: Attempt) -> VenueOrder | None:
         if attempt.venue_order_id in self.too_old:
             raise OutcomeUnknown("of an earlier day")
+        if attempt.venue_order_id in self.silent:
+            raise BrokerUnavailable("the answer makes no sense")
         return self.known.get(attempt.venue_order_id)
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
@@ -182,8 +185,9 @@ def test_adopted_orders_are_woken(
     store: Store, venue: Venue, session: BrokerSession, woken: list[UUID]
 ) -> None:
     """An order that filled meanwhile is looked at at once; one that still works is watched."""
-    filled, resting, too_old = submitted(store), submitted(store), submitted(store)
+    silent, too_old, filled, resting = (submitted(store) for _ in range(4))
     venue.too_old = {too_old.attempt.venue_order_id}
+    venue.silent = {silent.attempt.venue_order_id}
     done = at_venue(filled, OrderState.FILLED, trade(filled, "x", "3", "100"))
     venue.known[filled.attempt.venue_order_id] = done
     venue.open = [at_venue(resting, OrderState.SUBMITTED)]

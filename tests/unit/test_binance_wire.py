@@ -21,7 +21,7 @@ from execution.domain.vocabulary import (
     Side,
     TimeInForce,
 )
-from workers.adapters.answers import read
+from workers.adapters.answers import Unread, read
 from workers.adapters.binance import wire
 
 D = Decimal
@@ -233,3 +233,22 @@ def test_an_older_notional_filter() -> None:
     old = {"filterType": "MIN_NOTIONAL", "minNotional": "10", "applyToMarket": True}
     rules = wire.rules("X-Y", {"status": "TRADING", "filters": [old]})
     assert (rules.minimum_notional, rules.minimum_notional_at_market) == (D(10), True)
+
+
+@pytest.mark.parametrize("time", ["yesterday", None, -(10**18)])
+def test_a_trade_whose_time_cannot_be_read(time: object) -> None:
+    """It has happened all the same: it has the time of its receipt, and what Binance wrote."""
+    item: dict[str, Any] = {
+        "id": 5,
+        "orderId": 7,
+        "symbol": "BTCUSDT",
+        "isBuyer": True,
+        "qty": "4.00000000",
+        "price": "600.00000000",
+        "commission": "0.00400000",
+        "commissionAsset": "BTC",
+        "time": time,
+    }
+    trade = wire.trade(item, "BTC-USDT", "v" * 22, "main", Unread())
+    assert (trade.quantity, trade.unread_time) == (D(4), str(time))
+    assert abs(datetime.now(UTC) - trade.executed_at) < timedelta(minutes=1)

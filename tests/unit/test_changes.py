@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execution.domain.changes import (
-    A_MINUTE,
     LOOK_FIRST,
     LOOK_LATEST,
     changes_nothing,
@@ -23,6 +22,7 @@ from execution.domain.changes import (
 )
 from execution.domain.errors import RequestRefused
 from execution.domain.orders import Order
+from execution.domain.pacing import WITHIN
 from execution.domain.ports import Modification
 from execution.domain.reports import VenueOrder
 from execution.domain.trading_rules import TradingRules
@@ -177,7 +177,7 @@ def test_never_more_than_twice_a_minute(pauses: list[float]) -> None:
         now += pause
     for at in sent:
         assert len([other for other in sent if at <= other < at + 60]) <= 2
-    assert now - sent[-1] < A_MINUTE.total_seconds() + 2 * 40
+    assert now - sent[-1] < WITHIN.total_seconds() + 2 * 40
 
 
 @given(seconds=st.floats(0, 3600))

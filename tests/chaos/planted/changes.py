@@ -18,8 +18,8 @@ BUGS = (
     Bug(
         "a change or cancel that is pending is sent again and again",
         "execution/domain/changes.py",
-        "    match sends:\n        case 0:\n            return True\n        case 1:",
-        "    match sends:\n        case _ if sends >= 0:\n            return True\n        case 1:",
+        "    return since_sent >= WITHIN and since_last_send >= WITHIN / MOST",
+        "    return True",
         (_CHANGES,),
     ),
     Bug(
