@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -65,10 +66,12 @@ def alert(
     order_id: UUID | None = None,
     broker: str | None = None,
     renew: bool = False,
+    reopen: bool = True,
 ) -> bool:
     """Raise an alert; False when the same one (kind and key) stands already.
 
-    With `renew` one that stands says the new message from now on.
+    With `renew` one that stands says the new message from now on. Without `reopen` one that was
+    resolved stays so unless its message has changed.
     """
     row = connection.execute(
         text(
@@ -77,7 +80,7 @@ def alert(
             VALUES (:kind, :key, :order_id, :broker, :message)
             ON CONFLICT (kind, key) DO UPDATE
                 SET resolved_at = NULL, at = clock_timestamp(), message = excluded.message
-                WHERE alerts.resolved_at IS NOT NULL
+                WHERE :reopen AND alerts.resolved_at IS NOT NULL
                     OR :renew AND alerts.message <> excluded.message
             RETURNING alert_id
             """
@@ -89,6 +92,7 @@ def alert(
             "broker": broker,
             "message": message,
             "renew": renew,
+            "reopen": reopen,
         },
     ).one_or_none()
     return row is not None
@@ -97,6 +101,20 @@ def alert(
 def stranger(broker: str, account: str, instrument_key: str | None, execution_id: str) -> str:
     """The key of UNKNOWN_ORDER for an execution and what becomes of it."""
     return f"{broker}:{account}:{instrument_key or ''}:{execution_id}"
+
+
+def withdraw(connection: Connection, kind: str, keys: Iterable[object], why: str) -> None:
+    """Resolve alerts that have turned out to be wrong, and say why in their messages."""
+    connection.execute(
+        text(
+            """
+            UPDATE alerts SET resolved_at = clock_timestamp(),
+                message = message || ' (withdrawn: ' || :why || ')'
+            WHERE kind = :kind AND key = ANY(:keys) AND resolved_at IS NULL
+            """
+        ),
+        {"kind": kind, "keys": [str(key) for key in keys], "why": why},
+    )
 
 
 def resolve(connection: Connection, kind: str, key: object) -> None:

@@ -172,17 +172,17 @@ def _move(connection: Connection, fills: Sequence[Row[Any]]) -> None:
         before = Position(
             row.quantity, row.average_price, row.realised_pnl, row.commission, _read(row.costs)
         )
+        folded = fills
         position, settled = _after_each(before, fills, row.multiplier)
         newest = (last.executed_at, last.fill_id)
     else:
         # A late or corrected execution belongs somewhere in the middle: fold anew from there.
-        before, history = _since(connection, key, fills)
-        position, settled = _after_each(before, history, row.multiplier)
-        newest = (history[-1].executed_at, history[-1].fill_id)
+        before, folded = _since(connection, key, fills)
+        position, settled = _after_each(before, folded, row.multiplier)
+        newest = (folded[-1].executed_at, folded[-1].fill_id)
     _SETTLED.run(connection, {"after": settled, "ids": [fill.fill_id for fill in fills]})
     _write(connection, key, position, newest)
-    if any(fill.reduce_only for fill in fills):
-        _report_reversals(connection, [fill for fill in fills if fill.reduce_only])
+    _report_reversals(connection, folded, anew=folded is not fills)
 
 
 # What of executions went beyond zero: as much of each as stands on its own side after it.
@@ -198,10 +198,17 @@ _BEYOND = text(
 )
 
 
-def _report_reversals(connection: Connection, fills: Sequence[Row[Any]]) -> None:
-    """Raise an alert for each reduce-only order that has turned a position around."""
-    orders = list({fill.order_id for fill in fills})
-    for row in connection.execute(_BEYOND, {"orders": orders}):
+def _report_reversals(connection: Connection, folded: Sequence[Row[Any]], *, anew: bool) -> None:
+    """Raise an alert for each reduce-only order that has turned a position around.
+
+    `anew`: the fills were folded before, without one that was reported late. It may show that
+    another order did, or that this one did not.
+    """
+    orders = list({fill.order_id for fill in folded if fill.reduce_only})
+    if not orders:
+        return
+    found = connection.execute(_BEYOND, {"orders": orders}).all()
+    for row in found:
         alerts.alert(
             connection,
             alerts.REDUCE_ONLY_REVERSED,
@@ -211,6 +218,14 @@ def _report_reversals(connection: Connection, fills: Sequence[Row[Any]]) -> None
             order_id=row.order_id,
             broker=row.broker,
             renew=True,
+            reopen=False,
+        )
+    if anew:
+        alerts.withdraw(
+            connection,
+            alerts.REDUCE_ONLY_REVERSED,
+            set(orders) - {row.order_id for row in found},
+            "executions that were reported late show that it did not",
         )
 
 
@@ -323,6 +338,7 @@ def refold(connection: Connection, broker: str, account: str, symbol: str) -> No
     _SETTLED.run(connection, {"after": settled, "ids": []})
     newest = (history[-1].executed_at, history[-1].fill_id) if history else (None, None)
     _write(connection, key, position, newest)
+    _report_reversals(connection, history, anew=True)
 
 
 # What another order's step 6 has revised since it was read stays due: its own step 7 folds it.

@@ -131,7 +131,7 @@ class Accounts:
             changed |= said.changed
         rows = self.rows(
             """SELECT r.client_order_id, r.outcome, r.payload, r.reason, o.state, o.quantity,
-                o.limit_price
+                o.limit_price, coalesce(o.reason, '') AS order_reason
             FROM order_requests r LEFT JOIN orders o USING (order_id)
             WHERE o.parent_order_id IS NULL"""
         )
@@ -147,7 +147,9 @@ class Accounts:
                 problems.append(f"{name} was refused: {row['reason']}")
             if name in logged and payload != logged[name]:
                 problems.append(f"{name} is recorded as {payload}, but was {logged[name]}")
-            if name in cancelled and row["state"] != "CANCELLED":
+            # While a bracket beside it had no stop, entries were refused.
+            barred = row["state"] == "REJECTED" and row["order_reason"].startswith("UNPROTECTED")
+            if name in cancelled and row["state"] != "CANCELLED" and not barred:
                 problems.append(f"{name} was cancelled, but is {row['state']}")
             if name in changed:
                 terms = {**payload, **(asked[name] if changed[name] == "DONE" else {})}

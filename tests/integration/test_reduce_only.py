@@ -414,11 +414,45 @@ def test_a_race_that_was_lost_is_reported(store: Store, broker: BrokerName) -> N
     assert alerts_of(store) == [f"order {exit_order.client_order_id} {expected.format(3)}"]
 
 
+@pytest.mark.parametrize("broker", BROKERS)
+def test_a_late_execution_shows_a_reversal(store: Store, broker: BrokerName) -> None:
+    """A sale before the exit, reported after it: the exit went beyond zero after all."""
+    hold(store, "5", broker)
+    exit_order = submitted(store, broker, side="SELL", quantity="5", reduce_only=True)
+    sale = submitted(store, broker, side="SELL", quantity="2")
+    apply(store, exit_order, trade(exit_order, "1", "5", "100", second=5))
+    assert alerts_of(store) == []
+    apply(store, sale, trade(sale, "1", "2", "100", second=2))
+    expected = "is reduce_only, and its SELL went 2 BTC-USDT beyond zero"
+    assert alerts_of(store) == [f"order {exit_order.client_order_id} {expected}"]
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_a_late_execution_disproves_a_reversal(store: Store, broker: BrokerName) -> None:
+    """A purchase before the exit, reported after it: the alert is withdrawn, until it is true."""
+    hold(store, "5", broker)
+    exit_order = submitted(store, broker, side="SELL", quantity="5", reduce_only=True)
+    sale = submitted(store, broker, side="SELL", quantity="2")
+    apply(store, sale, trade(sale, "1", "2", "100", second=2))
+    apply(store, exit_order, trade(exit_order, "1", "5", "100", second=5))
+    expected = "is reduce_only, and its SELL went 2 BTC-USDT beyond zero"
+    assert alerts_of(store) == [f"order {exit_order.client_order_id} {expected}"]
+    purchase = submitted(store, broker, side="BUY", quantity="2")
+    apply(store, purchase, trade(purchase, "1", "2", "100", second=3))
+    assert alerts_of(store) == []
+    another = submitted(store, broker, side="SELL", quantity="2")
+    apply(store, another, trade(another, "1", "2", "100", second=4))
+    assert alerts_of(store) == [f"order {exit_order.client_order_id} {expected}"]
+
+
 def alerts_of(store: Store) -> list[str]:
-    """What is said of reversals."""
+    """What stands of reversals."""
     with store.transaction() as connection:
         rows = connection.execute(
-            text("SELECT message FROM alerts WHERE kind = 'REDUCE_ONLY_REVERSED'")
+            text(
+                """SELECT message FROM alerts
+                WHERE kind = 'REDUCE_ONLY_REVERSED' AND resolved_at IS NULL"""
+            )
         )
         return list(rows.scalars())
 

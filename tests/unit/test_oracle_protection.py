@@ -295,6 +295,17 @@ def test_reversal_without_a_cause() -> None:
     facts = exited("5")
     facts.alerts.append(reversal("sold 3 more than was held"))
     assert problems(facts) == ["alert REDUCE_ONLY_REVERSED order-exit: no position was reversed"]
+    editable(facts.alerts)[0]["message"] += " (withdrawn: it was not so)"
+    assert problems(facts) == []
+
+
+def test_a_withdrawn_alert_excuses_nothing() -> None:
+    """What happened after all needs an alert that stands."""
+    facts = exited("8")
+    facts.alerts.append(reversal("sold 3 more than was held (withdrawn: it was not so)"))
+    assert problems(facts) == [
+        "order exit: reduce_only, and went 3 beyond zero without an alert",
+    ]
 
 
 def test_order_within_a_moment_is_nobodys() -> None:
