@@ -65,4 +65,11 @@ BUGS = (
         "            raise kept",
         ("tests/integration/test_kept_from_live.py",),
     ),
+    Bug(
+        "a late execution does not show that a reduce-only order reversed the position",
+        "execution/store/positions.py",
+        "    _report_reversals(connection, folded, anew=folded is not fills)",
+        "    _report_reversals(connection, fills, anew=False)",
+        ("tests/integration/test_reduce_only.py",),
+    ),
 )
