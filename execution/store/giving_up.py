@@ -62,13 +62,16 @@ def give_up(
     """Decide, in the caller's transaction, about an order whose broker fails: on_failure does.
 
     For one that provably never left. True when it now stands for paper, as the attempt
-    `attempt_id`, and its message is due after the commit. One on paper has nothing to turn to.
+    `attempt_id`, and its message is due after the commit. One on paper waits: its venue is a table
+    beside the order's own, which comes back with the database.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    if choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order):
+    if order.broker is BrokerName.PAPER or (
         # An earlier attempt was live: the rest must not be simulated beside it.
+        choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order)
+    ):
         choice = OnFailure.WAIT
-    if order.broker is BrokerName.PAPER or choice is OnFailure.REJECT:
+    if choice is OnFailure.REJECT:
         refuse(connection, order, reason, step=step)
         return False
     if choice is OnFailure.WAIT:

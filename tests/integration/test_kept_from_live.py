@@ -105,6 +105,27 @@ def replaced(store: Store, first: str, then: str) -> Order:
     return connected(store, reload(store, order.order_id))
 
 
+@pytest.mark.parametrize("on_failure", list(OnFailure))
+def test_paper_waits_for_its_book(store: Store, on_failure: OnFailure) -> None:
+    """The book is away only while the database is: that is no reason to refuse an order."""
+    order = persisted(store, BrokerName.PAPER, on_failure=on_failure.value)
+    order = intended(store, connected(store, order))
+    with store.transaction() as connection:
+        rerouted = giving_up.give_up(
+            connection,
+            order,
+            "the paper book is away",
+            step=Step.SUBMIT_ORDER,
+            attempt_id=new_id(),
+            timing=TIMING,
+        )
+    order = reload(store, order.order_id)
+    assert (rerouted, order.state, order.step) == (False, OrderState.PENDING, Step.PERSIST_ORDER)
+    assert order.broker is BrokerName.PAPER
+    assert order.due_at is not None
+    assert open_alerts(store, order) == ["WAITING"]
+
+
 def test_nothing_new_is_sent_live(store: Store) -> None:
     """Paper is sent, live is not, and nothing of the intent is written."""
     live = connected(store, persisted(store))

@@ -72,4 +72,11 @@ BUGS = (
         "    _report_reversals(connection, fills, anew=False)",
         ("tests/integration/test_reduce_only.py",),
     ),
+    Bug(
+        "a paper order is refused because PostgreSQL was away for a moment",
+        "execution/store/giving_up.py",
+        "    if order.broker is BrokerName.PAPER or (",
+        "    if order.broker is BrokerName.PAPER:\n        choice = OnFailure.REJECT\n    elif (",
+        ("tests/integration/test_kept_from_live.py",),
+    ),
 )
