@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
 
 from execution.domain.commands import CommandKind
 from execution.domain.errors import ExecutionError
@@ -84,7 +83,7 @@ class OrderClient:
                 queue="orders",
                 retry_policy={"max_retries": 1, "interval_start": 0},
             )
-        except OperationalError as error:
+        except Exception as error:  # noqa: BLE001 - it is committed: nothing may look as if not
             structlog.get_logger().warning(
                 "wake-up not sent, recovery will",
                 client_order_id=payload.get("client_order_id"),

@@ -9,7 +9,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.vocabulary import OrderState
-from execution.store.transitions import Change, apply
+from execution.store.transitions import Change, apply, beside_its_fills
 
 
 def modify_intended(connection: Connection, order: Order, modify_id: str | None) -> bool:
@@ -44,9 +44,10 @@ def modified(connection: Connection, order: Order, what: Modification) -> bool:
         filled_before = order.filled_quantity - order.attempt.filled_quantity
         attempt["quantity"] = what.quantity - filled_before
         if order.filled_quantity >= what.quantity and order.state.is_working:
-            state, due = OrderState.FILLED, None
+            state = OrderState.FILLED
             attempt["state"] = state
-            more["step"] = int(Step.PUBLISH_FILL_EVENT)
+            last, due = beside_its_fills(order)
+            more |= last
         elif order.state is OrderState.FILLED and order.filled_quantity < what.quantity:
             state = OrderState.PARTIALLY_FILLED
             attempt |= {"state": state, "watcher": None}

@@ -27,7 +27,7 @@ from execution.domain.vocabulary import OrderState
 from execution.store import commands
 from execution.store.orders import Timing
 from execution.store.statements import Link, Prepared
-from execution.store.transitions import Change, apply
+from execution.store.transitions import Change, apply, beside_its_fills
 
 _TERMS = ("quantity", "limit_price", "stop_price")
 
@@ -230,12 +230,13 @@ def _next(order: Order, terms: Mapping[str, str], total: Decimal, timing: Timing
         "attempt_no": order.attempt.attempt_no + 1,
         "broker_order_id": None,
     }
+    columns, due = beside_its_fills(order) if whole else (again, timing.step)
     return Change(
         OrderState.FILLED if whole else OrderState.PENDING,
         None,
         label="modify_order" if terms else "next_part",
-        due=None if whole else timing.step,
-        order={**new, **({"step": int(Step.PUBLISH_FILL_EVENT)} if whole else again)},
+        due=due,
+        order={**new, **columns},
         attempt={"state": _end_of(order)},
         detail={**new, "attempt_state": _end_of(order)},
         events=(OrderEventType.MODIFIED,) if terms else (),

@@ -6,6 +6,7 @@ A leg is given as its order with that attempt in the place of the current one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,7 @@ from execution.domain.ports import Modification
 from execution.domain.protection import Cause
 from execution.domain.vocabulary import OrderState
 from execution.store import amendments, touching, transitions
-from execution.store.transitions import Change, apply
+from execution.store.transitions import Change, apply, beside_its_fills
 
 _LABEL = "bracket"
 
@@ -189,25 +190,28 @@ def end(connection: Connection, order: Order) -> bool:
         attempt={"state": end, "reason": attempt.reported_reason},
         detail={"attempt_state": end, "attempt_no": attempt.attempt_no},
     )
-    if order.state.is_working:
-        more: dict[str, Any] = {"step": int(Step.SUBMIT_ORDER)} if is_current else {}
-        if order.standing:
-            change = _with(change, order.working_state, more)
-        else:
-            over = end
-            if end is OrderState.FILLED:
-                more |= {"quantity": order.filled_quantity}
-            more |= {"step": int(Step.PUBLISH_FILL_EVENT)}
-            change = _with(change, over, more, reason=attempt.reported_reason)
+    if order.state.is_working and order.standing:
+        again = {"step": int(Step.SUBMIT_ORDER)} if is_current else {}
+        change = _with(change, order.working_state, again)
+    elif order.state.is_working:
+        columns, due = beside_its_fills(order)
+        if end is OrderState.FILLED:
+            columns = {**columns, "quantity": order.filled_quantity}
+        change = _with(change, end, columns, reason=attempt.reported_reason, due=due)
     return apply(connection, order, change) is not None
 
 
 def _with(
-    change: Change, state: OrderState, columns: dict[str, Any], reason: str | None = None
+    change: Change,
+    state: OrderState,
+    columns: Mapping[str, Any],
+    reason: str | None = None,
+    due: timedelta | None = None,
 ) -> Change:
     return Change(
         state,
         change.step,
+        due=due,
         reason=reason if state.is_final and state is not OrderState.FILLED else None,
         order=columns,
         attempt=change.attempt,

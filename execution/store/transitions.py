@@ -228,6 +228,16 @@ class Change:
     repeats: bool = False
 
 
+def beside_its_fills(order: Order) -> tuple[Mapping[str, Any], timedelta | None]:
+    """Further columns and the due time of an order that ends otherwise than by a fill.
+
+    Fills that are on their way through steps 6 to 8 stay on it; else nothing is left to do.
+    """
+    if order.step in (Step.PERSIST_FILL, Step.UPDATE_POSITIONS):
+        return {}, order.remaining
+    return {"step": int(Step.PUBLISH_FILL_EVENT)}, None
+
+
 @dataclass(frozen=True, slots=True)
 class Also:
     """More that happens in a change's own statement, or not at all.

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from kombu.exceptions import OperationalError
 
 from execution.client import OrderClient
 from execution.domain.errors import StoreUnavailable
@@ -38,6 +39,19 @@ def test_the_request_is_on_disk_when_the_message_leaves(
     monkeypatch.setattr(client._celery, "send_task", send)
     client.place("BTC-USDT", "BUY", "1", client_order_id="first")
     assert seen == [("tasks.place_order", [("first", "ACCEPTED")])]
+
+
+@pytest.mark.parametrize("error", [OperationalError("away"), AttributeError("kombu's pool")])
+def test_what_is_committed_is_accepted(
+    client: OrderClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever happens to its message: kombu raises more than it says when Redis restarts."""
+
+    def away(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(client._celery, "send_task", away)
+    assert client.place("BTC-USDT", "BUY", "1", client_order_id="first").outcome == "ACCEPTED"
 
 
 def test_what_cannot_be_committed_is_not_sent(

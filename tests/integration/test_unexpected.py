@@ -241,15 +241,31 @@ def test_a_late_fill_of_the_attempt_before(store: Store) -> None:
     assert [row.kind for row in rows(store, "SELECT kind FROM alerts")] == ["LATE_FILL"]
 
 
-def test_a_smaller_total_that_is_filled_ends_the_order(store: Store) -> None:
-    """2 of 3 are filled when the total becomes 2: FILLED, with nothing due."""
+@pytest.mark.parametrize("published", [True, False])
+def test_a_smaller_total_that_is_filled_ends_the_order(store: Store, *, published: bool) -> None:
+    """2 of 3 are filled when the total becomes 2: FILLED, with nothing due but the messages."""
     order = waiting(store)
     order = apply(store, order, trade(order, "a", "2", "100"))
+    if published:
+        order = publish(store, order)
     with store.transaction() as connection:
         assert amendments.modified(connection, order, Modification(quantity=Decimal(2)))
     order = reload(store, order.order_id)
     assert (order.state, order.attempt.state) == (OrderState.FILLED, OrderState.FILLED)
-    assert order.due_at is None
+    assert (order.due_at is None) is published
+    if not published:
+        assert order.step == Step.UPDATE_POSITIONS
+        order = publish(store, order)
+    assert (order.step, order.due_at) == (Step.PUBLISH_FILL_EVENT, None)
+    labels = rows(store, "SELECT 1 FROM order_events WHERE step = 'publish_fill_event'")
+    assert len(labels) == 1
+
+
+def publish(store: Store, order: Order) -> Order:
+    """The order after step 8."""
+    with store.transaction() as connection:
+        assert orders.published(connection, order, TIMING.step)
+    return reload(store, order.order_id)
 
 
 def test_a_larger_total_takes_a_filled_order_up_again(store: Store) -> None:

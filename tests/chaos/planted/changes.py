@@ -79,4 +79,11 @@ BUGS = (
         "    if order.broker is BrokerName.PAPER:\n        choice = OnFailure.REJECT\n    elif (",
         ("tests/integration/test_kept_from_live.py",),
     ),
+    Bug(
+        "an order that ends while a fill is under way loses its last step",
+        "execution/store/transitions.py",
+        "    if order.step in (Step.PERSIST_FILL, Step.UPDATE_POSITIONS):\n        return {}, order",
+        "    if order.step is None:\n        return {}, order",
+        ("tests/integration/test_unexpected.py",),
+    ),
 )
