@@ -461,6 +461,20 @@ def test_what_reduces_passes(store: Store) -> None:
     assert why(store, persisted(store, side="SELL", quantity="4", reduce_only=True)) is None
 
 
+def test_an_account_counts_whatever_it_is_called(store: Store) -> None:
+    """What the login's own account has open was asked for as `main`."""
+    mine = submitted(store, quantity="4")
+    with store.transaction() as connection:
+        connection.execute(
+            text("UPDATE order_attempts SET account = 'U1' WHERE order_id = :id"),
+            {"id": mine.order_id},
+        )
+    set_limit(store, LimitKind.MAX_POSITION, "5")
+    assert str(why(store, persisted(store, quantity="2", account="U1"))).startswith("max_position")
+    assert why(store, persisted(store, quantity="2", account="U2")) is None
+    assert why(store, persisted(store, quantity="1", account="U1")) is None
+
+
 def test_a_strategys_own_part(store: Store) -> None:
     """What its orders have filled and have open, whatever the account holds by others."""
     first = submitted(store, quantity="4", strategy="beta")

@@ -690,6 +690,17 @@ def test_what_nobody_protects_is_closed_by_others(store: Store, reported: bool) 
         assert controls.load(connection).unprotected == ()
 
 
+def test_no_entry_beside_a_bracket_without_its_stop(store: Store) -> None:
+    """Others of its strategy wait until it is protected or closed; what reduces goes."""
+    order = bracket(store, "10")
+    withdraw(store, order)
+    rest(store, order, reported=True)
+    refused = send(store, persisted(store, PAPER, quantity="1"))
+    assert str(refused).startswith(f"UNPROTECTED: 10 BTC-USDT of order {order.client_order_id}")
+    assert isinstance(send(store, persisted(store, PAPER, quantity="1", strategy="other")), Order)
+    assert isinstance(send(store, persisted(store, PAPER, side="SELL", quantity="1")), Order)
+
+
 def test_fitting_and_taking_wait_for_each_other(store: Store) -> None:
     """Who fits a family's children holds its row: an exit is judged by what came of it."""
     order = bracket(store, "10", working=False)

@@ -6,6 +6,7 @@ from tests.chaos.planted.bug import Bug
 
 _PLAN = "tests/unit/test_protection.py"
 _STORE = "tests/integration/test_brackets.py"
+_REDUCING = "tests/integration/test_reduce_only.py"
 _IBKR = "tests/brokers/test_ibkr_brackets.py"
 _FITTING, _FAMILIES = "tasks/fit_bracket.py", "execution/store/families.py"
 
@@ -57,13 +58,13 @@ BUGS = (
         "execution/domain/risk/unprotected.py",
         "        if held is None or reduces(order, held):",
         "        if held is None or self.quantity:",
-        ("tests/integration/test_gate.py", _STORE),
+        (f"{_REDUCING}::test_no_entry_beside_a_bracket_without_its_stop",),
     ),
     Bug(
         "a position without a stop that others close stays reported, and stops all entries",
         "execution/store/reducing.py",
         '_COUNTS = "(NOT b.over OR b.bare_since IS NOT NULL)"',
         '_COUNTS = "NOT b.over"',
-        ("tests/integration/test_reduce_only.py::test_what_nobody_protects_is_closed_by_others",),
+        (f"{_REDUCING}::test_what_nobody_protects_is_closed_by_others",),
     ),
 )

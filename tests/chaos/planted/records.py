@@ -22,7 +22,7 @@ BUGS = (
         """    AND (SELECT a.account FROM order_attempts a WHERE a.order_id = o.order_id
         AND a.attempt_no = o.attempt_no AND a.leg = 0) = CAST(:account AS text)\"\"\"""",
         '''    AND o.account = CAST(:account AS text)"""''',
-        (f"{_ACCOUNTS}::test_limits_are_those_of_the_real_account",),
+        ("tests/integration/test_gate.py::test_an_account_counts_whatever_it_is_called",),
     ),
     Bug(
         "an execution that names its account is of the login's own",

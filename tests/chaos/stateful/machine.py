@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -29,6 +29,9 @@ from tests.chaos.stateful.verdict import Records, Tally, disturbed, undisturbed
 from tests.chaos.stateful.watch import Watch
 from tests.fleet import Fleet, wait_until
 
+WORKS = "state IN ('SUBMITTED', 'PARTIALLY_FILLED')"
+HALT_STEPS = 5
+"""Trading goes on after so many steps at the latest: little comes about while it is halted."""
 MOVE_NAMES = ("dip", "dip", "rally", "fall", "rise")
 _HAPPENS = ("move", "move", "move", "order", "order", "instruct", "pause")
 _MISHAPS = ("slow", "slow", "restart", "halt", "cancel_child", "end", "refuse", "lose_reply")
@@ -105,6 +108,9 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         # One that failed is lived again for hypothesis' sake; it is the same without the waiting.
         self.over = self.tally.failure is not None and not self.shrink
+        # What hypothesis tries first is always the simplest, the same step again and again.
+        self.idle = not self.tally.tried
+        self.tally.tried += 1
         self.problems: list[str] = []
         self.fleet: Fleet = self.place.fleet
         self.prefix = f"life{uuid4().hex[:6]}"
@@ -112,6 +118,7 @@ class Life(RuleBasedStateMachine):
         self.others: list[str] = []
         self.faults: Counter[str] = Counter()
         self.halted = False
+        self.halted_for = 0
         self.log: list[str] = []
         self.began = time.monotonic()
         self.records = Records(self.fleet, self.prefix)
@@ -121,6 +128,8 @@ class Life(RuleBasedStateMachine):
     @step
     def begin(self) -> None:
         """A life begins with something to protect."""
+        if self.idle:
+            return
         self.records.begin()
         self.place.calm()
         self.place.stand_still()
@@ -139,22 +148,34 @@ class Life(RuleBasedStateMachine):
         the market, or without orders, is none.
         """
         happens = data.draw(st.sampled_from(_HAPPENS + (_MISHAPS if self.faulty else ())))
+        act = self._drawn(happens, data)
+        if self.idle:
+            return
+        self.halted_for += self.halted
+        if self.halted_for > HALT_STEPS:
+            self._switch()
+        act()
+
+    def _drawn(self, happens: str, data: st.DataObject) -> Callable[[], None]:
         match happens:
             case "move":
-                self._move(data.draw(st.sampled_from(MOVE_NAMES)), data.draw(st.integers(1, 4)))
+                move, size = data.draw(st.sampled_from(MOVE_NAMES)), data.draw(st.integers(1, 4))
+                return partial(self._move, move, size)
             case "order":
-                self._place(data.draw(_ORDERS), wait=data.draw(st.booleans()))
+                return partial(self._place, data.draw(_ORDERS), wait=data.draw(st.booleans()))
             case "instruct":
-                self._instruct(
+                return partial(
+                    self._instruct,
                     data.draw(st.sampled_from(("cancel", "quantity", "limit_price"))),
                     data.draw(_WHICH),
                     parent=data.draw(st.booleans()),
                     value=data.draw(_SIZES),
                 )
             case "pause":
-                time.sleep(data.draw(st.sampled_from((0.0, 0.3, 1.2))))
+                return partial(time.sleep, data.draw(st.sampled_from((0.0, 0.3, 1.2))))
             case fault:
-                self._mishap(
+                return partial(
+                    self._mishap,
                     fault,
                     data.draw(_WHICH),
                     data.draw(st.sampled_from(("STOP_LOSS", "TAKE_PROFIT"))),
@@ -165,7 +186,9 @@ class Life(RuleBasedStateMachine):
 
     def _instruct(self, what: str, which: int, *, parent: bool, value: int) -> None:
         """Cancel or change a bracket's parent, whose children stay, or another order."""
-        order = self._order(self._pick(self.brackets if parent else self.others, which))
+        names = self.brackets if parent else self.others
+        # Mostly one that works, if there is any: there is more to it.
+        order = self._order(self._pick((which % 4 and self._working(names)) or names, which))
         if order is None:
             return
         if what == "cancel":
@@ -267,7 +290,7 @@ class Life(RuleBasedStateMachine):
         self.note(command)
         done = self.fleet.cli(command, "--reason", "a random life")
         assert done.returncode == 0, done.stderr
-        self.halted = not self.halted
+        self.halted, self.halted_for = not self.halted, 0
         self.tally.steps[command] += 1
 
     def _fault(self, what: str) -> None:
@@ -282,17 +305,26 @@ class Life(RuleBasedStateMachine):
     def _pick(self, names: list[str], which: int) -> str | None:
         return names[which % len(names)] if names else None
 
+    def _working(self, names: list[str]) -> list[str]:
+        rows = self.fleet.query(
+            f"""SELECT client_order_id FROM orders
+            WHERE client_order_id = ANY(%s) AND {WORKS} ORDER BY created_at""",
+            names,
+        )
+        return [row["client_order_id"] for row in rows]
+
     def _order(self, name: str | None) -> dict[str, Any] | None:
         return None if name is None else self.fleet.order(name)
 
     def _child(self, which: int, role: str) -> dict[str, Any] | None:
         rows = self.fleet.query(
-            """SELECT c.* FROM orders c JOIN orders p ON c.parent_order_id = p.order_id
-            WHERE p.client_order_id = %s AND c.role = %s""",
-            self._pick(self.brackets, which) or "",
+            f"""SELECT c.* FROM orders c JOIN orders p ON c.parent_order_id = p.order_id
+            WHERE p.client_order_id = ANY(%s) AND c.role = %s AND c.{WORKS}
+            ORDER BY p.created_at""",
+            self.brackets,
             role,
         )
-        return rows[0] if rows else None
+        return rows[which % len(rows)] if rows else None
 
     def _attempts(self, order_id: str) -> list[dict[str, Any]]:
         return self.fleet.query(

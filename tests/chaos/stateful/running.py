@@ -46,7 +46,7 @@ def _run(kind: type[Life], lives: int, steps: int, phases: list[Phase]) -> None:
     run_state_machine_as_test(
         kind,
         settings=settings(
-            max_examples=lives + 1,  # the first is always the simplest: it only begins
+            max_examples=lives + 1,  # the first is not lived
             stateful_step_count=steps,
             deadline=None,
             database=None,

@@ -96,8 +96,12 @@ _DESCRIPTION = """
 
 @dataclass(slots=True)
 class Tally:
-    """What all lives of a run did and saw; `failure` is what was wrong with one."""
+    """What all lives of a run did and saw; `failure` is what was wrong with one.
 
+    `tried` counts those that hypothesis has begun, the first of which is not lived.
+    """
+
+    tried: int = 0
     lives: int = 0
     steps: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
