@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.planted.bug import Bug
+from tests.chaos.planted.bug import Bug, Edit
 
 _PLAN = "tests/unit/test_protection.py"
 _STORE = "tests/integration/test_brackets.py"
@@ -11,6 +11,26 @@ _IBKR = "tests/brokers/test_ibkr_brackets.py"
 _FITTING, _FAMILIES = "tasks/fit_bracket.py", "execution/store/families.py"
 
 BUGS = (
+    Bug(
+        "changes of a child go out side by side, and the last one to finish wins",
+        _FITTING,
+        "            if not turn.done and not turn.venue and self._rest(turn.found):",
+        "            if not turn.done and self._rest(turn.found):",
+        ("tests/chaos/test_random_lives.py::test_random_lives[ledger]",),
+        also=(
+            Edit(_FITTING, "        elif short:", "        elif short and not found.family.open:"),
+            Edit(
+                _FAMILIES,
+                "lease_until < clock_timestamp() OR lease_owner = :owner)",
+                "lease_until < 'infinity' OR lease_owner = :owner)",
+            ),
+            Edit(
+                _FAMILIES,
+                "AND lease_owner = :owner AND version = :version",
+                "AND (lease_owner, version) IS DISTINCT FROM (:owner, :version)",
+            ),
+        ),
+    ),
     Bug(
         "two workers fit one family at once",
         _FAMILIES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import signal
 import sys
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", choices=("clean", "faulty"), help="default: both")
     parser.add_argument("--shrink", action="store_true", help="look for a shorter failing life")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="of each kind, at each venue, at most"
+    )
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # ends what was started, too
     kinds = (False, True) if chosen.kind is None else (chosen.kind == "faulty",)
@@ -74,6 +78,7 @@ def _run(
                 steps=chosen.steps,
                 seeded=chosen.seed,
                 shrink=chosen.shrink,
+                seconds=60 * chosen.minutes,
             )
         except AssertionError as error:
             print(f"PROBLEM at {name}: {error}", flush=True)

@@ -1,23 +1,31 @@
-"""Leaves nothing of one life to the next: no order that works, no position."""
+"""Leaves nothing of one life to the next: no order that works, no position, nothing reported."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from tests.chaos.stateful.places import Place
 from tests.fleet import Fleet, wait_until
 
 REST_WITHIN = 45.0
+_ROUNDS = 4
+"""A stop that was triggered may fill beside the order that closes its position."""
 
 
-def clear(place: Place, prefix: str) -> list[str]:
+def clear(place: Place, prefix: str, unrest: Callable[[], list[str]]) -> list[str]:
     """End what works, close positions, end what was left; returns what could not be cleared.
 
     Children stay until the position is closed: whoever cancels a stop leaves it unprotected.
     """
     try:
         _cancel_all(place.fleet, "parent_order_id IS NULL")
-        for account, quantity in _positions(place).items():
-            _flatten(place, prefix, account, quantity)
+        for number in range(_ROUNDS):
+            wait_until(lambda: not unrest(), REST_WITHIN, "rest before positions are closed")
+            for account, quantity in _positions(place).items():
+                _close(place, f"{prefix}-flat{number}-{account[:12]}", account, quantity)
         _cancel_all(place.fleet, "true")
+        left = _positions(place)
+        assert not left, f"still held: {left}"
         _settled(place.fleet)
     except AssertionError as error:
         return [f"could not be cleared: {error}"]
@@ -47,18 +55,19 @@ def _positions(place: Place) -> dict[str, int]:
     return {row["account"]: int(row["quantity"]) for row in rows}
 
 
-def _flatten(place: Place, prefix: str, account: str, quantity: int) -> None:
+def _close(place: Place, name: str, account: str, quantity: int) -> None:
     """Close a position at the market."""
     place.fleet.client.place(
         side="SELL" if quantity > 0 else "BUY",
         quantity=str(abs(quantity)),
-        client_order_id=f"{prefix}-flat-{account[:12]}",
+        client_order_id=name,
         **{**place.terms(), "account": account},
     )
 
-    def flat() -> bool:
+    def filled() -> bool:
         place.let_trade(abs(quantity))
-        return account not in _positions(place)
+        order = place.fleet.order(name)
+        return order is not None and order["state"] == "FILLED"
 
-    wait_until(flat, REST_WITHIN, f"{quantity} of {account} to be closed")
+    wait_until(filled, REST_WITHIN, f"{quantity} of {account} to be closed")
     place.stand_still()

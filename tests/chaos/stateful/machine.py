@@ -47,8 +47,6 @@ def step(act: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(act)
     def guarded(self: Life, **drawn: Any) -> None:
-        if self.over:
-            return
         try:
             act(self, **drawn)
         except Exception as error:  # noqa: BLE001 - any is a problem
@@ -106,10 +104,11 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        # One that failed is lived again for hypothesis' sake; it is the same without the waiting.
-        self.over = self.tally.failure is not None and not self.shrink
+        # One that failed is drawn again for hypothesis' sake, and fails the same, without waiting.
+        self.again = self.tally.failure is not None and not self.shrink
         # What hypothesis tries first is always the simplest, the same step again and again.
-        self.idle = not self.tally.tried
+        late = time.monotonic() > self.tally.until
+        self.idle = self.again or late or not self.tally.tried
         self.tally.tried += 1
         self.problems: list[str] = []
         self.fleet: Fleet = self.place.fleet
@@ -127,7 +126,7 @@ class Life(RuleBasedStateMachine):
     @initialize()
     @step
     def begin(self) -> None:
-        """A life begins with something to protect."""
+        """A life begins with something to protect, and a change of it."""
         if self.idle:
             return
         self.records.begin()
@@ -137,6 +136,7 @@ class Life(RuleBasedStateMachine):
         for account, quantity in ((0, 6), (1, 5)):
             wanted = Wanted("bracket", account, "BUY", quantity, "both", resting=True)
             self._place(wanted, wait=True)
+        self._instruct("quantity", 1, parent=True, value=7)
         self._move("dip", 3)
 
     @rule(data=st.data())
@@ -335,8 +335,8 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """No more faults; everything comes to rest; then all records are compared."""
-        failure = self.tally.failure if self.over else None
-        if not self.over and (problems := self._end_of_life()):
+        failure = self.tally.failure if self.again else None
+        if not self.idle and (problems := self._end_of_life()):
             lines = "\n  ".join(problems[:20])
             steps = "\n  ".join(self.log)
             left = "\n  ".join(self.records.description())
@@ -364,13 +364,19 @@ class Life(RuleBasedStateMachine):
             problems += undisturbed(seen, alerts)
         problems += self.fleet.verdict(timeout=REST_WITHIN).problems
         self.tally.events.update(self.records.events())
-        return problems + clear(self.place, self.prefix)
+        return problems + clear(self.place, self.prefix, self.records.unrest)
 
     def _rest(self) -> None:
         """Wait until nothing is due and every worker serves."""
 
         def at_rest() -> bool:
-            return self.fleet.connected(self.place.broker) and not self.records.unrest()
+            # In this order: what the venue has executed, that it is here, that nothing is left.
+            executed = {one["execution_id"] for one in self.place.held().executions}
+            return (
+                self.fleet.connected(self.place.broker)
+                and executed <= self.records.executions()
+                and not self.records.unrest()
+            )
 
         try:
             wait_until(at_rest, REST_WITHIN, "rest")

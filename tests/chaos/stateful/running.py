@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,14 +17,21 @@ from tests.chaos.stateful.verdict import Tally
 
 
 def live(
-    place: Place, *, faulty: bool, lives: int, steps: int, seeded: int, shrink: bool = False
+    place: Place,
+    *,
+    faulty: bool,
+    lives: int,
+    steps: int,
+    seeded: int,
+    shrink: bool = False,
+    seconds: float = math.inf,
 ) -> Tally:
     """Let some lives of `steps` steps pass at a place whose fleet runs; the same for one seed.
 
-    Raises AssertionError for the first that ends with something wrong. With `shrink` hypothesis
-    then looks for a shorter one, which takes many more lives.
+    None begins after so many seconds. Raises AssertionError for the first that ends with something
+    wrong. With `shrink` hypothesis then looks for a shorter one, which takes many more lives.
     """
-    tally = Tally()
+    tally = Tally(until=time.monotonic() + seconds)
     own: dict[str, Any] = {"place": place, "faulty": faulty, "tally": tally, "shrink": shrink}
     kind = seed(seeded)(type("Life", (Life,), own))
     phases = [Phase.generate, *([Phase.shrink] if shrink else [])]

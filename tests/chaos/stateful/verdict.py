@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,10 +99,12 @@ _DESCRIPTION = """
 class Tally:
     """What all lives of a run did and saw; `failure` is what was wrong with one.
 
-    `tried` counts those that hypothesis has begun, the first of which is not lived.
+    `tried` counts those that hypothesis has begun, the first of which is not lived; nor are those
+    that begin after `until` (monotonic).
     """
 
     tried: int = 0
+    until: float = math.inf
     lives: int = 0
     steps: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
@@ -126,6 +129,11 @@ class Records:
     def unrest(self) -> list[str]:
         """What is still under way, of this life or another, one line for each."""
         return [row["what"] for row in self._fleet.query(_UNREST)]
+
+    def executions(self) -> set[str]:
+        """The ids of all executions that were reported, of this life or another."""
+        rows = self._fleet.query("SELECT DISTINCT execution_id FROM execution_reports")
+        return {row["execution_id"] for row in rows}
 
     def alerts(self) -> list[dict[str, Any]]:
         """Alerts raised since the life began, of its orders or of no order."""
