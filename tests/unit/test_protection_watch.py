@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
+
+from tests.chaos.stateful.verdict import undisturbed
 from tests.chaos.stateful.watch import Latency, Seen
 
 
@@ -49,3 +53,14 @@ def test_allowance_is_for_more_work_than_cores() -> None:
     """An idle machine allows nothing; one with many times the work, as many times the time."""
     assert Seen(load=0.0).allowance() == 1
     assert Seen(load=1000.0).allowance() > 1
+
+
+@pytest.mark.parametrize(
+    ("load", "settled", "problems"),
+    [(0.0, True, 1), (0.0, False, 1), (1000.0, True, 0), (1000.0, False, 1)],
+)
+def test_an_alert_without_a_fault(load: float, settled: bool, problems: int) -> None:  # noqa: FBT001
+    """It is a problem, unless the machine is so busy that it was true, and it has settled."""
+    resolved_at = datetime.now(UTC) if settled else None
+    alert = {"kind": "UNPROTECTED", "message": "none", "resolved_at": resolved_at}
+    assert len(undisturbed(Seen(load=load), [alert])) == problems

@@ -7,6 +7,7 @@ from tests.chaos.planted.bug import Bug, Edit
 _PLAN = "tests/unit/test_protection.py"
 _STORE = "tests/integration/test_brackets.py"
 _REDUCING = "tests/integration/test_reduce_only.py"
+_SIZES = "tests/brokers/test_bracket_sizes.py"
 _IBKR = "tests/brokers/test_ibkr_brackets.py"
 _FITTING, _FAMILIES = "tasks/fit_bracket.py", "execution/store/families.py"
 
@@ -65,6 +66,13 @@ BUGS = (
         "                if cause is Cause.DROPPED:",
         "                if cause is Cause.DROPPED and action is None:",
         (f"{_IBKR}::test_a_stop_that_tws_ends_is_placed_once_more",),
+    ),
+    Bug(
+        "a refused change of a child is reported nowhere",
+        _FITTING,
+        "            elif refused is not None and one.quantity is not None and not moved:",
+        "            elif refused is not None and one.quantity is None and not moved:",
+        (f"{_SIZES}::test_a_refused_change",),
     ),
     Bug(
         "a position without its stop is reported nowhere",

@@ -9,6 +9,13 @@ _ADAPTER = "tests/integration/test_ibkr_adapter.py"
 
 BUGS = (
     Bug(
+        "two readings of the clock decide whether a failure opened the breaker",
+        "execution/store/breakers.py",
+        "            RETURNING opens\n",
+        "            RETURNING opened_at = clock_timestamp() AS opens\n",
+        ("tests/integration/test_clocks.py",),
+    ),
+    Bug(
         "what the database does not take is tried for ever, and all other news wait",
         "workers/recording.py",
         "_OF_DATA = (\n    ValueError,\n    psycopg2.DataError,\n    psycopg2.IntegrityError,\n"

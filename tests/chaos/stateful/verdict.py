@@ -175,13 +175,19 @@ class Records:
 
 
 def undisturbed(seen: Seen, alerts: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Problems of a life without faults: an alert, or protection that came late."""
+    """Problems of a life without faults: an alert, or protection that came late.
+
+    Where the machine is so busy that protection may take as long as that, UNPROTECTED may be true;
+    then it must have settled.
+    """
     bound = PROTECTED_WITHIN * seen.allowance()
+    excused = {"UNPROTECTED"} if bound > ALERT_AFTER else set[str]()
     return [
         *(
             f"alert {row['kind']}: {row['message']}"
             for row in alerts
             if row["kind"] not in BY_THE_LEDGER
+            and (row["kind"] not in excused or row["resolved_at"] is None)
         ),
         *(
             f"{gap.what}: {gap.quantity} not there within {gap.seconds:.1f} s of a fill"
