@@ -35,6 +35,9 @@ class FaultKind(StrEnum):
     """An execution is reported twice, under one id."""
     FILL_BEFORE_STATUS = "fill_before_status"
     """An execution is reported while the order's state does not show it yet."""
+    TAKEN_LATE = "taken_late"
+    """The venue answers with `code`, which says nothing of the outcome, and takes the request
+    `seconds` later."""
     HOLD_FILLS = "hold_fills"
     """An order that could fill does not, for `seconds` or until the fault is cleared."""
     RATE_LIMIT = "rate_limit"
@@ -89,11 +92,12 @@ _OF_SUBMITS = frozenset(
         FaultKind.REMARK,
         FaultKind.INACTIVE,
         FaultKind.CANCELLED_WITH_CODE,
+        FaultKind.TAKEN_LATE,
     }
 )
 # What a fault answers with over HTTP when it was not told; a refusal is never a server's error.
 _STATUS = {FaultKind.REJECT: 400, FaultKind.RATE_LIMIT: 429}
-_WITH_SECONDS = frozenset({FaultKind.DELAY, FaultKind.DELAY_REPLY})
+_WITH_SECONDS = frozenset({FaultKind.DELAY, FaultKind.DELAY_REPLY, FaultKind.TAKEN_LATE})
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ input string Token = "";                           // the terminal's token (MT4_
 input string Symbols = "";                         // symbols to tell of, or empty: the Market Watch
 input int    PollMilliseconds = 200;               // how often to ask
 input int    RequestTimeout = 5000;                // how long to wait for the bridge, milliseconds
-input int    LookSeconds = 60;                     // how long to look for what may have been sent
+input double LookSeconds = 60;                     // ten times that is looked for what may have been sent
 input int    MaxTries = 10;                        // of a request that is refused for the moment
 input int    RetryMilliseconds = 300;              // between them
 input int    ServerOffsetMinutes = -100000;        // server's clock ahead of UTC; -100000: measure it
@@ -44,7 +44,7 @@ int OnInit()
    bridge_token = Token;
    symbols_told = Symbols;
    request_timeout = RequestTimeout;
-   look_milliseconds = (long)LookSeconds * 1000;
+   look_milliseconds = (long)(LookSeconds * 1000);
    max_tries = MaxTries;
    retry_milliseconds = RetryMilliseconds;
    allow_real_account = AllowRealAccount;

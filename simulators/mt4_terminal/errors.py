@@ -1,4 +1,8 @@
-"""What GetLastError says, by name, and which of it may be tried again."""
+"""What GetLastError says, by name, and which of it may be tried again.
+
+Names: MQL4 Reference, "Trade Server Return Codes" (docs.mql4.com/constants/errors, read in November
+2026). What each one proves: see the expert's Errors.mqh.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +37,8 @@ class TradeError(Exception):
         self.code = int(code)
 
 
-_RETRY = frozenset({4, 6, 8, 129, 135, 136, 137, 138, 141, 146})
-_FINAL = frozenset({2, 3, 5, 7, 64, 65, *range(130, 135), 140, 144, 145, *range(147, 151)})
+_RETRY = frozenset({4, 8, 129, 135, 136, 138, 141, 146})
+_FINAL = frozenset({2, 3, 5, 64, 65, *range(130, 135), 140, 144, 145, *range(147, 151)})
 _NEVER_LEFT = frozenset({4051, *range(4106, 4113)})
 
 

@@ -1,6 +1,6 @@
 """The terminal's journal: what is about to be sent is on disk before it is. As the expert keeps it.
 
-JOURNAL id; SEND and LOOK with a command; DOUBT id code; RESULT; ACK id. A line that a kill cut
+JOURNAL id; SEND and LOOK with a command; RESULT; ACK id. A line that a kill cut
 short has no `end=1` and never counted.
 """
 
@@ -24,7 +24,6 @@ class Entry:
     ticket_sent: int = 0
     lots_sent: Decimal = Decimal(0)
     look_only: bool = False
-    doubt: str = ""
     result: dict[str, object | None] | None = None
     is_final: bool = False
     acknowledged: bool = False
@@ -74,11 +73,6 @@ class TerminalJournal:
         """Write a final result down."""
         self._append("RESULT", dict(entry.result or {}))
 
-    def doubt(self, entry: Entry, code: str) -> None:
-        """The answer to a send that leaves its outcome open."""
-        entry.doubt = code
-        self._append("DOUBT", {"id": entry.id, "code": code})
-
     def acknowledge(self, entry: Entry) -> None:
         """The bridge has the result."""
         entry.acknowledged = True
@@ -111,8 +105,6 @@ class TerminalJournal:
             entry.ticket_sent = line.integer("ticket_sent")
             entry.lots_sent = Decimal(line.text("lots_sent") or 0)
             entry.look_only = line.kind == "LOOK"
-        elif line.kind == "DOUBT":
-            entry.doubt = line.text("code")
         elif line.kind == "RESULT":
             entry.result = {key: text for key, text in line.fields.items() if key != "end"}
             entry.is_final = True

@@ -10,9 +10,8 @@ from typing import Protocol
 from simulators.mt4_terminal.errors import class_of, never_left
 from simulators.mt4_terminal.journal import Entry, TerminalJournal
 
-# The server has said that it holds the order: it may carry it out much later.
-_ENQUEUED = frozenset({"142", "143"})
-_ENQUEUED_PATIENCE = 10
+LONG_LOOK = 10
+"""So many times `look_seconds` is looked for what may have been sent, counted from the answer."""
 
 
 class Patience(Protocol):
@@ -20,7 +19,7 @@ class Patience(Protocol):
 
     @property
     def look_seconds(self) -> float:
-        """How long to look for what may have been sent."""
+        """A tenth of how long to look for what may have been sent; connected at least so long."""
 
     @property
     def max_tries(self) -> int:
@@ -42,6 +41,7 @@ class Outcomes:
         self._clock = clock
         self._bridge: tuple[int, float] | None = None
         self._connected_at: float | None = None
+        self._looking_since: dict[str, float] = {}
 
     def hear_bridge(self, now: int, asked_at: float) -> None:
         """The bridge's clock (milliseconds), in answer to a request begun at `asked_at`."""
@@ -66,9 +66,8 @@ class Outcomes:
     def report_error(self, entry: Entry, error: int) -> None:
         """What a call that was not done means for its command."""
         if class_of(error) == "UNKNOWN":
-            words = "the trade server did not say what became of it"
-            self._journal.doubt(entry, str(error))
-            self.doubt(entry, str(error), words)
+            self._looking_since[entry.id] = asyncio.get_running_loop().time()
+            self.doubt(entry, str(error), "the trade server did not say what became of it")
         elif never_left(error):
             self.refuse(entry, str(error), "the terminal refused it")
         else:
@@ -82,11 +81,14 @@ class Outcomes:
             )
 
     def report_absence(self, entry: Entry) -> None:
-        """Absent only when whatever was sent must have shown by now."""
+        """Absent only when whatever was sent must have shown by now.
+
+        The look begins with the answer, or with the start of a terminal that has had none.
+        """
         now, look = asyncio.get_running_loop().time(), self._patience.look_seconds
         connected = now - (self._connected_at if self._connected_at is not None else now)
-        patience = look * (_ENQUEUED_PATIENCE if entry.doubt in _ENQUEUED else 1)
-        if self.now() - entry.at > patience * 1000 and connected > look:
+        looked = now - self._looking_since.setdefault(entry.id, now)
+        if looked > look * LONG_LOOK and connected > look:
             self.fail(entry, "absent", "looked for it long enough: it is not there")
         else:
             self.doubt(entry, "unseen", "sent, and not seen yet")

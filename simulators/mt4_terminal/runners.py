@@ -101,7 +101,7 @@ class ExpertRunner(Runner):
             "BridgeUrl": options.bridge_url,
             "PollMilliseconds": max(1, round(options.poll_seconds * 1000)),
             "RequestTimeout": round(options.request_timeout * 1000),
-            "LookSeconds": round(options.look_seconds),
+            "LookSeconds": options.look_seconds,
             "MaxTries": options.max_tries,
             "RetryMilliseconds": round(options.retry_seconds * 1000),
             "AllowRealAccount": int(options.allow_real),

@@ -5,6 +5,7 @@ A request raises TradeError with GetLastError's number. What an armed fault does
 drop_request  128 (timeout), nothing was taken      drop_reply  taken, then 128
 error_reply   taken, then 1 (result unknown)        delay, delay_reply  it takes `seconds`
 disconnect    6 (no connection), for `seconds`      unavailable  132 (market closed)
+taken_late    `code` (else 128), and `seconds` later it is carried out all the same
 reject        `code` if it is a number (138 requote, 136 off quotes, 146 busy, ...), else 134;
               with scope VENUE 133 (trade disabled)
 hold_fills    a market order: 142 (enqueued), carried out when the fault ends; a pending order is
@@ -14,7 +15,8 @@ hold_fills    a market order: 142 (enqueued), carried out when the fault ends; a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 from simulators.faults import Fault, FaultKind, Faults
@@ -22,7 +24,20 @@ from simulators.mt4_terminal.book import Book
 from simulators.mt4_terminal.errors import TradeCode, TradeError
 from simulators.mt4_terminal.tickets import BUY, SELL, LedgerOrder, Symbol, Ticket
 
-SUPPORTED = frozenset(FaultKind) - {FaultKind.DUPLICATE_REPORT, FaultKind.FILL_BEFORE_STATUS}
+SUPPORTED = frozenset(
+    {
+        FaultKind.DROP_REQUEST,
+        FaultKind.DROP_REPLY,
+        FaultKind.DELAY,
+        FaultKind.DELAY_REPLY,
+        FaultKind.ERROR_REPLY,
+        FaultKind.DISCONNECT,
+        FaultKind.REJECT,
+        FaultKind.UNAVAILABLE,
+        FaultKind.HOLD_FILLS,
+        FaultKind.TAKEN_LATE,
+    }
+)
 
 
 class TradeServer:
@@ -34,16 +49,25 @@ class TradeServer:
         self.allows_trading = True
         self._away_until = 0.0
         self._held: dict[int, Fault] = {}
+        self._late: list[asyncio.TimerHandle] = []
 
     @property
     def is_connected(self) -> bool:
         """True while terminals reach it."""
         return asyncio.get_running_loop().time() >= self._away_until
 
+    def close_down(self) -> None:
+        """Forget what was to be carried out later, as a server that dies does."""
+        for handle in self._late:
+            handle.cancel()
+
     async def send(self, ticket: Ticket, price: Decimal, deviation: int) -> int:
         """OrderSend: `ticket` says what is wanted; gives its number."""
         await self._before("submit", ticket.symbol, ticket.comment)
         self._check_order(ticket, price, deviation)
+        self._take_late(
+            "submit", ticket.symbol, ticket.comment, lambda: self._take(ticket, price, None)
+        )
         held = self.faults.take(
             FaultKind.HOLD_FILLS, symbol=self._ours(ticket.symbol), venue_order_id=ticket.comment
         )
@@ -65,6 +89,9 @@ class TradeServer:
         symbol = self._market(ticket.symbol)
         now = symbol.bid if ticket.buys else symbol.ask
         self._check_price(symbol, price, now, deviation)
+        self._take_late(
+            "submit", ticket.symbol, note, lambda: self._close(self._open(number), lots, now, note)
+        )
         self._close(ticket, lots, now, note)
         await self._after("submit", ticket.symbol, note)
 
@@ -73,10 +100,8 @@ class TradeServer:
         ticket = self._open(number)
         await self._before("cancel", ticket.symbol, note)
         ticket = self._open(number)
-        if not ticket.is_pending:
-            raise TradeError(TradeCode.INVALID_TICKET)
-        self.book.drop(ticket, "CANCELLED")
-        self.book.commit()
+        self._take_late("cancel", ticket.symbol, note, lambda: self._delete(number))
+        self._delete(number)
         await self._after("cancel", ticket.symbol, note)
 
     async def modify(
@@ -97,14 +122,8 @@ class TradeServer:
         self._check_stops(ticket, wanted[0], stops)
         if ticket.is_pending:
             self._check_pending(ticket, price)
-        ticket.open_price, ticket.stop_loss, ticket.take_profit, ticket.expiration = wanted
-        order = self.book.orders.get(str(number))
-        if order is not None and ticket.is_pending:
-            order.limit_price = price if order.limit_price is not None else None
-            order.stop_price = price if order.stop_price is not None else None
-            self.book.touch_order(order)
-        self.book.touch(ticket)
-        self.match(ticket.symbol)
+        self._take_late("modify", ticket.symbol, note, lambda: self._modify(number, wanted))
+        self._modify(number, wanted)
         await self._after("modify", ticket.symbol, note)
 
     def set_price(self, name: str, bid: Decimal, ask: Decimal) -> None:
@@ -166,6 +185,41 @@ class TradeServer:
             0, name, BUY if side == "BUY" else SELL, lots, 0, Decimal(0), magic=0, comment=""
         )
         return self._take(ticket, symbol.ask if ticket.buys else symbol.bid, None)
+
+    def _take_late(
+        self, operation: str, name: str, note: str, request: Callable[[], object]
+    ) -> None:
+        """Where it is armed: answer with a code that says nothing, and carry it out later."""
+        fault = self.faults.take(
+            FaultKind.TAKEN_LATE, operation, symbol=self._ours(name), venue_order_id=note
+        )
+        if fault is None:
+            return
+
+        def carry_out() -> None:
+            with suppress(TradeError):  # what it was about may be gone by then
+                request()
+
+        self._late.append(asyncio.get_running_loop().call_later(fault.seconds, carry_out))
+        raise TradeError(int(fault.code) if fault.code.isdigit() else TradeCode.TRADE_TIMEOUT)
+
+    def _delete(self, number: int) -> None:
+        ticket = self._open(number)
+        if not ticket.is_pending:
+            raise TradeError(TradeCode.INVALID_TICKET)
+        self.book.drop(ticket, "CANCELLED")
+        self.book.commit()
+
+    def _modify(self, number: int, wanted: tuple[Decimal, Decimal, Decimal, int]) -> None:
+        ticket = self._open(number)
+        ticket.open_price, ticket.stop_loss, ticket.take_profit, ticket.expiration = wanted
+        order = self.book.orders.get(str(number))
+        if order is not None and ticket.is_pending:
+            order.limit_price = wanted[0] if order.limit_price is not None else None
+            order.stop_price = wanted[0] if order.stop_price is not None else None
+            self.book.touch_order(order)
+        self.book.touch(ticket)
+        self.match(ticket.symbol)
 
     def _close(self, ticket: Ticket, lots: Decimal, price: Decimal, note: str | None) -> None:
         if lots < ticket.lots:

@@ -74,6 +74,7 @@ class Mt4Venue(ServedVenue):
     async def stop(self) -> None:
         """End everything at once; what was answered is written down."""
         await self.runner.stop()
+        self.server.close_down()
         await super().stop()
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:

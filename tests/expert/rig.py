@@ -27,7 +27,9 @@ DEADLINE_SECONDS = 20.0
 CLIENT = "client-" + "c" * 16
 TERMINAL = "terminal-" + "t" * 16
 AUTHORISED = {"Authorization": f"Bearer {CLIENT}"}
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.2
+LONG_LOOK_SECONDS = 10 * LOOK_SECONDS
+"""How long a terminal looks for what may have been sent."""
 
 
 def new_id() -> str:
@@ -241,4 +243,4 @@ class Rig:
         await eventually(same)
 
 
-__all__ = ["LOOK_SECONDS", "Rig", "ServerOptions", "eventually", "in_seconds", "new_id"]
+__all__ = ["LONG_LOOK_SECONDS", "LOOK_SECONDS", "Rig", "ServerOptions", "eventually", "in_seconds", "new_id"]

@@ -12,9 +12,9 @@ from simulators.mt4_terminal.errors import class_of, never_left
 
 EXPERT = Path(__file__).parents[2] / "mt4_bridge" / "expert"
 SOURCES = [EXPERT / "SuperintelBridge.mq4", *sorted((EXPERT / "SuperintelBridge").glob("*.mqh"))]
-# brokers' documents: these leave the outcome open, these pass, these are final.
-UNKNOWN = {1, 128, 142, 143}
-RETRY = {4, 6, 129, 135, 136, 137, 138, 146}
+# What brokers and field reports say: these leave the outcome open, these pass, these are final.
+UNKNOWN = {1, 6, 7, 9, 128, 137, 139, 142, 143}
+RETRY = {4, 8, 129, 135, 136, 138, 141, 146}
 FINAL = {130, 131, 132, 133, 134, 148}
 
 

@@ -16,9 +16,10 @@ from execution.domain.errors import (
 from workers.adapters.mt4 import wire
 
 SERVER = ("2", "3", "129", "130", "132", "134", "135", "136", "138", "140", "148", "149", "150")
-EVERYBODY = ("5", "7", "64", "65", "133")
+EVERYBODY = ("5", "64", "65", "133")
 TERMS = ("131", "147")
-BUSY = ("4", "6", "137", "146")
+BUSY = ("4", "146")
+SAYS_NOTHING = ("0", "1", "6", "7", "9", "128", "137", "139", "142", "143")
 TERMINAL = {
     "4051": RejectionScope.ORDER,
     "4106": RejectionScope.TERMS,
@@ -56,6 +57,18 @@ def test_a_busy_server_refuses_no_order(code: str, sent: str) -> None:
     error = wire.refusal(command(code, sent=sent))
     assert type(error) is BrokerUnavailable
     assert code in str(error)
+
+
+@pytest.mark.parametrize("code", SAYS_NOTHING)
+@pytest.mark.parametrize("sent", ["YES", "MAYBE"])
+def test_a_code_that_proves_nothing(code: str, sent: str) -> None:
+    """Once it was sent none of these permits another send, or paper, whoever calls it failed."""
+    assert type(wire.refusal(command(code, sent=sent))) is OutcomeUnknown
+
+
+def test_no_connection_before_the_send() -> None:
+    """The same code, where the terminal has not even tried."""
+    assert type(wire.refusal(command("6", sent="NO"))) is BrokerUnavailable
 
 
 @pytest.mark.parametrize("code", ["8", "141"])

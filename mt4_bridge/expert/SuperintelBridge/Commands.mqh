@@ -7,8 +7,8 @@
 long look_milliseconds = 60000;
 bool allow_real_account = false;
 
-// The server has said that it holds the order: it may carry it out much later.
-const int ENQUEUED_PATIENCE = 10;
+// So many times LookSeconds is looked for what may have been sent.
+const int LONG_LOOK = 10;
 
 // IsTradeAllowed is false for a busy context, too, and that passes.
 bool MayTrade()
@@ -63,14 +63,10 @@ void ReportDoubt(int i, string code, string reason)
       Report(i, "UNKNOWN", "MAYBE", 0, code, "UNKNOWN", reason, -1);
 }
 
-// The answer to a send that leaves its outcome open; how long to look depends on it.
+// The answer to a send that leaves its outcome open: the look begins with it.
 void DoubtSend(int i, string code)
 {
-   string line = "DOUBT";
-   line += Field("id", entries[i].id);
-   line += Field("code", code);
-   entries[i].doubt = code;
-   WriteJournal(line);
+   entries[i].looking_since = GetTickCount();
    ReportDoubt(i, code, "the trade server did not say what became of it");
 }
 
@@ -87,13 +83,13 @@ void ReportError(int i, int error)
       Report(i, "FAILED", "YES", 0, code, ClassName(kind), "the trade server refused it", -1);
 }
 
-// True when whatever was sent must have shown by now, were it there.
+// True when whatever was sent must have shown by now, were it there. A call may block for long
+// before it answers, so the answer counts; where a kill came before it, the start after that. The
+// ticks of the computer count: a clock that is set forward would end the look at once.
 bool IsAbsenceProven(int i)
 {
-   long patience = look_milliseconds;
-   if(entries[i].doubt == "142" || entries[i].doubt == "143")
-      patience *= ENQUEUED_PATIENCE;
-   return NowMilliseconds() - entries[i].at > patience && ConnectedMilliseconds() > look_milliseconds;
+   uint looked = GetTickCount() - entries[i].looking_since;
+   return (long)looked > look_milliseconds * LONG_LOOK && ConnectedMilliseconds() > look_milliseconds;
 }
 
 void ReportAbsence(int i)

@@ -33,12 +33,10 @@ ErrorClass ClassOf(int code)
    switch(code)
    {
       case 4:    // server busy
-      case 6:    // no connection
       case 8:    // too frequent requests
       case 129:  // invalid price
       case 135:  // price changed
       case 136:  // off quotes
-      case 137:  // broker busy
       case 138:  // requote
       case 141:  // too many requests
       case 146:  // trade context busy
@@ -46,7 +44,6 @@ ErrorClass ClassOf(int code)
       case 2:    // common error
       case 3:    // invalid trade parameters
       case 5:    // old version of the terminal
-      case 7:    // not enough rights
       case 64:   // account disabled
       case 65:   // invalid account
       case 130:  // invalid stops
@@ -65,8 +62,9 @@ ErrorClass ClassOf(int code)
    }
    if(NeverLeft(code))
       return ERROR_FINAL;
-   // 0 no error and yet no ticket, 1 no result, 9 malfunctional, 128 timeout, 139 locked,
-   // 142 enqueued, 143 being confirmed, and all that is new.
+   // 0 no error and yet no ticket, 1 no result, 6 no connection, 7 not enough rights,
+   // 9 malfunctional, 128 timeout, 137 broker busy, 139 locked, 142 enqueued, 143 being confirmed,
+   // and all that is new. Of 6, 7 and 137, too, orders are known to have been filled afterwards.
    return ERROR_UNKNOWN;
 }
 

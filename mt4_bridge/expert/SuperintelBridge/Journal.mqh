@@ -3,7 +3,6 @@
 //   JOURNAL  id                                    the first line; the terminal's name
 //   SEND     at, at_server, ticket_sent, lots_sent, then the command's own fields
 //   LOOK     at, then the command's own fields     a command of another journal: never to be sent
-//   DOUBT    id, code                              sent, and no outcome; the code says why
 //   RESULT   as it is reported
 //   ACK      id                                    the bridge has it
 //
@@ -21,7 +20,7 @@ struct Entry
    int    ticket_sent;   // what a close or modify was aimed at
    double lots_sent;
    bool   look_only;
-   string doubt;         // the code of a send without an outcome
+   uint   looking_since; // GetTickCount of the answer that left it open, or of this start
    string result;        // the RESULT, empty while there is none
    bool   is_final;      // DONE or FAILED
    bool   acknowledged;
@@ -54,7 +53,7 @@ int AddEntry(string id, string command)
    entries[size].ticket_sent = 0;
    entries[size].lots_sent = 0;
    entries[size].look_only = false;
-   entries[size].doubt = "";
+   entries[size].looking_since = GetTickCount();
    entries[size].result = "";
    entries[size].is_final = false;
    entries[size].acknowledged = false;
@@ -84,8 +83,6 @@ void ReadJournalLine(string line)
       entries[at].lots_sent = NumberOf(line, "lots_sent");
       entries[at].look_only = (kind == "LOOK");
    }
-   if(kind == "DOUBT" && at >= 0)
-      entries[at].doubt = TextOf(line, "code");
    if(kind == "RESULT")
    {
       if(at < 0)
@@ -174,13 +171,6 @@ bool CompactJournal(long now)
          string command = entries[i].command;
          StringReplace(command, "\tend=1", "");
          written = WriteLine(handle, command);
-      }
-      if(entries[i].doubt != "" && written)
-      {
-         string doubt = "DOUBT";
-         doubt += Field("id", entries[i].id);
-         doubt += Field("code", entries[i].doubt);
-         written = WriteLine(handle, doubt);
       }
       if(entries[i].is_final && written)
       {

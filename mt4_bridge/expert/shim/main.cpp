@@ -26,14 +26,16 @@ bool set_input(const std::string &text)
    const string value = text.substr(equals + 1);
    const std::map<std::string, int *> numbers{
       {"PollMilliseconds", &PollMilliseconds},   {"RequestTimeout", &RequestTimeout},
-      {"LookSeconds", &LookSeconds},             {"MaxTries", &MaxTries},
-      {"RetryMilliseconds", &RetryMilliseconds}, {"ServerOffsetMinutes", &ServerOffsetMinutes}};
+      {"MaxTries", &MaxTries},                   {"RetryMilliseconds", &RetryMilliseconds},
+      {"ServerOffsetMinutes", &ServerOffsetMinutes}};
    const std::map<std::string, string *> texts{
       {"BridgeUrl", &BridgeUrl}, {"Symbols", &Symbols}, {"JournalFile", &JournalFile}};
    if(numbers.count(name) != 0)
       *numbers.at(name) = static_cast<int>(StringToInteger(value));
    else if(texts.count(name) != 0)
       *texts.at(name) = value;
+   else if(name == "LookSeconds")
+      LookSeconds = StringToDouble(value);
    else if(name == "AllowRealAccount")
       AllowRealAccount = (value == "1");
    else
