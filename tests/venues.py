@@ -250,7 +250,7 @@ class Mt4Venue(SimulatedVenue):
         self.options = (
             *("--bridge-url", self.url, "--token-file", str(token)),
             *("--folder", str(self._folder / "terminal"), "--suffix", ".x"),
-            *("--poll-seconds", "0.02", "--look-seconds", "1", "--retry-seconds", "0.05"),
+            *("--poll-seconds", "0.02", "--look-seconds", "0.2", "--retry-seconds", "0.05"),
             *self.own,
         )
         super().start()

@@ -11,7 +11,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.routing import fallback
 from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
-from execution.store import alerts, following, orders
+from execution.store import alerts, following, orders, tries
 from execution.store.orders import Timing
 from execution.store.statements import Link, Prepared
 
@@ -32,7 +32,7 @@ def refused(
     """End, in the caller's transaction, an order that its broker has definitely refused: REJECTED.
 
     With `reroutes` (REROUTE_REFUSED) it is simulated instead, where its producer takes paper and
-    nothing of it was live. True when it now stands for paper, as the attempt `attempt_id`, and its
+    nothing of it was live; not what a search did not find, which may turn up. True when it now stands for paper, as the attempt `attempt_id`, and its
     message is due after the commit.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
@@ -42,6 +42,7 @@ def refused(
         or order.broker is BrokerName.PAPER
         or order.filled_quantity
         or not following.may_turn_to_paper(connection, order)
+        or tries.is_doubted(connection, order.order_id)
     ):
         refuse(connection, order, reason, step=step, code=code)
         return False

@@ -1,4 +1,4 @@
-"""When an order was to be sent, as its history has it."""
+"""When an order was to be sent, and what was in doubt of it, as its history has it."""
 
 from __future__ import annotations
 
@@ -36,3 +36,20 @@ def of_order(connection: Connection, order_id: UUID) -> Tries:
         if row.failed:
             failures.append(row.at)
     return Tries(intents, sent, failures)
+
+
+def is_doubted(connection: Connection, order_id: UUID) -> bool:
+    """Whether the last send was in doubt, so that a search and no answer says what became of it."""
+    return bool(
+        connection.execute(
+            text(
+                """
+                SELECT EXISTS (SELECT FROM order_events
+                    WHERE order_id = :order_id AND state = 'UNKNOWN'
+                    AND at > (SELECT max(at) FROM order_events
+                        WHERE order_id = :order_id AND detail -> 'intent' IS NOT NULL))
+                """
+            ),
+            {"order_id": order_id},
+        ).scalar_one()
+    )

@@ -207,7 +207,7 @@ def test_a_refusal_is_rejected(fleet: Fleet, code: str) -> None:
 def test_a_busy_server_is_no_refusal(fleet: Fleet) -> None:
     """It takes nothing for longer than the terminal tries: another attempt fills, live."""
     name = new_id("busy")
-    fleet.venue.arm("reject", on="submit", code="137", times=10)
+    fleet.venue.arm("reject", on="submit", code="4", times=10)
     place(fleet, name)
     order = fleet.await_state(name, "FILLED")
     assert order["execution_mode"] == "LIVE"
@@ -216,6 +216,22 @@ def test_a_busy_server_is_no_refusal(fleet: Fleet) -> None:
         order["order_id"],
     )
     assert [one["state"] for one in attempts] == ["REJECTED", "FILLED"]
+
+
+@pytest.mark.parametrize("code", ["128", "6", "7", "137", "142"])
+def test_an_answer_that_says_nothing(fleet: Fleet, code: str) -> None:
+    """The send blocks, is answered with such a code and carried out later: once, and live."""
+    name = new_id("late")
+    fleet.venue.arm("delay", on="submit", seconds=2.5)
+    fleet.venue.arm("taken_late", on="submit", code=code, seconds=1.5)
+    place(fleet, name, on_failure="paper")
+    order = fleet.await_state(name, "FILLED", timeout=60)
+    assert order["execution_mode"] == "LIVE"
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+    held = [one["venue_order_id"] for one in fleet.venue.orders()]
+    assert held.count(attempt["venue_order_id"]) == 1
+    (fill,) = fleet.query("SELECT * FROM fills WHERE order_id = %s", order["order_id"])
+    assert (fill["execution_mode"], fill["quantity"]) == ("LIVE", LOT)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ _CLIENT = "client-" + "c" * 16
 _TERMINAL = "terminal-" + "t" * 16
 _SUFFIX = ".x"
 _POLL_SECONDS = 0.005
-_LOOK_SECONDS = 0.4
+_LOOK_SECONDS = 0.04
 
 
 class _Faulty:

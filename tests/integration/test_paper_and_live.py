@@ -17,7 +17,8 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
-from execution.store import executions, orders, positions, reports
+from execution.intake import new_id
+from execution.store import executions, giving_up, orders, positions, reports
 from execution.store.engine import Store
 
 from .stored import SESSION, TIMING, apply, intended, persisted, reload, step5, trade
@@ -237,3 +238,27 @@ def settle(store: Store, order_id: UUID) -> None:
         executions.apply_to_order(connection, order_id, TIMING.step)
     with store.transaction() as connection:
         positions.apply_for_order(connection, order_id, TIMING.step)
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+def test_what_a_search_did_not_find_is_not_simulated(store: Store, doubted: bool) -> None:  # noqa: FBT001 - parametrized
+    """Refused in the venue's answer it may be, with REROUTE_REFUSED; after doubt it may turn up."""
+    order = intended(store, persisted(store, on_failure="paper"))
+    if doubted:
+        with store.transaction() as connection:
+            assert orders.in_doubt(connection, order, "no answer", TIMING.step)
+        order = reload(store, order.order_id)
+    with store.transaction() as connection:
+        rerouted = giving_up.refused(
+            connection,
+            order,
+            "looked for it long enough",
+            step=Step.SUBMIT_ORDER,
+            attempt_id=new_id(),
+            timing=TIMING,
+            reroutes=True,
+        )
+    assert rerouted is not doubted
+    now = reload(store, order.order_id)
+    assert (now.broker is BrokerName.PAPER) is not doubted
+    assert (now.state is OrderState.REJECTED) is doubted
