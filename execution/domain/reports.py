@@ -35,7 +35,8 @@ class Execution:
     the venue's own name of the account, None where the venue has only one and does not name it.
     `symbol` is our spelling, and part of no identity.
     `venue_order_id` is the client id we gave, None for an order that is not ours. A CORRECTION or
-    BUST names in `corrects` the execution it replaces. `commission` is what it cost (positive), or
+    BUST names in `corrects` the execution it replaces; a TRADE of nothing is none (ValueError).
+    `commission` is what it cost (positive), or
     None while the venue has not said. `unread_time` is what the venue wrote of the time where that
     cannot be read: then `executed_at` is when it was received.
     """
@@ -55,6 +56,10 @@ class Execution:
     instrument_key: str | None = None
     account: str | None = None
     unread_time: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind is ReportKind.TRADE and not self.quantity > 0:
+            raise ValueError(f"execution {self.execution_id}: quantity {self.quantity}")
 
 
 @dataclass(frozen=True, slots=True)

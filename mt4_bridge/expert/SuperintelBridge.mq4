@@ -49,6 +49,7 @@ int OnInit()
    retry_milliseconds = RetryMilliseconds;
    allow_real_account = AllowRealAccount;
    instance_id = FreshId();
+   Comment("");  // of one that was ended in the middle of a call
    if(!OpenJournal(JournalFile, FreshId(), (long)TimeGMT() * 1000))
    {
       Print("superintel: ", JournalFile, " cannot be opened: does the expert run on another chart?");
@@ -63,6 +64,7 @@ void OnDeinit(const int reason)
 {
    Print("superintel: ends, reason ", reason);
    EventKillTimer();
+   Comment("");
    CloseJournal();
 }
 

@@ -211,6 +211,13 @@ class Book:
         self._changed[f"symbol {name}"] = symbol
         return symbol
 
+    def load_symbol(self, name: str, *, loaded: bool) -> None:
+        """Let terminals see a symbol's data, or nothing but its name. ValueError."""
+        if name not in self.symbols:
+            raise ValueError(f"there is no {name} here")
+        self.symbols[name].loaded = loaded
+        self._changed[f"symbol {name}"] = self.symbols[name]
+
     def commit(self) -> None:
         """Journal what has changed, as one line."""
         self.version += 1

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from simulators.mt4_terminal.chart import find_placed, follow, is_closed_by_server, select
 from simulators.mt4_terminal.crashes import CrashPoint, CrashPoints, TerminalKilled
-from simulators.mt4_terminal.errors import TradeError, class_of
+from simulators.mt4_terminal.errors import TradeCode, TradeError, class_of
 from simulators.mt4_terminal.journal import Entry, TerminalJournal
 from simulators.mt4_terminal.outcomes import Outcomes, Patience
 from simulators.mt4_terminal.tickets import BUY, SELL, Ticket
@@ -79,6 +79,9 @@ class Commands(Outcomes):
     async def _place(self, entry: Entry, command: Record) -> None:
         if command.text("symbol") not in self._book.symbols:
             self.refuse(entry, "4106", "the terminal does not know that symbol")
+            return
+        if not self._book.symbols[command.text("symbol")].loaded:
+            self.refuse(entry, "not_loaded", "the terminal has not loaded that symbol yet")
             return
         placed = self._find(entry, command)
         self._write_down(entry, command, lots=Decimal(command.text("lots")))
@@ -307,8 +310,8 @@ class Commands(Outcomes):
 
     def _price(self, name: str, *, buys: bool) -> Decimal:
         symbol = self._book.symbols.get(name)
-        if symbol is None:
-            return Decimal(0)
+        if symbol is None or not symbol.loaded or not symbol.has_market:
+            raise TradeError(TradeCode.OFF_QUOTES)
         return symbol.ask if buys else symbol.bid
 
     def _wanted(self, ticket: Ticket, command: Record) -> tuple[Decimal, Decimal, Decimal, int]:

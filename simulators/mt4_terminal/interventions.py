@@ -5,6 +5,7 @@ GET  /terminal       {"running", "starts": how often it was started, "crashes": 
 POST /terminal       {"running": true | false} starts or kills the terminal, {"restart": true} does
                      both; {"revives": false}: one that dies stays dead
 POST /trading        {"account": true | false, "terminal": true | false}: the switches that allow it
+POST /symbols        {"symbol", "loaded": true | false}: what terminals have loaded
 POST /positions      {"symbol", "side", "lots"}: somebody trades by hand
 POST /positions/close {"ticket", "lots"?}: somebody closes by hand
 POST /orders/cancel  {"venue_order_id" | "broker_order_id", "state"?, "reason"?}: the server ends a
@@ -69,6 +70,13 @@ def intervention_routes(venue: Intervened) -> list[web.RouteDef]:
         venue.book.commit()
         return web.json_response({})
 
+    async def symbols(request: web.Request) -> web.Response:
+        body = await json_object(request)
+        name = text_of(body, "symbol") + venue.book.options.suffix
+        venue.book.load_symbol(name, loaded=bool(body.get("loaded")))
+        venue.book.commit()
+        return web.json_response({})
+
     async def by_hand(request: web.Request) -> web.Response:
         body = await json_object(request)
         name = text_of(body, "symbol") + venue.book.options.suffix
@@ -92,6 +100,7 @@ def intervention_routes(venue: Intervened) -> list[web.RouteDef]:
         web.get("/terminal", terminal),
         web.post("/terminal", run),
         web.post("/trading", trading),
+        web.post("/symbols", symbols),
         web.post("/positions", by_hand),
         web.post("/positions/close", close_by_hand),
         web.post("/orders/cancel", end),

@@ -36,24 +36,22 @@ def account_record(book: Book, *, connected: bool, trade_allowed: bool) -> str:
 
 
 def symbol_record(symbol: Symbol) -> str:
-    """A symbol and its market."""
-    return write(
-        "SYMBOL",
-        {
-            "name": symbol.name,
-            "bid": plain(symbol.bid),
-            "ask": plain(symbol.ask),
-            "time_server": symbol.time,
-            "digits": symbol.digits,
-            "lot_size": plain(symbol.lot_size),
-            "lot_step": plain(symbol.lot_step),
-            "min_lot": plain(symbol.min_lot),
-            "max_lot": plain(symbol.max_lot),
-            "stops_level": 0,
-            "freeze_level": 0,
-            "trade_allowed": True,
-        },
-    )
+    """A symbol and its market, as MarketInfo gives them: 0 while it is not loaded."""
+    known = {
+        "bid": plain(symbol.bid),
+        "ask": plain(symbol.ask),
+        "time_server": symbol.time,
+        "digits": symbol.digits,
+        "lot_size": plain(symbol.lot_size),
+        "lot_step": plain(symbol.lot_step),
+        "min_lot": plain(symbol.min_lot),
+        "max_lot": plain(symbol.max_lot),
+        "stops_level": 0,
+        "freeze_level": 0,
+        "trade_allowed": True,
+    }
+    shown = known if symbol.loaded else dict.fromkeys(known, 0)
+    return write("SYMBOL", {"name": symbol.name, **shown})
 
 
 def ticket_record(book: Book, ticket: Ticket) -> str:

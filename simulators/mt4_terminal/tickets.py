@@ -59,7 +59,11 @@ class Ticket(Record):
 
 @dataclass(slots=True)
 class Symbol(Record):
-    """A symbol and its market; bid and ask are 0 while there is none."""
+    """A symbol and its market; bid and ask are 0 while there is none.
+
+    A terminal shows 0 for everything until it has loaded the symbol (MarketInfo: MQL4 Reference,
+    "Market Info", docs.mql4.com/marketinformation, read in November 2026).
+    """
 
     name: str
     digits: int
@@ -70,6 +74,7 @@ class Symbol(Record):
     bid: Decimal = Decimal(0)
     ask: Decimal = Decimal(0)
     time: int = 0
+    loaded: bool = True
 
     @property
     def point(self) -> Decimal:

@@ -645,6 +645,37 @@ async def connection_to_the_server_lost(rig: Rig) -> None:
     assert len(rig.held(placed["id"])) == 1
 
 
+@case()
+async def symbol_that_is_not_loaded(rig: Rig) -> None:
+    """What is 0 until a terminal has loaded it is no price, no lot, and no reason to send."""
+    _, held = await rig.place()
+    rig.venue.book.load_symbol("EURUSD", loaded=False)
+    rig.venue.book.commit()
+
+    async def unloaded() -> bool:
+        (symbol,) = [
+            one
+            for one in (await rig.ask("/symbols"))[1]["symbols"]
+            if one["name"] == "EURUSD"
+        ]
+        return bool(symbol["lot_size"] == "0")
+
+    await eventually(unloaded)
+    _, refused = await rig.place(order_type="LIMIT", price="1.08765")
+    assert (refused["outcome"], refused["sent"], refused["code"]) == ("FAILED", "NO", "not_loaded")
+    assert rig.held(refused["id"]) == []
+    rig.venue.server.close_by_hand(held["ticket"], Decimal("0.4"))
+    await rig.agrees()
+    rig.venue.book.load_symbol("EURUSD", loaded=True)
+    rig.venue.book.commit()
+    await eventually(lambda: _is_placed(rig))
+    await rig.agrees()
+
+
+async def _is_placed(rig: Rig) -> bool:
+    return bool((await rig.place())[1]["outcome"] == "DONE")
+
+
 async def run_case(one: Case, folder: Path, expert: Path | None = None) -> None:
     """Run a case on a rig of its own; without `expert` against the terminal in Python."""
     rig = Rig(folder, expert, server=one.server, stale_after=one.stale_after, healthy=one.healthy)

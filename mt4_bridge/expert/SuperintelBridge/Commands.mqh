@@ -304,6 +304,13 @@ void RunPlace(int i)
       ReportRefusal(i, "4106", "the terminal does not know that symbol");
       return;
    }
+   int digits = (int)MarketInfo(trade.symbol, MODE_DIGITS);
+   if(MarketInfo(trade.symbol, MODE_LOTSIZE) <= 0.0)
+   {
+      // MarketInfo gives 0 for everything until a symbol is loaded: a price of 0 digits is another.
+      ReportRefusal(i, "not_loaded", "the terminal has not loaded that symbol yet");
+      return;
+   }
    int placed = FindPlaced(trade.id, trade.magic, trade.symbol);
    if(!WriteDown(i, "SEND", 0, trade.lots))
       return;
@@ -312,7 +319,6 @@ void RunPlace(int i)
       FinishPlaced(i, placed);
       return;
    }
-   int digits = (int)MarketInfo(trade.symbol, MODE_DIGITS);
    trade.price = NormalizeDouble(trade.price, digits);
    trade.lots = NormalizeDouble(trade.lots, 8);
    Call(trade);

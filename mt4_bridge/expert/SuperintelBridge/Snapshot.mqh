@@ -5,6 +5,7 @@
 #include "Text.mqh"
 
 const int SCANS = 5;
+const int PRICE_DIGITS = 8;
 const uint HISTORY_EVERY = 60000;  // milliseconds
 
 long history_from = -1;      // the server's seconds; -1 until the bridge has said
@@ -76,10 +77,10 @@ string SymbolRecords(string named)
    return text;
 }
 
-// The selected order.
+// The selected order. Its prices do not depend on whether its symbol is loaded.
 string TicketRecord()
 {
-   int digits = (int)MarketInfo(OrderSymbol(), MODE_DIGITS);
+   int digits = PRICE_DIGITS;
    string record = "TICKET";
    record += IntegerField("ticket", OrderTicket());
    record += Field("symbol", OrderSymbol());

@@ -45,23 +45,31 @@ double MarketPrice(string symbol, bool buys)
 
 const int OFF_QUOTES = 136;
 
+// What a call names as its price; a deletion has none.
+double PriceOf(Trade &trade)
+{
+   if(trade.call == CALL_CLOSE)
+      return MarketPrice(trade.symbol, trade.type == OP_SELL);
+   if(trade.call == CALL_SEND && trade.type <= OP_SELL)
+      return MarketPrice(trade.symbol, trade.type == OP_BUY);
+   return trade.call == CALL_DELETE ? 1.0 : trade.price;
+}
+
 // One call. The chart's comment names the command while the call lasts.
 bool CallOnce(Trade &trade)
 {
    RefreshRates();
    ResetLastError();
-   Comment(trade.id);
+   double price = PriceOf(trade);
+   if(price <= 0.0)
+   {
+      trade.error = OFF_QUOTES;  // a symbol that was selected just now has no price yet
+      return false;
+   }
    bool done = false;
+   Comment(trade.id);
    if(trade.call == CALL_SEND)
    {
-      double price = trade.price;
-      if(trade.type == OP_BUY || trade.type == OP_SELL)
-         price = MarketPrice(trade.symbol, trade.type == OP_BUY);
-      if(price <= 0.0)
-      {
-         trade.error = OFF_QUOTES;  // a symbol that was selected just now has no price yet
-         return false;
-      }
       int ticket = OrderSend(trade.symbol, trade.type, trade.lots, price, trade.deviation, 0.0, 0.0,
                              trade.id, trade.magic, trade.expiration, clrNONE);
       done = (ticket > 0);
@@ -69,14 +77,11 @@ bool CallOnce(Trade &trade)
          trade.ticket = ticket;
    }
    else if(trade.call == CALL_CLOSE)
-   {
-      double price = MarketPrice(trade.symbol, trade.type == OP_SELL);
       done = OrderClose(trade.ticket, trade.lots, price, trade.deviation, clrNONE);
-   }
    else if(trade.call == CALL_DELETE)
       done = OrderDelete(trade.ticket, clrNONE);
    else
-      done = OrderModify(trade.ticket, trade.price, trade.stop_loss, trade.take_profit,
+      done = OrderModify(trade.ticket, price, trade.stop_loss, trade.take_profit,
                          trade.expiration, clrNONE);
    trade.error = done ? 0 : GetLastError();
    Comment("");

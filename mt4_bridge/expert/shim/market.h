@@ -251,6 +251,8 @@ inline double MarketInfo(const string &name, int mode)
       shim::last_error = 4106;
       return 0.0;
    }
+   if(symbol->text("loaded") == "0")
+      return 0.0;
    switch(mode)
    {
       case MODE_BID: return symbol->number("bid");

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +48,8 @@ FEW = 5
 _OF_A_WAIT = 0.5
 """Share of the time for an answer that the bridge may wait for an outcome."""
 _RETRY_FIRST, _RETRY_MOST = 0.1, 1.0
+_LOADED_WITHIN = 60.0
+"""Seconds that a terminal may take to load a symbol before somebody has to look."""
 
 
 class MT4Adapter:
@@ -80,6 +83,8 @@ class MT4Adapter:
         self._unread = Unread()
         self._by_symbol: dict[str, Market] = {}
         self._by_name: dict[str, Market] = {}
+        self._unloaded: frozenset[str] = frozenset()
+        self._unknown_since: dict[str, float] = {}
         self._login = Login("", "")
 
     async def connect(self) -> None:
@@ -110,16 +115,15 @@ class MT4Adapter:
         return [market.rules for market in self._by_symbol.values()]
 
     async def rules(self, instrument: Instrument) -> TradingRules | None:
-        return self._market(instrument.symbol).rules
+        return (await self._market(instrument.symbol)).rules
 
     async def part(self, attempt: Attempt) -> Part | None:
         """The oldest of our tickets that stands against a MARKET order, or all of what is left."""
         if attempt.order_type is not OrderType.MARKET:
             return Part(attempt.quantity)
-        at = self._market(attempt.instrument.symbol)
-        tickets = await self._ask("positions")
+        at = await self._market(attempt.instrument.symbol)
         against = attempt.side.opposite.value
-        for ticket in read(lambda: list(tickets["tickets"])):
+        for ticket in await self._tickets("positions"):
             if ticket["symbol"] == at.name and ticket["side"] == against and ticket["order_id"]:
                 units = read(at.units, ticket["lots"])
                 return Part(min(units, attempt.quantity), str(ticket["ticket"]))
@@ -132,7 +136,7 @@ class MT4Adapter:
         return Part(attempt.quantity)
 
     async def submit(self, attempt: Attempt) -> VenueOrder:
-        at = self._market(attempt.instrument.symbol)
+        at = await self._market(attempt.instrument.symbol)
         if attempt.closes is not None:
             path, body = "order/close", wire.closing(attempt, at, self._deviation)
         else:
@@ -172,32 +176,24 @@ class MT4Adapter:
         ):
             return None
         try:
-            return self._order(answer, self._market(attempt.instrument.symbol))
+            return self._order(answer, await self._market(attempt.instrument.symbol))
         except OutcomeUnknown as error:
             raise BrokerUnavailable(str(error)) from error
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Pending orders; an open ticket is a position, not an order."""
-        answer = await self._ask("orders")
-        found = []
-        for item in read(lambda: list(answer["tickets"])):
-            at = self._by_name.get(str(item["symbol"]))
-            if at is not None:
-                found.append(read(wire.pending, item, at))
-        return found
+        tickets = await self._tickets("orders")
+        return [read(wire.pending, item, self._by_name[item["symbol"]]) for item in tickets]
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         answer = await self._ask("executions", since=since.astimezone(UTC).isoformat())
 
-        def execution(item: Json) -> Execution | None:
-            at = self._by_name.get(str(item["symbol"]))
-            if at is None:
-                return None
+        def execution(item: Json) -> Execution:
+            at = self._by_name[item["symbol"]]
             return wire.execution(item, at.symbol, at, self._login, self._unread)
 
-        items = read(lambda: list(answer["executions"]))
-        found = self._unread.each(execution, items, "execution")
-        return [one for one in found if one is not None]
+        items = await self._of_ours(answer, "executions")
+        return self._unread.each(execution, items, "execution")
 
     def unreadable(self) -> Sequence[Unreadable]:
         return self._unread.take()
@@ -222,8 +218,8 @@ class MT4Adapter:
             await asyncio.sleep(self._poll_interval)
 
     async def positions(self) -> Sequence[VenuePosition]:
-        answer = await self._ask("positions")
-        return read(lambda: wire.positions(answer["tickets"], self._by_name, self._login))
+        tickets = await self._tickets("positions")
+        return read(wire.positions, tickets, self._by_name, self._login)
 
     async def account(self) -> Account:
         answer = await self._ask("account")
@@ -283,16 +279,43 @@ class MT4Adapter:
         return outcome(wire.order, command, at.symbol, at, self._login, self._unread)
 
     async def _learn_symbols(self) -> None:
+        """The symbols whose lots are known by now; what was known once stays known."""
         answer = await self._ask("symbols")
-        found = read(lambda: [wire.market(item, self._suffix) for item in answer["symbols"]])
-        markets = [market for market in found if market is not None]
-        self._by_symbol = {market.symbol: market for market in markets}
-        self._by_name = {market.name: market for market in markets}
+        listed = read(
+            lambda: [one for one in answer["symbols"] if one["name"].endswith(self._suffix)]
+        )
+        loaded = [one for one in listed if read(wire.is_known, one)]
+        for market in [read(wire.market, one, self._suffix) for one in loaded]:
+            self._by_symbol[market.symbol] = self._by_name[market.name] = market
+        names = {str(one["name"]).removesuffix(self._suffix) for one in listed}
+        self._unloaded = frozenset(names - self._by_symbol.keys())
 
-    def _market(self, symbol: str) -> Market:
+    async def _of_ours(self, answer: Json, key: str) -> Sequence[Json]:
+        """The items of a list that are of symbols of ours, without those whose lots are not known.
+
+        Those are there the next time; where the lots stay unknown an alert says so.
+        """
+        items: list[Json] = read(
+            lambda: [one for one in answer[key] if one["symbol"].endswith(self._suffix)]
+        )
+        if any(item["symbol"] not in self._by_name for item in items):
+            await self._learn_symbols()
+        now, unknown = time.monotonic(), {item["symbol"] for item in items} - self._by_name.keys()
+        self._unknown_since = {name: self._unknown_since.get(name, now) for name in unknown}
+        for name, since in self._unknown_since.items():
+            if now - since > _LOADED_WITHIN:
+                self._unread.add("what is of", name, ValueError("its lots are not known"))
+        return [item for item in items if item["symbol"] not in unknown]
+
+    async def _tickets(self, path: str) -> Sequence[Json]:
+        return await self._of_ours(await self._ask(path), "tickets")
+
+    async def _market(self, symbol: str) -> Market:
+        if symbol not in self._by_symbol:
+            await self._learn_symbols()
         market = self._by_symbol.get(symbol)
-        if market is None and not self._by_symbol:
-            raise BrokerUnavailable("not connected to the bridge")
+        if market is None and symbol in self._unloaded:
+            raise BrokerUnavailable(f"the terminal has not loaded the lots of {symbol} yet")
         if market is None:
             raise BrokerRejected(
                 f"symbol: {symbol} is not among those of the terminal",

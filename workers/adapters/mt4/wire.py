@@ -82,12 +82,16 @@ def login(answer: Json) -> Login:
     return Login(str(answer["account"]), str(answer["currency"]))
 
 
-def market(item: Json, suffix: str) -> Market | None:
-    """A symbol of GET /symbols; None for one without the suffix."""
+def is_known(item: Json) -> bool:
+    """Whether a symbol of GET /symbols has its lots; a terminal has 0 until it has loaded them."""
+    lots = (item["lot_size"], item["lot_step"], item["min_lot"], item["max_lot"])
+    return all(decimal(value) > 0 for value in lots)
+
+
+def market(item: Json, suffix: str) -> Market:
+    """A symbol of GET /symbols whose lots are known."""
     name = str(item["name"])
-    if not name.endswith(suffix):
-        return None
-    symbol = name[: len(name) - len(suffix)] if suffix else name
+    symbol = name.removesuffix(suffix)
     lot = decimal(item["lot_size"])
     rules = TradingRules(
         symbol=symbol,
@@ -278,10 +282,9 @@ def positions(
     """Tickets that are positions, netted by symbol in units."""
     held: dict[str, Decimal] = {}
     for item in tickets:
-        at = markets.get(str(item["symbol"]))
-        if at is not None:
-            units = at.units(item["lots"]) * Side(item["side"]).sign
-            held[at.symbol] = held.get(at.symbol, Decimal(0)) + units
+        at = markets[item["symbol"]]
+        units = at.units(item["lots"]) * Side(item["side"]).sign
+        held[at.symbol] = held.get(at.symbol, Decimal(0)) + units
     return [
         VenuePosition(symbol, quantity, account=login.account)
         for symbol, quantity in sorted(held.items())
