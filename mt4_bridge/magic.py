@@ -11,6 +11,7 @@ COMMAND_ID = r"^[A-Za-z0-9_-]{1,26}$"
 _SHORTEST_COMMENT = 16
 _FROM = re.compile(r"from #(\d{1,10})", re.ASCII)
 _TO = re.compile(r"to #(\d{1,10})", re.ASCII)
+_BY = re.compile(r"by #(\d{1,10})", re.ASCII)
 
 
 def magic_of(command_id: str) -> int:
@@ -27,7 +28,7 @@ def is_comment_of(comment: str, command_id: str) -> bool:
 
 
 def came_from(comment: str) -> int | None:
-    """The ticket of which this one is the rest, after a partial close."""
+    """The ticket of which this one is the rest or a part."""
     found = _FROM.search(comment)
     return int(found.group(1)) if found else None
 
@@ -35,4 +36,10 @@ def came_from(comment: str) -> int | None:
 def went_to(comment: str) -> int | None:
     """The ticket that holds the rest of this one, after a partial close."""
     found = _TO.search(comment)
+    return int(found.group(1)) if found else None
+
+
+def closed_by(comment: str) -> int | None:
+    """The opposite ticket that this one and it were closed by ("close hedge by #N")."""
+    found = _BY.search(comment)
     return int(found.group(1)) if found else None

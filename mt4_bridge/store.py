@@ -69,9 +69,12 @@ CREATE TABLE IF NOT EXISTS tickets (
     comment TEXT NOT NULL,
     close_server INTEGER NOT NULL,
     root INTEGER NOT NULL,
-    next INTEGER,
+    parent INTEGER,
+    begins INTEGER,
+    held TEXT,
     command_id TEXT
 );
+CREATE INDEX IF NOT EXISTS tickets_command ON tickets (command_id);
 CREATE INDEX IF NOT EXISTS tickets_root ON tickets (root);
 CREATE INDEX IF NOT EXISTS tickets_open ON tickets (ticket) WHERE close_time IS NULL;
 CREATE TABLE IF NOT EXISTS executions (
@@ -93,7 +96,22 @@ CREATE INDEX IF NOT EXISTS executions_time ON executions (executed_at);
 CREATE INDEX IF NOT EXISTS executions_command ON executions (command_id);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_VERSION = 1
+_VERSION = 2
+_UPGRADES = {
+    # Version 1 knew chains only: `next` was the one ticket that held the rest.
+    1: """
+        ALTER TABLE tickets ADD COLUMN parent INTEGER;
+        ALTER TABLE tickets ADD COLUMN begins INTEGER DEFAULT 1;
+        ALTER TABLE tickets ADD COLUMN held TEXT;
+        UPDATE tickets SET held = lots WHERE seen_open = 1 AND close_time IS NULL AND type < 2;
+        UPDATE tickets SET
+            parent = (SELECT p.ticket FROM tickets p WHERE p.next = tickets.ticket);
+        UPDATE tickets SET begins = 0
+            WHERE parent IS NOT NULL OR instr(comment, 'from #') > 0;
+        ALTER TABLE tickets DROP COLUMN next;
+    """
+}
+"""What brings a database of a version to the next one."""
 
 
 class Store:
@@ -119,9 +137,10 @@ class Store:
         version = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
             raise sqlite3.DatabaseError(f"version {version} is later than this bridge's {_VERSION}")
+        upgrades = "".join(_UPGRADES[known] for known in range(version, _VERSION) if version)
         # The first write takes the exclusive lock, which is kept until the process ends.
         self.connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {upgrades} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
         )
 
     @contextmanager

@@ -1,7 +1,8 @@
-"""Tickets as the terminal tells them, the chains of partial closes, and the executions they make.
+"""Tickets as the terminal reports them, and the executions that they make.
 
 A ticket is read as it stands; an execution is made of it once and never changed. O<ticket> is the
-beginning of a position: its lots are those of the whole chain. C<ticket> is the end of a ticket.
+beginning of a position: its lots are those that it began with. C<ticket> is the end of a ticket.
+How tickets descend from one another: `mt4_bridge.trees`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from decimal import Decimal
 from typing import Any
 
 from mt4_bridge.clock import from_server
-from mt4_bridge.magic import came_from, is_comment_of, went_to
+from mt4_bridge.magic import came_from, closed_by, is_comment_of, went_to
+from mt4_bridge.trees import MARKET_TYPES, Row, Tree, begins
 from mt4_bridge.wire import Record, plain
 
-BUY, SELL = 0, 1
-MARKET_TYPES = (BUY, SELL)
 TYPES = range(6)
 
 _READ_AS_TEXT = ("open_price", "close_price", "stop_loss", "take_profit")
@@ -91,19 +91,19 @@ def read_ticket(record: Record, offset: int) -> Ticket | None:
 def take_tickets(connection: sqlite3.Connection, tickets: Iterable[Ticket]) -> set[str]:
     """Write down what is new in `tickets` and the executions it makes; the commands it is news of.
 
-    To be called in a transaction, with all that one poll told.
+    To be called in a transaction, with all that one poll reported.
     """
-    changed = [ticket for ticket in tickets if _is_news(connection, ticket)]
+    reported = list(tickets)
+    open_now = {ticket.ticket for ticket in reported if ticket.close_time is None}
+    changed = [ticket for ticket in reported if _is_news(connection, ticket)]
     for ticket in changed:
         _write(connection, ticket)
     for ticket in changed:
-        _join(connection, ticket)
-    roots = {
-        int(_row(connection, ticket.ticket)["root"]) for ticket in changed if ticket.is_position
-    }
+        _join(connection, ticket, open_now)
     for ticket in changed:
         _attribute(connection, ticket)
-    for root in sorted(roots):
+    roots = {int(_row(connection, ticket.ticket)["root"]) for ticket in changed}
+    for root in sorted(roots | _roots_closed_by(connection, changed)):
         _execute(connection, root)
     return _commands_of(connection, changed)
 
@@ -114,24 +114,16 @@ def open_tickets(connection: sqlite3.Connection) -> set[int]:
     return {int(row["ticket"]) for row in rows}
 
 
-def chain(connection: sqlite3.Connection, root: int) -> Sequence[sqlite3.Row]:
-    """A position's tickets from its first to the one that holds the rest."""
-    rows = connection.execute("SELECT * FROM tickets WHERE root = ? ORDER BY ticket", (root,))
-    by_ticket = {int(row["ticket"]): row for row in rows}
-    found: list[sqlite3.Row] = []
-    following: int | None = root
-    while following in by_ticket:
-        row = by_ticket.pop(following)
-        found.append(row)
-        following = row["next"]
-    return found
+def of_command(connection: sqlite3.Connection, command_id: str) -> Sequence[sqlite3.Row]:
+    """The tickets that a PLACE has made, oldest first."""
+    return connection.execute(
+        "SELECT * FROM tickets WHERE command_id = ? ORDER BY ticket", (command_id,)
+    ).fetchall()
 
 
-def _row(connection: sqlite3.Connection, ticket: int) -> sqlite3.Row:
-    row: sqlite3.Row = connection.execute(
-        "SELECT * FROM tickets WHERE ticket = ?", (ticket,)
-    ).fetchone()
-    return row
+def _row(connection: sqlite3.Connection, ticket: int | None) -> Any:
+    """The row of a ticket, None for one that was never reported."""
+    return connection.execute("SELECT * FROM tickets WHERE ticket = ?", (ticket,)).fetchone()
 
 
 def _is_news(connection: sqlite3.Connection, ticket: Ticket) -> bool:
@@ -159,35 +151,101 @@ def _write(connection: sqlite3.Connection, ticket: Ticket) -> None:
     columns = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values if name != "ticket")
-    values["seen"] = int(ticket.close_time is None and ticket.is_position)
+    is_held = ticket.close_time is None and ticket.is_position
+    values["seen"], values["held"] = int(is_held), ticket.lots if is_held else None
+    values["begins"] = None if ticket.is_position else 1
     connection.execute(
-        f"INSERT INTO tickets ({columns}, first_commission, seen_open, root) "
-        f"VALUES ({marks}, :commission, :seen, :ticket) "
+        f"INSERT INTO tickets ({columns}, first_commission, seen_open, held, begins, root) "
+        f"VALUES ({marks}, :commission, :seen, :held, :begins, :ticket) "
         f"ON CONFLICT (ticket) DO UPDATE SET {changes}, "
         "seen_open = max(tickets.seen_open, excluded.seen_open), "
+        "held = coalesce(excluded.held, tickets.held), "
         # A pending order is not charged before it is a position.
         "first_commission = iif(tickets.type > 1, excluded.commission, tickets.first_commission)",
         values,
     )
 
 
-def _join(connection: sqlite3.Connection, ticket: Ticket) -> None:
-    """Link a ticket to the rest of it and to what it is the rest of; whichever was told first."""
-    before, after = came_from(ticket.comment), went_to(ticket.comment)
-    told = connection.execute("SELECT ticket FROM tickets WHERE next = ?", (ticket.ticket,))
-    links = [(int(row["ticket"]), ticket.ticket) for row in told]
-    if before is not None:
-        links.append((before, ticket.ticket))
-    if after is not None and ticket.close_time is not None:
-        links.append((ticket.ticket, after))
-    for first, rest in links:
-        connection.execute("UPDATE tickets SET next = ? WHERE ticket = ?", (rest, first))
-        known = _row(connection, first)
-        if known is not None:
-            connection.execute(
-                "UPDATE tickets SET root = :root WHERE root = :rest",
-                {"root": known["root"], "rest": rest},
-            )
+def _join(connection: sqlite3.Connection, ticket: Ticket, open_now: set[int]) -> None:
+    """Link a ticket to what it came of and to what came of it, whichever was reported first."""
+    row = _row(connection, ticket.ticket)
+    parent = row["parent"] or _parent_of(connection, ticket)
+    if parent is not None:
+        _descend(connection, row, parent, open_now)
+    elif row["begins"] is None:
+        _judge(connection, row, begins=True)
+    after = went_to(ticket.comment) if ticket.close_time is not None else None
+    rest = None if after in {None, ticket.ticket} else _row(connection, after)
+    if rest is not None and rest["parent"] is None:
+        if not _is_made(connection, rest):
+            rest = {**rest, "begins": None}
+        _descend(connection, rest, ticket.ticket, open_now)
+    for child in connection.execute(
+        "SELECT * FROM tickets WHERE parent = ?", (ticket.ticket,)
+    ).fetchall():
+        _descend(connection, child, ticket.ticket, open_now)
+
+
+def _descend(connection: sqlite3.Connection, row: Row, parent: int, open_now: set[int]) -> None:
+    """Write down a ticket's parent, its root, and whether it began by a fill of its own.
+
+    That is decided once, as soon as the parent has been reported.
+    """
+    connection.execute("UPDATE tickets SET parent = ? WHERE ticket = ?", (parent, row["ticket"]))
+    above = _row(connection, parent)
+    if above is None:
+        return
+    if above["root"] != row["root"]:
+        connection.execute(
+            "UPDATE tickets SET root = ? WHERE root = ?", (above["root"], row["root"])
+        )
+    if row["begins"] is None:
+        _judge(connection, row, begins=begins(row, above, open_now))
+
+
+def _judge(connection: sqlite3.Connection, row: Row, *, begins: bool) -> None:
+    connection.execute(
+        "UPDATE tickets SET begins = ? WHERE ticket = ?", (int(begins), row["ticket"])
+    )
+
+
+def _is_made(connection: sqlite3.Connection, row: Row) -> bool:
+    """Whether the beginning of a position has been told already."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM executions WHERE execution_id = ?", (f"O{row['ticket']}",)
+        ).fetchone()
+    )
+
+
+def _tickets_closed_by(connection: sqlite3.Connection, number: int) -> list[sqlite3.Row]:
+    """The closed tickets that say they were closed by that one."""
+    rows = connection.execute(
+        "SELECT * FROM tickets WHERE close_time IS NOT NULL AND instr(comment, ?) > 0",
+        (f"by #{number}",),
+    ).fetchall()
+    return [row for row in rows if closed_by(row["comment"]) == number]
+
+
+def _parent_of(connection: sqlite3.Connection, ticket: Ticket) -> int | None:
+    """What a ticket is a part or the rest of, by its comment or the other's.
+
+    What is left of two that closed each other is of the one on its own side.
+    """
+    named = came_from(ticket.comment)
+    if named is None or named == ticket.ticket:
+        rows = connection.execute(
+            "SELECT ticket, comment FROM tickets WHERE close_time IS NOT NULL AND ticket <> ? "
+            "AND instr(comment, ?) > 0",
+            (ticket.ticket, f"to #{ticket.ticket}"),
+        ).fetchall()
+        found = [row["ticket"] for row in rows if went_to(row["comment"]) == ticket.ticket]
+        return found[0] if found else None
+    parent = _row(connection, named)
+    if parent is None or side_of(parent["type"]) == ticket.side:
+        return named
+    others = [row["ticket"] for row in _tickets_closed_by(connection, named)]
+    return closed_by(parent["comment"]) or (others[0] if others else named)
 
 
 def _attribute(connection: sqlite3.Connection, ticket: Ticket) -> None:
@@ -210,49 +268,44 @@ def _attribute(connection: sqlite3.Connection, ticket: Ticket) -> None:
 
 
 def _execute(connection: sqlite3.Connection, root: int) -> None:
-    """Make the executions that a chain has by now."""
-    parts = chain(connection, root)
-    if not parts or parts[-1]["next"] is not None:
-        return  # a split whose rest has not been told yet
+    """Make the executions that a tree has by now."""
+    parts = connection.execute("SELECT * FROM tickets WHERE root = ?", (root,)).fetchall()
     command_id = next((part["command_id"] for part in parts if part["command_id"]), None)
     if command_id is not None:
         connection.execute("UPDATE tickets SET command_id = ? WHERE root = ?", (command_id, root))
-    # The rest of a ticket that nobody told of is no beginning.
-    if came_from(parts[0]["comment"]) is None:
-        whole = sum((Decimal(part["lots"]) for part in parts), Decimal(0))
-        charged = sum((Decimal(part["first_commission"]) for part in parts), Decimal(0))
-        _insert(
-            connection, parts[0], f"O{root}", lots=whole, charged=charged, command_id=command_id
-        )
-    for at, part in enumerate(parts):
-        if part["close_time"] is not None:
+    named = [number for part in parts if (number := closed_by(part["comment"])) is not None]
+    tree = Tree(parts, [row for row in (_row(connection, number) for number in named) if row])
+    for part in tree.beginnings():
+        lots = tree.opened(part)
+        if lots:
             _insert(
                 connection,
                 part,
-                f"C{part['ticket']}",
-                lots=Decimal(part["lots"]),
-                charged=_charged_at_close(part, parts[at + 1 :]),
+                f"O{part['ticket']}",
+                lots=lots,
+                charged=tree.charged_to(part),
+                command_id=command_id,
             )
+    for part in tree.ends():
+        lots = tree.closed(part)
+        if lots:
+            charged = tree.charged_at_close(part)
+            _insert(connection, part, f"C{part['ticket']}", lots=lots, charged=charged)
 
 
-def _charged_at_close(part: sqlite3.Row, rest: Sequence[sqlite3.Row]) -> Decimal:
-    """The commission that came with the close; what the rest took over of it is none.
-
-    A ticket that was never seen open had its whole charge in the beginning.
-    """
-    if not part["seen_open"]:
-        return Decimal(0)
-    charged = Decimal(part["commission"]) - Decimal(part["first_commission"])
-    for following in rest:
-        charged += Decimal(following["first_commission"])
-        if following["seen_open"]:
-            break
-    return charged
+def _roots_closed_by(connection: sqlite3.Connection, changed: Sequence[Ticket]) -> set[int]:
+    """Roots whose tickets of 0 lots were waiting for the one that they were closed by."""
+    return {
+        int(row["root"])
+        for ticket in changed
+        if ticket.close_time is not None
+        for row in _tickets_closed_by(connection, ticket.ticket)
+    }
 
 
 def _insert(
     connection: sqlite3.Connection,
-    part: sqlite3.Row,
+    part: Row,
     execution_id: str,
     *,
     lots: Decimal,

@@ -12,7 +12,8 @@ from typing import Any
 from mt4_bridge import commands
 from mt4_bridge.clock import milliseconds, moment
 from mt4_bridge.magic import magic_of
-from mt4_bridge.tickets import MARKET_TYPES, chain, side_of
+from mt4_bridge.tickets import of_command, side_of
+from mt4_bridge.trees import MARKET_TYPES, state_of
 from mt4_bridge.wire import plain
 
 _TYPES = {
@@ -45,6 +46,7 @@ def command(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         ).fetchall()
     )
     filled = sum((Decimal(report["lots"]) for report in reports), Decimal(0))
+    placed = _placed(connection, row, filled)
     return {
         "id": row["id"],
         "kind": row["kind"],
@@ -57,9 +59,9 @@ def command(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         "reason": row["reason"],
         "protected": None if row["protected"] is None else bool(row["protected"]),
         "ticket": row["ticket"],
-        "state": _state(connection, row),
+        "state": _state(row, placed),
         "filled_lots": plain(filled),
-        "order": _placed(connection, row),
+        "order": placed,
         "executions": reports,
         "created_at": text_of(row["created_at"]),
         "valid_until": text_of(row["valid_until"]),
@@ -139,16 +141,13 @@ def offer(
     elif body.get("order_id") is not None:
         fields["order"] = body["order_id"]
         fields["order_magic"] = magic_of(body["order_id"])
-        placed = connection.execute(
-            "SELECT min(root) AS root FROM tickets WHERE command_id = ?", (body["order_id"],)
-        ).fetchone()
-        fields["ticket"] = placed["root"]
+        fields["ticket"] = _named(connection, body)
     else:
         fields["ticket"] = body["ticket"]
     return fields
 
 
-def _state(connection: sqlite3.Connection, row: sqlite3.Row) -> str | None:
+def _state(row: sqlite3.Row, placed: dict[str, Any] | None) -> str | None:
     """Where the order stands, in the words of FIX; None for a command that is no order."""
     is_order = row["kind"] == "PLACE" or (
         row["kind"] == "CLOSE" and json.loads(row["body"])["target"] == "POSITION"
@@ -159,29 +158,42 @@ def _state(connection: sqlite3.Connection, row: sqlite3.Row) -> str | None:
         return _BEFORE_AN_OUTCOME[row["stage"]]
     if row["stage"] == "FAILED":
         return "REJECTED"
-    placed = _placed(connection, row)
     return "FILLED" if placed is None else str(placed["state"])
 
 
-def _placed(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any] | None:
-    """What a PLACE made: its ticket and the rests of it, and what is still open."""
+def _placed(
+    connection: sqlite3.Connection, row: sqlite3.Row, filled: Decimal
+) -> dict[str, Any] | None:
+    """What a PLACE made: its tickets with their parts and rests, and what is still open."""
     if row["kind"] != "PLACE" or row["ticket"] is None:
         return None
-    parts = chain(connection, row["ticket"])
+    parts = of_command(connection, row["id"])
     if not parts:
         return {"state": "SUBMITTED", "tickets": [row["ticket"]], "open_lots": None, "price": None}
-    last = parts[-1]
-    if last["type"] in MARKET_TYPES:
-        state = "FILLED"
-    elif last["close_time"] is None:
-        state = "SUBMITTED"
-    else:
-        ended = last["expiration"] is not None and last["close_time"] >= last["expiration"]
-        state = "EXPIRED" if ended else "CANCELLED"
-    still_open = Decimal(0) if last["close_time"] is not None else Decimal(last["lots"])
+    body = json.loads(row["body"])
+    ends_at = (
+        milliseconds(datetime.fromisoformat(body["expires_at"])) if "expires_at" in body else None
+    )
+    pending = [part for part in parts if part["type"] not in MARKET_TYPES]
+    working = [part for part in pending if part["close_time"] is None]
+    still_open = (Decimal(part["lots"]) for part in parts if part["close_time"] is None)
+    only_pending = pending[-1:] if len(pending) == len(parts) else []
     return {
-        "state": state,
+        "state": state_of(parts, filled, Decimal(body.get("lots", 0)), ends_at),
         "tickets": [part["ticket"] for part in parts],
-        "open_lots": plain(still_open),
-        "price": None if last["type"] in MARKET_TYPES else last["open_price"],
+        "open_lots": plain(sum(still_open, Decimal(0))),
+        "price": next((part["open_price"] for part in [*working, *only_pending]), None),
     }
+
+
+def _named(connection: sqlite3.Connection, body: dict[str, Any]) -> int | None:
+    """The ticket of an order that a command is about, as far as it is known: the open one."""
+    parts = of_command(connection, body["order_id"])
+    changes_pending = body.get("target") == "PENDING" or bool({"price", "expires_at"} & body.keys())
+    fitting = [
+        part["ticket"]
+        for part in parts
+        if part["close_time"] is None and (part["type"] not in MARKET_TYPES) == changes_pending
+    ]
+    roots = sorted({part["root"] for part in parts})
+    return next(iter([*fitting, *roots]), None)

@@ -32,8 +32,8 @@ def refused(
     """End, in the caller's transaction, an order that its broker has definitely refused: REJECTED.
 
     With `reroutes` (REROUTE_REFUSED) it is simulated instead, where its producer takes paper and
-    nothing of it was live; not what a search did not find, which may turn up. True when it now stands for paper, as the attempt `attempt_id`, and its
-    message is due after the commit.
+    nothing of it was live; not what a search did not find, which may turn up. True when it now
+    stands for paper, as the attempt `attempt_id`, and its message is due after the commit.
     """
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
     if (

@@ -140,6 +140,10 @@ class Book:
         self.orders[order.broker_order_id] = order
         return self.touch_order(order)
 
+    def order_of(self, ticket: Ticket) -> LedgerOrder | None:
+        """The order of the ledger that a ticket is, or is a part of."""
+        return self.orders.get(ticket.entry or str(ticket.ticket))
+
     def touch_order(self, order: LedgerOrder) -> LedgerOrder:
         """Mark an order of the ledger as changed."""
         self._changed[f"order {order.broker_order_id}"] = order
@@ -185,6 +189,7 @@ class Book:
             open_price=ticket.open_price,
             magic=ticket.magic,
             comment=f"from #{ticket.ticket}",
+            entry=ticket.entry or str(ticket.ticket),
             stop_loss=ticket.stop_loss,
             take_profit=ticket.take_profit,
             commission=ticket.commission - share,
@@ -198,7 +203,7 @@ class Book:
         """A pending order ends without a position."""
         ticket.close_time = self.server_time
         ticket.close_price = self.symbols[ticket.symbol].ask
-        order = self.orders.get(str(ticket.ticket))
+        order = self.order_of(ticket)
         if order is not None:
             order.state, order.reason = state, reason
             self.touch_order(order)
@@ -265,7 +270,9 @@ class Book:
         self.trades.append(trade)
         self._booked.append(trade)
         if order is not None:
-            order.filled_quantity, order.state = trade.quantity, "FILLED"
+            order.filled_quantity += trade.quantity
+            whole = order.filled_quantity >= order.quantity
+            order.state = "FILLED" if whole else "PARTIALLY_FILLED"
             self.touch_order(order)
 
     def _replay(self, entry: Mapping[str, Any]) -> None:

@@ -41,6 +41,14 @@ def find_placed(book: Book, command_id: str, magic: int, symbol: str) -> Ticket 
     return None
 
 
+def find_open_pending(book: Book, magic: int) -> Ticket | None:
+    """The open pending order with that magic number: one that fills in parts has other tickets."""
+    for ticket in book.open_tickets():
+        if magic and ticket.magic == magic and ticket.is_pending:
+            return ticket
+    return None
+
+
 def is_closed_by_server(comment: str) -> bool:
     """Closed by a stop loss, a take profit or a stop out: the comment says so."""
     return any(word in comment for word in ("[sl]", "[tp]", "so:"))

@@ -10,7 +10,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 
-from simulators.mt4_terminal.chart import find_placed, follow, is_closed_by_server, select
+from simulators.mt4_terminal.chart import (
+    find_open_pending,
+    find_placed,
+    follow,
+    is_closed_by_server,
+    select,
+)
 from simulators.mt4_terminal.crashes import CrashPoint, CrashPoints, TerminalKilled
 from simulators.mt4_terminal.errors import TradeCode, TradeError, class_of
 from simulators.mt4_terminal.journal import Entry, TerminalJournal
@@ -262,7 +268,7 @@ class Commands(Outcomes):
         elif entry.look_only:
             words = "the ticket is closed, and this journal does not know by whom"
             self.doubt(entry, "unattributed", words)
-        elif pending and not ticket.is_pending:
+        elif pending and (not ticket.is_pending or "to #" in ticket.comment):
             self.fail(entry, "filled", "it became a position")
         elif not pending and (
             is_closed_by_server(ticket.comment)
@@ -306,7 +312,11 @@ class Commands(Outcomes):
             magic = command.integer("order_magic")
             placed = find_placed(self._book, command.text("order"), magic, "")
             number = placed.ticket if placed is not None else 0
-        return follow(self._book, number)
+        ticket = follow(self._book, number)
+        pending = command.text("target") == "PENDING" or "price" in command.fields
+        if ticket is None or ticket.is_open or not pending:
+            return ticket
+        return find_open_pending(self._book, command.integer("order_magic")) or ticket
 
     def _price(self, name: str, *, buys: bool) -> Decimal:
         symbol = self._book.symbols.get(name)

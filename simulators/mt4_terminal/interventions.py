@@ -8,6 +8,10 @@ POST /trading        {"account": true | false, "terminal": true | false}: the sw
 POST /symbols        {"symbol", "loaded": true | false}: what terminals have loaded
 POST /positions      {"symbol", "side", "lots"}: somebody trades by hand
 POST /positions/close {"ticket", "lots"?}: somebody closes by hand
+POST /positions/close_by {"ticket", "by"}: somebody closes two opposite positions by each other
+POST /positions/stop_out {"ticket"}: the broker closes it for want of margin
+POST /orders/fill    {"venue_order_id", "lots", "keeps"}: a part of a pending order fills, see
+                     simulators.mt4_terminal.hands
 POST /orders/cancel  {"venue_order_id" | "broker_order_id", "state"?, "reason"?}: the server ends a
                      pending order
 """
@@ -22,7 +26,9 @@ from simulators.control import json_object, text_of
 from simulators.decimals import parse_decimal
 from simulators.mt4_terminal.book import Book
 from simulators.mt4_terminal.crashes import CrashPoint, CrashPoints
+from simulators.mt4_terminal.hands import Keeps, close_by, fill_part, stop_out
 from simulators.mt4_terminal.runners import Runner
+from simulators.mt4_terminal.tickets import Ticket
 from simulators.mt4_terminal.trade_server import TradeServer
 
 _ENDS = frozenset({"CANCELLED", "EXPIRED", "REJECTED"})
@@ -77,6 +83,25 @@ def intervention_routes(venue: Intervened) -> list[web.RouteDef]:
         venue.book.commit()
         return web.json_response({})
 
+    async def end(request: web.Request) -> web.Response:
+        body = await json_object(request)
+        _end(venue.book, body.get("venue_order_id"), body)
+        return web.json_response({})
+
+    return [
+        web.post("/crash", crash),
+        web.get("/terminal", terminal),
+        web.post("/terminal", run),
+        web.post("/trading", trading),
+        web.post("/symbols", symbols),
+        web.post("/orders/cancel", end),
+        *_hands(venue),
+    ]
+
+
+def _hands(venue: Intervened) -> list[web.RouteDef]:
+    """What others than our terminal do to the account."""
+
     async def by_hand(request: web.Request) -> web.Response:
         body = await json_object(request)
         name = text_of(body, "symbol") + venue.book.options.suffix
@@ -90,35 +115,59 @@ def intervention_routes(venue: Intervened) -> list[web.RouteDef]:
         venue.server.close_by_hand(int(body.get("ticket", 0)), lots)
         return web.json_response({})
 
-    async def end(request: web.Request) -> web.Response:
+    async def by_each_other(request: web.Request) -> web.Response:
         body = await json_object(request)
-        _end(venue.book, body.get("venue_order_id"), body)
+        close_by(venue.book, *(_position(venue.book, body.get(name)) for name in ("ticket", "by")))
+        return web.json_response({})
+
+    async def want_of_margin(request: web.Request) -> web.Response:
+        body = await json_object(request)
+        stop_out(venue.book, _position(venue.book, body.get("ticket")))
+        return web.json_response({})
+
+    async def fill(request: web.Request) -> web.Response:
+        body = await json_object(request)
+        ticket = _pending(venue.book, text_of(body, "venue_order_id"))
+        if ticket is None:
+            raise ValueError("there is no such pending order")
+        lots = parse_decimal(body.get("lots"), "lots")
+        fill_part(venue.book, ticket, lots, Keeps(text_of(body, "keeps")))
         return web.json_response({})
 
     return [
-        web.post("/crash", crash),
-        web.get("/terminal", terminal),
-        web.post("/terminal", run),
-        web.post("/trading", trading),
-        web.post("/symbols", symbols),
         web.post("/positions", by_hand),
         web.post("/positions/close", close_by_hand),
-        web.post("/orders/cancel", end),
+        web.post("/positions/close_by", by_each_other),
+        web.post("/positions/stop_out", want_of_margin),
+        web.post("/orders/fill", fill),
     ]
 
 
 def _end(book: Book, venue_order_id: str | None, body: dict[str, object]) -> None:
     """End a pending order from the server's side. ValueError when there is none."""
     state = body.get("state", "CANCELLED")
-    for order in book.orders.values():
-        named = venue_order_id == order.venue_order_id or (
-            body.get("broker_order_id") == order.broker_order_id
-        )
-        ticket = book.tickets.get(int(order.broker_order_id.rstrip("C")))
-        if named and ticket is not None and ticket.is_pending and ticket.is_open:
-            if state not in _ENDS:
-                break
-            book.drop(ticket, str(state), str(body.get("reason", f"{state} by the venue")))
-            book.commit()
-            return
+    ticket = _pending(book, venue_order_id, body.get("broker_order_id"))
+    if ticket is not None and state in _ENDS:
+        book.drop(ticket, str(state), str(body.get("reason", f"{state} by the venue")))
+        book.commit()
+        return
     raise ValueError(f"needs a pending order and a state of {', '.join(sorted(_ENDS))}")
+
+
+def _pending(book: Book, venue_order_id: object, broker_order_id: object = None) -> Ticket | None:
+    """The open pending ticket of an order, by our id or the server's."""
+    for ticket in book.open_tickets():
+        order = book.order_of(ticket)
+        if order is None or not ticket.is_pending:
+            continue
+        if venue_order_id == order.venue_order_id or broker_order_id == order.broker_order_id:
+            return ticket
+    return None
+
+
+def _position(book: Book, number: object) -> Ticket:
+    """An open position. ValueError."""
+    ticket = book.tickets.get(int(str(number)))
+    if ticket is None or ticket.is_pending or not ticket.is_open:
+        raise ValueError(f"{number} is no open position")
+    return ticket

@@ -16,7 +16,10 @@ _YEN_DIGITS = 3
 
 @dataclass(slots=True)
 class Ticket(Record):
-    """One order. Times are the server's seconds, 0 for never; `note` is what placed it."""
+    """One order. Times are the server's seconds, 0 for never.
+
+    `entry` names the order of the ledger that it is a part of; empty for the one of its own number.
+    """
 
     ticket: int
     symbol: str
@@ -35,6 +38,7 @@ class Ticket(Record):
     swap: Decimal = Decimal(0)
     profit: Decimal = Decimal(0)
     hidden: bool = False
+    entry: str = ""
 
     @property
     def buys(self) -> bool:

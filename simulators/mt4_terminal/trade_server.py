@@ -22,7 +22,7 @@ from decimal import Decimal
 from simulators.faults import Fault, FaultKind, Faults
 from simulators.mt4_terminal.book import Book
 from simulators.mt4_terminal.errors import TradeCode, TradeError
-from simulators.mt4_terminal.tickets import BUY, SELL, LedgerOrder, Symbol, Ticket
+from simulators.mt4_terminal.tickets import BUY, SELL, Symbol, Ticket
 
 SUPPORTED = frozenset(
     {
@@ -158,7 +158,7 @@ class TradeServer:
         if ticket.hidden:
             symbol = self._market(ticket.symbol)
             price = symbol.ask if ticket.buys else symbol.bid
-            self.book.begin(ticket, price, self.book.orders.get(str(number)))
+            self.book.begin(ticket, price, self.book.order_of(ticket))
         self.match(ticket.symbol)
 
     def on_cleared(self, faults: Sequence[Fault]) -> None:
@@ -213,7 +213,7 @@ class TradeServer:
     def _modify(self, number: int, wanted: tuple[Decimal, Decimal, Decimal, int]) -> None:
         ticket = self._open(number)
         ticket.open_price, ticket.stop_loss, ticket.take_profit, ticket.expiration = wanted
-        order = self.book.orders.get(str(number))
+        order = self.book.order_of(ticket)
         if order is not None and ticket.is_pending:
             order.limit_price = wanted[0] if order.limit_price is not None else None
             order.stop_price = wanted[0] if order.stop_price is not None else None
@@ -267,7 +267,7 @@ class TradeServer:
         falls_to = ticket.type in {2, 5}
         if now > ticket.open_price if falls_to else now < ticket.open_price:
             return
-        order: LedgerOrder | None = self.book.orders.get(str(ticket.ticket))
+        order = self.book.order_of(ticket)
         ticket.type = BUY if ticket.buys else SELL
         self.book.begin(ticket, now, order)
 

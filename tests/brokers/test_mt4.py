@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -190,6 +191,55 @@ def test_a_pending_order_fills_moves_and_ends(fleet: Fleet) -> None:
     fleet.venue.price("EURUSD", "1.06", "1.0601")
     filled = fleet.await_state(moved, "FILLED")
     assert filled["average_price"] <= Decimal("1.07")
+
+
+@pytest.mark.parametrize("keeps", ["filled", "rest", "neither"])
+def test_a_limit_that_fills_in_parts(fleet: Fleet, keeps: str) -> None:
+    """Whoever keeps its ticket: PARTIALLY_FILLED with each part, and cancelled with what it has."""
+    flatten(fleet)
+    name = new_id("parts")
+    place(fleet, name, order_type="LIMIT", limit_price="1.05", quantity="500000")
+    order = fleet.await_state(name, "SUBMITTED")
+    (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+
+    def is_filled(quantity: int) -> bool:
+        return bool((fleet.order(name) or {})["filled_quantity"] == quantity)
+
+    for lots, filled in (("2", 200_000), ("1", 300_000)):
+        fleet.venue.control(
+            "POST",
+            "orders/fill",
+            {"venue_order_id": attempt["venue_order_id"], "lots": lots, "keeps": keeps},
+        )
+        wait_until(partial(is_filled, filled), what="the part")
+        assert (fleet.order(name) or {})["state"] == "PARTIALLY_FILLED"
+    fleet.client.cancel(name)
+    order = fleet.await_state(name, "CANCELLED")
+    assert order["filled_quantity"] == position(fleet) == 300_000
+    flatten(fleet)
+    assert open_tickets(fleet) == []
+
+
+def test_positions_closed_by_each_other(fleet: Fleet) -> None:
+    """By hand, at the venue: our books and the terminal's go on agreeing."""
+    flatten(fleet)
+    name = new_id("buy")
+    place(fleet, name, quantity="300000")
+    fleet.await_state(name, "FILLED")
+    (bought,) = open_tickets(fleet)
+    by_hand = {"symbol": "EURUSD", "side": "SELL", "lots": "1"}
+    sold = fleet.venue.control("POST", "positions", by_hand)["ticket"]
+    reports = "SELECT 1 FROM execution_reports WHERE broker_order_id = %s"
+    both = {"ticket": bought["ticket"], "by": sold}
+    fleet.venue.control("POST", "positions/close_by", both)
+    wait_until(
+        lambda: len(fleet.query(reports, str(sold))) == 2,
+        what="both ends of what was sold by hand",
+    )
+    wait_until(lambda: position(fleet) == 2 * LOT, what="the position")
+    status, said = fleet.reconcile("MT4")
+    assert (status, said["breaks"]) == (0, [])
+    flatten(fleet)
 
 
 @pytest.mark.parametrize("code", ["134", "132"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from mt4_bridge.magic import magic_of
 from simulators.mt4_terminal.crashes import CrashPoint
+from simulators.mt4_terminal.hands import Keeps, close_by, fill_part, stop_out
 from simulators.mt4_terminal.tickets import BUY, Ticket
 
 from .rig import LONG_LOOK_SECONDS, Rig, ServerOptions, eventually, in_seconds, new_id
@@ -654,9 +655,7 @@ async def symbol_that_is_not_loaded(rig: Rig) -> None:
 
     async def unloaded() -> bool:
         (symbol,) = [
-            one
-            for one in (await rig.ask("/symbols"))[1]["symbols"]
-            if one["name"] == "EURUSD"
+            one for one in (await rig.ask("/symbols"))[1]["symbols"] if one["name"] == "EURUSD"
         ]
         return bool(symbol["lot_size"] == "0")
 
@@ -674,6 +673,97 @@ async def symbol_that_is_not_loaded(rig: Rig) -> None:
 
 async def _is_placed(rig: Rig) -> bool:
     return bool((await rig.place())[1]["outcome"] == "DONE")
+
+
+def _add_parts() -> None:
+    """A limit that fills in parts, whoever keeps its ticket: PARTIALLY_FILLED, then its end."""
+    for keeps in Keeps:
+        for end in ("FILLED", "CANCELLED"):
+
+            async def run(rig: Rig, keeps: Keeps = keeps, end: str = end) -> None:
+                await _fills_in_parts(rig, keeps, end)
+
+            CASES.append(Case(f"fills_in_parts_{keeps}_{end.lower()}", run))
+
+
+async def _fills_in_parts(rig: Rig, keeps: Keeps, end: str) -> None:
+    _, placed = await rig.place(order_type="LIMIT", price="1.09", lots="5")
+    for part, filled in (("2", "2"), ("0.5", "2.5")):
+        pending = [one for one in rig.venue.book.open_tickets() if one.is_pending]
+        fill_part(rig.venue.book, pending[0], Decimal(part), keeps)
+        body = await _until_filled(rig, placed["id"], filled)
+        assert (body["state"], body["outcome"]) == ("PARTIALLY_FILLED", "DONE")
+        (resting,) = (await rig.ask("/orders"))[1]["tickets"]
+        assert (resting["order_id"], resting["open_price"]) == (placed["id"], "1.09")
+    change = {"order_id": placed["id"], "price": "1.08"}
+    status, moved = await rig.post(
+        "/order/modify", {"id": new_id(), "valid_until": in_seconds(30)} | change
+    )
+    assert (status, moved["outcome"]) == (200, "DONE"), moved
+    if end == "FILLED":
+        rig.venue.set_price("EURUSD", Decimal("1.0798"), Decimal("1.0799"))
+        body = await _until_filled(rig, placed["id"], "5")
+    else:
+        _, cancelled = await rig.close(order_id=placed["id"], target="PENDING")
+        assert cancelled["outcome"] == "DONE", cancelled
+        await _until_state(rig, placed["id"], "CANCELLED")
+        body = await _until_filled(rig, placed["id"], "2.5")
+    assert body["state"] == end
+    assert (await rig.ask("/orders"))[1]["tickets"] == []
+    await rig.agrees()
+    (order,) = rig.held(placed["id"])
+    assert (order["state"], Decimal(order["filled_quantity"])) == (
+        end,
+        Decimal(body["filled_lots"]) * 100_000,
+    )
+
+
+async def _until_filled(rig: Rig, command_id: str, lots: str) -> Any:
+    async def filled() -> Any:
+        body = await rig.order(command_id)
+        return body if body["filled_lots"] == lots else None
+
+    return await eventually(filled)
+
+
+async def _until_state(rig: Rig, command_id: str, state: str) -> None:
+    async def reached() -> bool:
+        return bool((await rig.order(command_id))["state"] == state)
+
+    await eventually(reached)
+
+
+_add_parts()
+
+
+@case()
+async def positions_close_each_other(rig: Rig) -> None:
+    """By hand: the smaller keeps 0 lots, and both are closed by what they matched."""
+    _, bought = await rig.place(lots="3")
+    _, sold = await rig.place(side="SELL", lots="1")
+    book = rig.venue.book
+    close_by(book, book.tickets[bought["ticket"]], book.tickets[sold["ticket"]])
+    await rig.agrees()
+    (left,) = (await rig.ask("/positions"))[1]["tickets"]
+    assert (left["lots"], left["order_id"]) == ("2", bought["id"])
+    _, closed = await rig.close(order_id=bought["id"])
+    assert closed["outcome"] == "DONE"
+    await rig.agrees()
+
+
+@case()
+async def stop_out_is_an_execution(rig: Rig) -> None:
+    """The broker closes for want of margin: an execution that no command of ours made."""
+    _, bought = await rig.place()
+    rig.venue.faults.arm({"kind": "drop_request"})
+    _, doubted = await rig.close(ticket=bought["ticket"], wait=0)
+    await _until_stage(rig, doubted["id"], "UNKNOWN")
+    stop_out(rig.venue.book, rig.venue.book.tickets[bought["ticket"]])
+    body = await rig.settled(doubted["id"])
+    assert (body["outcome"], body["code"]) == ("FAILED", "closed")
+    await rig.agrees()
+    closing = next(one for one in await rig.executions() if one["execution_id"][0] == "C")
+    assert closing["order_id"] is None
 
 
 async def run_case(one: Case, folder: Path, expert: Path | None = None) -> None:

@@ -243,4 +243,12 @@ class Rig:
         await eventually(same)
 
 
-__all__ = ["LONG_LOOK_SECONDS", "LOOK_SECONDS", "Rig", "ServerOptions", "eventually", "in_seconds", "new_id"]
+__all__ = [
+    "LONG_LOOK_SECONDS",
+    "LOOK_SECONDS",
+    "Rig",
+    "ServerOptions",
+    "eventually",
+    "in_seconds",
+    "new_id",
+]

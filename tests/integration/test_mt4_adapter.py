@@ -47,7 +47,7 @@ def with_adapter(test: Test) -> Callable[[Path], None]:
 
         asyncio.run(main())
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # pytest would take its arguments for fixtures
+    del run.__wrapped__  # pytest would take its arguments for fixtures
     return run
 
 
@@ -113,7 +113,7 @@ async def test_an_execution_before_the_lots_are_known(rig: Rig, adapter: MT4Adap
     assert await adapter.positions() == []
     await load(rig, loaded=True)
     (execution,) = await adapter.executions(START)
-    assert (execution.execution_id, execution.quantity) == (f"O{ticket}", 30_000)
+    assert (execution.execution_id, execution.quantity) == (f"O{ticket}", Decimal(30_000))
     (position,) = await adapter.positions()
     assert position.quantity == 30_000
     assert adapter.unreadable() == []

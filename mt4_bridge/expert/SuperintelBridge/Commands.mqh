@@ -126,7 +126,12 @@ int TargetOf(string command)
    int ticket = (int)IntegerOf(command, "ticket");
    if(ticket == 0 && HasField(command, "order"))
       ticket = FindPlaced(TextOf(command, "order"), (int)IntegerOf(command, "order_magic"), "");
-   return FollowTicket(ticket);
+   ticket = FollowTicket(ticket);
+   bool pending = (TextOf(command, "target") == "PENDING" || HasField(command, "price"));
+   if(!pending || !SelectTicket(ticket) || OrderCloseTime() == 0)
+      return ticket;
+   int other = FindOpen((int)IntegerOf(command, "order_magic"), true);
+   return other > 0 ? other : ticket;
 }
 
 bool HasWanted(string command, string name, double value)
@@ -197,7 +202,7 @@ void LookForClosed(int i)
    }
    if(pending)
    {
-      if(OrderType() > OP_SELL)
+      if(OrderType() > OP_SELL && TicketIn(OrderComment(), "to #") == 0)
          ReportDone(i, ticket);
       else
          Report(i, "FAILED", "YES", 0, "filled", "FINAL", "it became a position", -1);

@@ -78,6 +78,17 @@ int FindPlaced(string id, int magic, string symbol)
    return 0;
 }
 
+// An open ticket with that magic number, pending or not; 0 without one. A pending order that fills in
+// parts goes on under other tickets.
+int FindOpen(int magic, bool pending)
+{
+   for(int i = 0; i < OrdersTotal() && magic != 0; i++)
+      if(OrderSelect(i, SELECT_BY_POS, MODE_TRADES) && OrderMagicNumber() == magic
+         && (OrderType() > OP_SELL) == pending && OrderType() <= OP_SELLSTOP)
+         return OrderTicket();
+   return 0;
+}
+
 // Closed by a stop loss, a take profit or a stop out: the server says so in the comment.
 bool IsClosedByServer(string comment)
 {

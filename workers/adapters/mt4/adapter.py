@@ -209,9 +209,10 @@ class MT4Adapter:
             resting = await self._resting() if len(attempts) > FEW else {}
             for attempt in attempts:
                 name = attempt.venue_order_id
-                order = resting.get(name) or await of_one(
-                    self._patiently(attempt), self.health_check, name
-                )
+                order = resting.get(name)
+                if order is None or order.quantity != attempt.quantity:
+                    # One that rests with less has filled in part, which its ticket does not say.
+                    order = await of_one(self._patiently(attempt), self.health_check, name)
                 if order is not None and order != told.get(name):
                     told[name] = order
                     yield order
@@ -247,7 +248,7 @@ class MT4Adapter:
         return found
 
     async def _resting(self) -> dict[str, VenueOrder]:
-        """The pending orders by our id: what is among them waits on."""
+        """The pending orders by our id: what is among them whole waits on."""
         return {order.venue_order_id or "": order for order in await self.open_orders()}
 
     async def _patiently(self, attempt: Attempt) -> VenueOrder | None:
