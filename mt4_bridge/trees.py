@@ -155,7 +155,7 @@ def state_of(parts: Sequence[Row], filled: Decimal, wanted: Decimal, ends_at: in
     if pending and working:
         return "PARTIALLY_FILLED" if filled else "SUBMITTED"
     if not pending or (wanted and filled >= wanted):
-        return "FILLED"
+        return "FILLED" if filled else "SUBMITTED"
     over = max(int(part["close_time"]) for part in pending)
     limits = [part["expiration"] for part in pending if part["expiration"] is not None]
     if ends_at is not None:

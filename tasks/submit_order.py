@@ -288,15 +288,16 @@ def _never_left(
         fails = not isinstance(error, TooLate | RateLimited)
         count_failure(connection, order, reason, counts=fails and _is_first(tried))
         failing_for = max(session.down_for(), tried.failing_for(order.read_at) * fails)
+        pause = _AGAIN if isinstance(error, TooLate) else tried.pause(order.read_at)
         # No waiting makes a venue accept a key.
         hopeless = isinstance(error, CredentialsRefused)
         if hopeless or failing_for > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
         elif session.capabilities.ids_once:
-            following.anew(connection, order, reason, new_id(), _AGAIN, failed=fails)
+            following.anew(connection, order, reason, new_id(), pause, failed=fails)
         else:
             sent = isinstance(error, NotTaken)
-            due = max(tried.wait(order.read_at), _AGAIN) if sent else _AGAIN
+            due = max(tried.wait(order.read_at), pause) if sent else pause
             orders.back_to_gateway(connection, order, reason, due, sent=sent, failed=fails)
     if rerouted:
         send_reroute(task.app, order)

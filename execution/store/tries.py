@@ -26,16 +26,19 @@ def of_order(connection: Connection, order_id: UUID) -> Tries:
         ),
         {"order_id": order_id},
     )
-    intents, sent, failures = list[datetime](), list[datetime](), list[datetime]()
+    intents, sent = list[datetime](), list[datetime]()
+    failures, put_off = list[datetime](), list[datetime]()
     for row in rows:
         if row.intended:
             intents.append(row.at)
             sent.append(row.at)
-        elif row.unsent and sent:
-            sent.pop()
+        else:
+            put_off.append(row.at)
+            if row.unsent and sent:
+                sent.pop()
         if row.failed:
             failures.append(row.at)
-    return Tries(intents, sent, failures)
+    return Tries(intents, sent, failures, put_off)
 
 
 def is_doubted(connection: Connection, order_id: UUID) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -130,6 +131,30 @@ def test_several_tickets_are_closed_first_in_first_out(fleet: Fleet) -> None:
     assert Decimal(left["lots"]) == Decimal("0.8")
 
 
+def test_the_next_close_follows_at_once(fleet: Fleet) -> None:
+    """It goes out when the one before is done, not when recovery finds the order standing."""
+    flatten(fleet)
+    for _ in range(4):
+        name = new_id("buy")
+        place(fleet, name)
+        fleet.await_state(name, "FILLED")
+    name = new_id("sell")
+    place(fleet, name, side="SELL", quantity=str(4 * LOT))
+    order = fleet.await_state(name, "FILLED")
+    gaps = [
+        row["gap"].total_seconds()
+        for row in fleet.query(
+            """SELECT min(at) FILTER (WHERE step = 'connect_gateway') - lag(max(at)
+                    FILTER (WHERE step = 'publish_fill_event')) OVER (ORDER BY attempt_no) AS gap
+            FROM order_events WHERE order_id = %s AND attempt_no IS NOT NULL
+            GROUP BY attempt_no ORDER BY attempt_no OFFSET 1""",
+            order["order_id"],
+        )
+    ]
+    assert len(gaps) == 3
+    assert sorted(gaps)[1] < 1  # STEP_DEADLINE is 2 s here
+
+
 def test_a_part_of_a_ticket(fleet: Fleet) -> None:
     """The rest of it stays open, under the number that the server gives it."""
     flatten(fleet)
@@ -252,6 +277,25 @@ def test_a_refusal_is_rejected(fleet: Fleet, code: str) -> None:
     (attempt,) = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
     assert (attempt["broker"], attempt["state"]) == ("MT4", "REJECTED")
     assert attempt["error_code"] == code
+
+
+def test_a_server_that_stays_busy(fleet: Fleet) -> None:
+    """Another attempt follows after a pause that grows, and none of them is a send in doubt."""
+    name = new_id("busy")
+    fleet.venue.arm("reject", on="submit", code="146", times=30)
+    place(fleet, name, on_failure="wait")
+    order = fleet.await_state(name, "FILLED", timeout=60)
+    at = [
+        row["at"]
+        for row in fleet.query(
+            "SELECT at FROM order_events WHERE order_id = %s AND detail ->> 'intent' = 'true' "
+            "ORDER BY at",
+            order["order_id"],
+        )
+    ]
+    pauses = [(after - before).total_seconds() for before, after in itertools.pairwise(at)]
+    assert len(pauses) >= 3
+    assert pauses[2] > pauses[0] + 1
 
 
 def test_a_busy_server_is_no_refusal(fleet: Fleet) -> None:

@@ -45,3 +45,19 @@ def test_no_minute_has_more(asked: list[float]) -> None:
 def test_failing_for(failures: tuple[float, ...], now: float, seconds: float) -> None:
     """From the first of those that followed each other."""
     assert Tries(failures=at(*failures)).failing_for(at(now)[0]) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("put_off", "now", "pause"),
+    [
+        ((), 0, 1),
+        ((0,), 1, 2),
+        ((0, 1, 3), 7, 8),
+        (tuple(range(0, 100, 10)), 100, 10),
+        ((0, 1, 3), 130, 1),
+        ((0, 200), 201, 2),
+    ],
+)
+def test_the_pause_grows(put_off: tuple[float, ...], now: float, pause: float) -> None:
+    """Each time twice as long, up to a bound; after a quiet while it begins anew."""
+    assert Tries(put_off=at(*put_off)).pause(at(now)[0]) == timedelta(seconds=pause)

@@ -225,7 +225,8 @@ def _state(command: Json) -> OrderState:
     if command["outcome"] == "FAILED":
         return OrderState.REJECTED
     if command["kind"] == "CLOSE":
-        return OrderState.FILLED
+        # Done, and over once the terminal shows what was executed of it.
+        return OrderState.FILLED if command["executions"] else OrderState.SUBMITTED
     state = OrderState(command["state"])
     return OrderState.SUBMITTED if state is OrderState.PENDING else state
 
