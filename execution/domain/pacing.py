@@ -40,7 +40,7 @@ class Tries:
     def pause(self, now: datetime) -> timedelta:
         """How long to wait before the next try: twice as long each time that it is put off."""
         times = len(_latest_run(self.put_off, now))
-        return min(_PAUSE_FIRST * 2 ** min(times, _MOST_DOUBLINGS), _PAUSE_MOST)
+        return min(_PAUSE_FIRST * (1 << min(times, _MOST_DOUBLINGS)), _PAUSE_MOST)
 
 
 def _latest_run(moments: Sequence[datetime], now: datetime) -> list[datetime]:
