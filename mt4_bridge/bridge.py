@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from mt4_bridge import commands, views
+from mt4_bridge import commands, endings, views
 from mt4_bridge.bodies import Change
 from mt4_bridge.clock import Clock, milliseconds, system_clock
 from mt4_bridge.errors import KeyReused, TerminalAway, UnknownOrder
@@ -115,6 +115,8 @@ class Bridge:
             acknowledged = []
         self.expire()
         serves = self.presence.serves(speaker)
+        if serves and poll.account.connected:
+            self._end_orders()
         return PollAnswer(
             now=self.clock(),
             serves=serves,
@@ -243,6 +245,16 @@ class Bridge:
         for result in poll.results:
             log.info("result", **{"command_id": result.text("id"), **_loggable(result.fields)})
         return changed, acknowledged
+
+    def _end_orders(self) -> None:
+        """Have those pending orders deleted whose time is over."""
+        now = self.clock()
+        over = endings.due(self.store.connection, now)
+        if over:
+            with self.store.transaction() as connection:
+                for command_id in over:
+                    endings.delete(connection, command_id, now)
+                    log.info("its time is over", command_id=command_id)
 
     def _lease(self, terminal: str) -> dict[str, object | None] | None:
         if not commands.waiting(self.store.connection, terminal):

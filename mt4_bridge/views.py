@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from mt4_bridge import commands
-from mt4_bridge.clock import milliseconds, moment
+from mt4_bridge.clock import moment
+from mt4_bridge.endings import end_of, server_expiration
 from mt4_bridge.magic import magic_of
 from mt4_bridge.tickets import of_command, side_of
 from mt4_bridge.trees import MARKET_TYPES, state_of
@@ -135,7 +135,7 @@ def offer(
     given = ("symbol", "lots", "price", "deviation", "stop_loss", "take_profit", "target")
     fields |= {name: body[name] for name in given if name in body}
     if "expires_at" in body:
-        fields["expires"] = milliseconds(datetime.fromisoformat(body["expires_at"]))
+        fields["expires"] = server_expiration(body, row["created_at"])
     if row["kind"] == "PLACE":
         fields["type"] = _TYPES[body["order_type"], body["side"]]
     elif body.get("order_id") is not None:
@@ -171,9 +171,7 @@ def _placed(
     if not parts:
         return {"state": "SUBMITTED", "tickets": [row["ticket"]], "open_lots": None, "price": None}
     body = json.loads(row["body"])
-    ends_at = (
-        milliseconds(datetime.fromisoformat(body["expires_at"])) if "expires_at" in body else None
-    )
+    ends_at = end_of(connection, row["id"], body)
     pending = [part for part in parts if part["type"] not in MARKET_TYPES]
     working = [part for part in pending if part["close_time"] is None]
     still_open = (Decimal(part["lots"]) for part in parts if part["close_time"] is None)

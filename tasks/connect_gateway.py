@@ -15,6 +15,7 @@ from execution.domain.ports import Part
 from execution.domain.trading_rules import fit, needs_price
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, giving_up, orders
+from tasks.exits import share_out
 from tasks.failure import give_up, not_allowed, send_reroute
 from tasks.step import StepTask
 from workers.app import app
@@ -27,7 +28,12 @@ _AGAIN = timedelta(seconds=1)
 @app.task(bind=True, base=StepTask, name=Step.CONNECT_GATEWAY.task)
 def connect_gateway(self: StepTask, order_id: str) -> None:
     """Go on when the venue answers; wait within the grace; give up after it."""
-    self.on_latest(order_id, lambda order: _fills_come_first(self, order) or _connect(self, order))
+    self.on_latest(
+        order_id,
+        lambda order: (
+            _fills_come_first(self, order) or _is_over(self, order) or _connect(self, order)
+        ),
+    )
 
 
 def _fills_come_first(task: StepTask, order: Order) -> bool:
@@ -35,6 +41,21 @@ def _fills_come_first(task: StepTask, order: Order) -> bool:
     if order.state is not OrderState.PENDING or not order.unapplied:
         return False
     task.go_on(order.order_id, Step.AWAIT_FILL, order.broker, order)
+    return True
+
+
+def _is_over(task: StepTask, order: Order) -> bool:
+    """End an order whose time is over before it could be sent."""
+    waits = order.state is OrderState.PENDING and order.step == Step.PERSIST_ORDER
+    if not waits or order.expires_at is None or order.expires_at > order.read_at:
+        return False
+    reason = f"{order.time_in_force}: it was not sent until {order.expires_at.isoformat()}"
+    with context().store.transaction() as connection:
+        orders.settle(connection, order, OrderState.EXPIRED, reason, step=Step.CONNECT_GATEWAY)
+        giving_up.unprotected(connection, order, reason)
+    if order.is_exit:
+        share_out(task.app, order)  # brackets may cover again what it will not fill
+    task.end_chain()
     return True
 
 

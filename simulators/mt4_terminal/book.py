@@ -58,6 +58,7 @@ class Book:
         self.options = options
         self.clock = clock
         self.balance = options.balance
+        self.server_offset = options.server_offset
         self.tickets: dict[int, Ticket] = {}
         self.symbols: dict[str, Symbol] = {}
         self.orders: dict[str, LedgerOrder] = {}
@@ -74,7 +75,7 @@ class Book:
     @property
     def server_time(self) -> int:
         """The server's clock, in its own seconds."""
-        return int(self.clock().timestamp()) + self.options.server_offset
+        return int(self.clock().timestamp()) + self.server_offset
 
     def open_tickets(self) -> list[Ticket]:
         """Positions and pending orders, oldest first."""
@@ -253,7 +254,7 @@ class Book:
         price: Decimal,
         commission: Decimal,
     ) -> None:
-        seconds = self.server_time - self.options.server_offset
+        seconds = self.server_time - self.server_offset
         trade = Trade(
             execution_id=execution_id,
             sequence=len(self.trades) + 1,

@@ -105,7 +105,7 @@ class Commands(Outcomes):
             open_price=Decimal(command.text("price") or 0),
             magic=command.integer("magic"),
             comment=entry.id,
-            expiration=expires // 1000 + self._book.options.server_offset if expires else 0,
+            expiration=expires // 1000 + self._book.server_offset if expires else 0,
         )
 
         async def send() -> int:
@@ -331,7 +331,7 @@ class Commands(Outcomes):
             Decimal(text.get("price", ticket.open_price)),
             Decimal(text.get("stop_loss", ticket.stop_loss)),
             Decimal(text.get("take_profit", ticket.take_profit)),
-            expires // 1000 + self._book.options.server_offset if expires else ticket.expiration,
+            expires // 1000 + self._book.server_offset if expires else ticket.expiration,
         )
 
     def _is_modified(self, ticket: Ticket, command: Record) -> bool:

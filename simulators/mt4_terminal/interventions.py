@@ -5,6 +5,7 @@ GET  /terminal       {"running", "starts": how often it was started, "crashes": 
 POST /terminal       {"running": true | false} starts or kills the terminal, {"restart": true} does
                      both; {"revives": false}: one that dies stays dead
 POST /trading        {"account": true | false, "terminal": true | false}: the switches that allow it
+POST /clock          {"server_offset"}: seconds that the server's clock is ahead of UTC from now on
 POST /symbols        {"symbol", "loaded": true | false}: what terminals have loaded
 POST /positions      {"symbol", "side", "lots"}: somebody trades by hand
 POST /positions/close {"ticket", "lots"?}: somebody closes by hand
@@ -76,6 +77,11 @@ def intervention_routes(venue: Intervened) -> list[web.RouteDef]:
         venue.book.commit()
         return web.json_response({})
 
+    async def clock(request: web.Request) -> web.Response:
+        venue.book.server_offset = int((await json_object(request)).get("server_offset", 0))
+        venue.book.commit()
+        return web.json_response({})
+
     async def symbols(request: web.Request) -> web.Response:
         body = await json_object(request)
         name = text_of(body, "symbol") + venue.book.options.suffix
@@ -93,6 +99,7 @@ def intervention_routes(venue: Intervened) -> list[web.RouteDef]:
         web.get("/terminal", terminal),
         web.post("/terminal", run),
         web.post("/trading", trading),
+        web.post("/clock", clock),
         web.post("/symbols", symbols),
         web.post("/orders/cancel", end),
         *_hands(venue),

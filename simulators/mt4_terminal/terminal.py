@@ -164,7 +164,7 @@ class Terminal:
         )
         connected = self._server.is_connected
         yield account_record(book, connected=connected, trade_allowed=self._may_trade())
-        offset = book.options.server_offset
+        offset = book.server_offset
         clock = {"now_server": book.server_time, "utc": self._commands.now(), "offset": offset}
         yield write("CLOCK", clock)
         for symbol in book.symbols.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -196,6 +197,45 @@ def test_what_it_never_takes_is_rejected(fleet: Fleet, changes: dict[str, str], 
     order = fleet.await_state(name, "REJECTED")
     assert words in order["reason"]
     assert order["broker"] == "MT4"
+
+
+def test_a_market_order_with_an_end(fleet: Fleet) -> None:
+    """GTD: it is sent until then, whether it opens a ticket or closes one."""
+    flatten(fleet)
+    terms = {"time_in_force": "GTD", "expires_at": "2100-12-29T22:00:00+00:00"}
+    bought, sold = new_id("buy"), new_id("sell")
+    place(fleet, bought, **terms)
+    fleet.await_state(bought, "FILLED")
+    place(fleet, sold, side="SELL", **terms)
+    assert fleet.await_state(sold, "FILLED")["execution_mode"] == "LIVE"
+    assert open_tickets(fleet) == []
+
+
+def test_an_order_whose_time_is_over_is_not_sent(fleet: Fleet) -> None:
+    """It waited for its broker for too long: EXPIRED, and nothing of it at the venue."""
+    name = new_id("over")
+    fleet.venue.control("POST", "terminal", {"running": False})
+    ends = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+    place(fleet, name, on_failure="wait", time_in_force="GTD", expires_at=ends)
+    order = fleet.await_state(name, "EXPIRED", timeout=60)
+    fleet.venue.control("POST", "terminal", {"running": True})
+    assert "not sent until" in order["reason"]
+    attempts = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
+    ids = {attempt["venue_order_id"] for attempt in attempts}
+    assert not ids & {one["venue_order_id"] for one in fleet.venue.orders()}
+
+
+def test_a_stop_out(fleet: Fleet) -> None:
+    """The broker closes a position of ours: an execution, and somebody has to look."""
+    flatten(fleet)
+    name = new_id("buy")
+    place(fleet, name)
+    fleet.await_state(name, "FILLED")
+    (ticket,) = open_tickets(fleet)
+    fleet.venue.control("POST", "positions/stop_out", {"ticket": ticket["ticket"]})
+    alerts = "SELECT message FROM alerts WHERE kind = 'UNKNOWN_ORDER' AND key LIKE %s"
+    wait_until(lambda: fleet.query(alerts, f"%C{ticket['ticket']}"), what="the alert")
+    wait_until(lambda: position(fleet) == 0, what="the position")
 
 
 def test_a_pending_order_fills_moves_and_ends(fleet: Fleet) -> None:

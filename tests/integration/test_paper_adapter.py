@@ -15,7 +15,7 @@ from unittest import mock
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 
 from execution.domain.errors import (
     BrokerRejected,
@@ -358,6 +358,23 @@ def test_what_was_asked_is_kept_whole(venue: Venue) -> None:
         assert order.reference_price == attempt.reference_price
         assert (order.rerouted, order.ends_at, order.closes_at) == (True, CLOSE, None)
         assert (order.accepted_at, order.trail_extreme, order.version) == (START, Decimal(99), 1)
+
+    run(case)
+
+
+@pytest.mark.parametrize("age", [9, 61])
+def test_a_fill_at_a_price_of_long_ago_is_no_secret(venue: Venue, age: int) -> None:
+    """In place of a live order the last quote serves; where it is old, somebody has to look."""
+
+    async def case() -> None:
+        adapter = await connected(venue)
+        venue.now += timedelta(seconds=age)
+        said = await adapter.submit(new(rerouted=True))
+        assert said.state is OrderState.FILLED
+        with venue.store.transaction() as connection:
+            found = connection.execute(text("SELECT kind, message FROM alerts")).all()
+        assert [row.kind for row in found] == ([] if age < 10 else ["STALE_PRICE"])
+        assert all(f"{age} s old" in row.message for row in found)
 
     run(case)
 

@@ -95,6 +95,8 @@ def test_market_takes_the_best_price_there_is(
     assert only_price(matched) == Decimal(price)
     assert matched.order.reason == reason
     assert matched.fills[0].executed_at == NOON
+    is_stale = reason is not None and "stale" in reason
+    assert matched.stale_by == (timedelta(seconds=age) if is_stale else None)
 
 
 @pytest.mark.parametrize("known", [None, quote("99", "101", NOON - timedelta(minutes=1))])

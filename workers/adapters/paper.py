@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from execution.domain.capabilities import CAPABILITIES
+from execution.domain.decimals import plain
 from execution.domain.errors import (
     BrokerRejected,
     BrokerUnavailable,
@@ -39,7 +40,7 @@ from execution.domain.ports import Attempt, Modification, Part
 from execution.domain.reports import Account, Execution, Quote, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderState
-from execution.store import paper_book
+from execution.store import alerts, paper_book
 from execution.store.engine import Store
 
 T = TypeVar("T")
@@ -142,8 +143,13 @@ class PaperAdapter:
             raise BrokerRejected("post_only: it would take at once", code="POST_ONLY")
         if attempt.one_cancels_other is None:
             matched = self._matched(accept(attempt, now, close), quote, now)
-            with self._store.direct() as link:
-                placed = paper_book.place(link, attempt, matched)
+            if matched.stale_by is None:
+                with self._store.direct() as link:
+                    placed = paper_book.place(link, attempt, matched)
+            else:
+                with self._store.transaction() as connection:
+                    placed = paper_book.place(connection, attempt, matched)
+                    _alert_of(connection, [matched])
         else:
             with self._store.transaction() as connection:
                 paper_book.lock_group(connection, attempt.one_cancels_other)
@@ -151,6 +157,7 @@ class PaperAdapter:
                 order = covering(order, _unknown_fills(connection, order, attempt.group_filled))
                 matched = self._matched(order, quote, now)
                 placed = paper_book.place(connection, attempt, matched)
+                _alert_of(connection, [matched])
         if placed is None:
             raise TooLate(f"came after {attempt.send_by}")
         return placed
@@ -258,6 +265,9 @@ class PaperAdapter:
         changes = one_of_each_group(changes)
         if not changes:
             return set()
+        stale = [change for change in changes if change.stale_by is not None]
+        if stale:
+            await self._run(lambda connection: _alert_of(connection, stale))
         done = await self._run(lambda connection: paper_book.apply(connection, changes))
         for change in changes:
             order = change.order
@@ -323,6 +333,22 @@ def _unreachable(meaning: type[BrokerUnavailable | OutcomeUnknown]) -> Iterator[
         yield
     except StoreUnavailable as error:
         raise meaning(f"the paper book is away: {error}") from error
+
+
+def _alert_of(connection: Connection, matched: Sequence[Matched]) -> None:
+    """Raise an alert for each fill at a price that was no market any more."""
+    for one in matched:
+        if one.stale_by is not None and one.fills:
+            order, price = one.order, plain(one.fills[0].price)
+            alerts.alert(
+                connection,
+                alerts.STALE_PRICE,
+                order.venue_order_id,
+                f"order {order.client_order_id} was filled on paper at {price}, on a quote "
+                f"{one.stale_by.total_seconds():.0f} s old: its live broker is not available, and "
+                f"nobody has quoted {order.symbol} since",
+                broker=BrokerName.PAPER,
+            )
 
 
 def _modify(connection: Connection, name: str, change: Modification) -> None:

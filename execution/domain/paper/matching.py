@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from execution.domain.paper import triggers
@@ -80,8 +81,9 @@ def _match_market(
         note = "priced on its reference_price"
         return trade(order, reference, now, rules, note=note, sized=False)
     if order.rerouted and last is not None:
-        age = (now - last.at).total_seconds()
-        return trade(order, last, now, rules, note=f"priced on a stale quote, {age:.0f} s old")
+        age = now - last.at
+        note = f"priced on a stale quote, {age.total_seconds():.0f} s old"
+        return replace(trade(order, last, now, rules, note=note), stale_by=age)
     if order.filled_quantity or now - order.accepted_at < rules.price_wait:
         return Matched(order)
     reason = (

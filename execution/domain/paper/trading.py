@@ -42,10 +42,14 @@ class PaperFill:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """An order after a look at the market, with what it filled there."""
+    """An order after a look at the market, with what it filled there.
+
+    `stale_by` is how old the quote was, where that was no market any more.
+    """
 
     order: PaperOrder
     fills: tuple[PaperFill, ...] = ()
+    stale_by: timedelta | None = None
 
 
 def one_of_each_group(changes: Sequence[Matched]) -> list[Matched]:

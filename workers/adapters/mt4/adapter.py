@@ -145,7 +145,9 @@ class MT4Adapter:
                 # MT4 refuses a pending order that the market has reached already.
                 market = await self._ask(f"symbols/{at.name}")
                 body = read(wire.within_limit, attempt, at, market, body)
-        until = attempt.send_by or datetime.now(UTC) + timedelta(seconds=self._timeout)
+        until = attempt.send_by or self._soon()
+        if attempt.expires_at is not None:  # whether it opens or closes, rests or not
+            until = min(until, attempt.expires_at)
         command = await self._change(path, attempt.venue_order_id, until, body)
         return self._order(command, at)
 

@@ -114,9 +114,10 @@ def placing(attempt: Attempt, at: Market, deviation: int) -> dict[str, Any]:
         "lots": at.lots(attempt.quantity),
         "deviation": deviation,
     }
-    if attempt.order_type is not OrderType.MARKET and price is not None:
+    rests = attempt.order_type is not OrderType.MARKET
+    if rests and price is not None:
         body["price"] = plain(price)
-    if attempt.time_in_force is TimeInForce.GTD and attempt.expires_at is not None:
+    if rests and attempt.time_in_force is TimeInForce.GTD and attempt.expires_at is not None:
         body["expires_at"] = attempt.expires_at.isoformat()
     return body
 
