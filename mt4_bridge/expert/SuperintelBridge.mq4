@@ -22,6 +22,10 @@ input int    ServerOffsetMinutes = -100000;        // server's clock ahead of UT
 input bool   AllowRealAccount = false;             // trade on an account that is not a demo
 input string JournalFile = "superintel-bridge.journal";
 
+// So many timers pass between two looks at whether the journal is worth compacting.
+const int COMPACT_EVERY = 250;
+long timers = 0;
+
 // Commands taken in one go; then the terminal gets its thread back.
 const int IN_ONE_GO = 50;
 
@@ -71,6 +75,12 @@ void OnDeinit(const int reason)
 // Ask, execute, report, until there is nothing more to do.
 void OnTimer()
 {
+   timers++;
+   if(!KeepJournal((long)TimeGMT() * 1000, timers % COMPACT_EVERY == 0))
+   {
+      NoteTrouble("the journal cannot be opened: nothing is asked for and nothing sent");
+      return;
+   }
    for(int i = 0; i < IN_ONE_GO && !IsStopped(); i++)
    {
       RefreshRates();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -86,34 +87,126 @@ def test_a_clock_that_is_wrong(tmp_path: Path, expert: Path, skew: int, offset: 
     asyncio.run(main())
 
 
-def test_the_journal_is_kept_short(tmp_path: Path, expert: Path) -> None:
-    """What the bridge has had for days is dropped at the start; the name and the rest stay."""
-    folder = tmp_path / "terminal"
+def _old_journal(folder: Path, age: float = 0.0) -> Path:
+    """A journal with much that the bridge has had for days, or will have had in `age` seconds."""
     folder.mkdir()
-    lines = ["JOURNAL\tid=kept-name\tend=1", "SEND\tat=1\tid=cut sh"]
+    at = 1 if not age else round((time.time() - 2 * 86_400 + age) * 1000)
+    lines = ["JOURNAL\tid=kept-name\tend=1", f"SEND\tat={at}\tid=cut sh"]
     for number in range(OLD + 1):
         lines += [
-            f"SEND\tat=1\tat_server=1\tid=old{number}\tkind=PLACE\tend=1",
-            f"RESULT\tid=old{number}\toutcome=DONE\tsent=YES\tat=1\tend=1",
+            f"SEND\tat={at}\tat_server=1\tid=old{number}\tkind=PLACE\tend=1",
+            f"RESULT\tid=old{number}\toutcome=DONE\tsent=YES\tat={at}\tend=1",
             f"ACK\tid=old{number}\tend=1",
         ]
-    lines += ["RESULT\tid=unreported\toutcome=FAILED\tsent=NO\tat=1\tend=1"]
+    lines += [f"RESULT\tid=unreported\toutcome=FAILED\tsent=NO\tat={at}\tend=1"]
     journal = folder / JOURNAL_NAME
     journal.write_text("\r\n".join(lines), encoding="ascii")
+    return journal
+
+
+def _refuse(folder: Path, *what: str) -> None:
+    """What the terminal's files cannot do from now on."""
+    (folder / "refused").mkdir()
+    for name in what:
+        (folder / "refused" / name).touch()
+
+
+def _text(journal: Path) -> str:
+    """What a journal holds, and nothing while it has another name."""
+    return journal.read_text(encoding="ascii") if journal.exists() else ""
+
+
+async def _acknowledged(journal: Path, name: str) -> None:
+    async def written() -> bool:
+        return f"ACK\tid={name}" in _text(journal)
+
+    await eventually(written)
+
+
+@pytest.mark.parametrize("age", [0.0, 4.0])
+def test_the_journal_is_kept_short(tmp_path: Path, expert: Path, age: float) -> None:
+    """What the bridge has had for days is dropped, at the start or later; the rest stays."""
+    journal = _old_journal(tmp_path / "terminal", age)
 
     async def main() -> None:
         async with Rig(tmp_path, expert) as rig:
             _, health = await rig.ask("/health")
             assert health["terminal"] == "kept-name"
+            await _acknowledged(journal, "unreported")
+            _, before = await rig.place()
 
-            async def acknowledged() -> bool:
-                return "ACK\tid=unreported" in journal.read_text(encoding="ascii")
+            async def is_short() -> bool:
+                return "kept-name" in _text(journal) and "old" not in _text(journal)
 
-            await eventually(acknowledged)
-            text = journal.read_text(encoding="ascii")
-            assert "old" not in text
-            assert len(text.splitlines()) < 10
+            await eventually(is_short)
+            _, after = await rig.place()
+            assert before["outcome"] == after["outcome"] == "DONE"
+            await _acknowledged(journal, after["id"])
+            text = _text(journal)
+            assert text.count(f"id={before['id']}\t") == 3
+            assert len(text.splitlines()) < 20
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [f"move {JOURNAL_NAME}.new", f"delete {JOURNAL_NAME}"],
+)
+def test_a_journal_that_cannot_be_compacted(tmp_path: Path, expert: Path, refused: str) -> None:
+    """It stays as it was, every line of it, and the work goes on."""
+    journal = _old_journal(tmp_path / "terminal")
+    _refuse(journal.parent, refused)
+
+    async def main() -> None:
+        async with Rig(tmp_path, expert) as rig:
+            await _acknowledged(journal, "unreported")
             _, placed = await rig.place()
             assert placed["outcome"] == "DONE"
+            assert "old1000" in _text(journal)
+            assert (await rig.ask("/health"))[1]["terminal"] == "kept-name"
+
+    asyncio.run(main())
+
+
+def test_a_journal_that_cannot_get_its_name_back(tmp_path: Path, expert: Path) -> None:
+    """Nothing is begun in its place, not even by another start; when it can, it goes on."""
+    journal = _old_journal(tmp_path / "terminal")
+    _refuse(journal.parent, f"move {JOURNAL_NAME}")
+
+    async def main() -> None:
+        async with Rig(tmp_path, expert, healthy=False) as rig:
+
+            async def tried() -> bool:
+                return rig.venue.runner.starts > 2
+
+            await eventually(tried)
+            assert not journal.exists()
+            assert "unreported" in _text(journal.with_name(f"{JOURNAL_NAME}.new"))
+            (journal.parent / "refused" / f"move {JOURNAL_NAME}").unlink()
+            await rig.until_healthy()
+            assert (await rig.ask("/health"))[1]["terminal"] == "kept-name"
+            await _acknowledged(journal, "unreported")
+
+    asyncio.run(main())
+
+
+def test_a_split_without_an_empty_end(tmp_path: Path, expert: Path) -> None:
+    """Whether StringSplit gives an empty element behind the last separator is not documented."""
+
+    async def main() -> None:
+        async with Rig(tmp_path, expert) as rig:
+            await rig.venue.runner.stop()
+            (tmp_path / "short" / "crash").mkdir(parents=True)
+            inputs = ("--input", "Symbols=EURUSD,")
+            other = await _another(
+                rig, "--folder", str(tmp_path / "short"), "--split", "short", *inputs
+            )
+            try:
+                _, placed = await rig.place(wait=10)
+                assert (placed["outcome"], placed["state"]) == ("DONE", "FILLED")
+            finally:
+                other.kill()
+                await other.communicate()
 
     asyncio.run(main())

@@ -40,6 +40,8 @@ void Report(int i, string outcome, string sent, int ticket, string code, string 
       entries[i].acknowledged = false;
    entries[i].result = record;
    entries[i].is_final = (outcome != "UNKNOWN");
+   if(entries[i].at == 0)
+      entries[i].at = NowMilliseconds();
    if(entries[i].is_final && !WriteJournal(record))
       Print("superintel: the journal cannot be written; ", entries[i].id, " is only in memory");
    Print("superintel: ", entries[i].id, " ", outcome, " ", code, " ", reason);
@@ -271,7 +273,10 @@ bool WriteDown(int i, string kind, int ticket, double lots)
    line += NumberField("lots_sent", lots, 8);
    line += StringSubstr(command, StringLen(KindOf(command)), -1);
    if(WriteJournal(line))
+   {
+      entries[i].command = line;
       return true;
+   }
    ReportRefusal(i, "journal", "the journal cannot be written");
    return false;
 }

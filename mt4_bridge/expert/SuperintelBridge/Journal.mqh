@@ -14,7 +14,7 @@
 struct Entry
 {
    string id;
-   string command;       // its COMMAND, as the bridge wrote it
+   string command;       // its COMMAND as the bridge wrote it, or its line once it is written down
    long   at;            // when it was written down, milliseconds UTC
    long   at_server;     // the same on the server's clock, seconds
    int    ticket_sent;   // what a close or modify was aimed at
@@ -33,6 +33,7 @@ string terminal_id = "";
 
 const long KEPT_MILLISECONDS = 172800000;  // two days
 const int  WORTH_COMPACTING = 1000;
+const int  ENTRIES_IN_RESERVE = 500;
 
 int FindEntry(string id)
 {
@@ -45,7 +46,7 @@ int FindEntry(string id)
 int AddEntry(string id, string command)
 {
    int size = ArraySize(entries);
-   ArrayResize(entries, size + 1);
+   ArrayResize(entries, size + 1, ENTRIES_IN_RESERVE);
    entries[size].id = id;
    entries[size].command = command;
    entries[size].at = 0;
@@ -117,22 +118,38 @@ bool IsKept(int i, long now)
    return !entries[i].acknowledged || now - entries[i].at < KEPT_MILLISECONDS;
 }
 
-// Take over what a compaction that was killed had finished writing.
-void FinishCompaction()
+// Take over what a compaction that was broken off had finished writing. False: it cannot be, and the
+// journal must not be begun anew in its place.
+bool FinishCompaction()
 {
    string fresh = journal_name + ".new";
    if(!FileIsExist(fresh, 0))
-      return;
+      return true;
    if(!FileIsExist(journal_name, 0))
-      FileMove(fresh, 0, journal_name, FILE_REWRITE);
-   else
-      FileDelete(fresh, 0);
+      return FileMove(fresh, 0, journal_name, FILE_REWRITE);
+   if(!FileDelete(fresh, 0))
+      Print("superintel: ", fresh, " cannot be deleted, error ", GetLastError());
+   return true;
+}
+
+// Open the file to write at its end. False: another program has it, or it cannot be written.
+bool OpenFile()
+{
+   journal_handle = FileOpen(journal_name, FILE_READ | FILE_WRITE | FILE_TXT | FILE_ANSI);
+   return journal_handle != INVALID_HANDLE;
+}
+
+bool GoToEnd()
+{
+   FileSeek(journal_handle, 0, SEEK_END);
+   // A line that was cut short must not run into the next one.
+   FileWriteString(journal_handle, "\r\n", 2);
+   return true;
 }
 
 bool ReadJournal()
 {
-   journal_handle = FileOpen(journal_name, FILE_READ | FILE_WRITE | FILE_TXT | FILE_ANSI);
-   if(journal_handle == INVALID_HANDLE)
+   if(!OpenFile())
       return false;
    while(!FileIsEnding(journal_handle))
    {
@@ -140,13 +157,66 @@ bool ReadJournal()
       StringReplace(line, "\r", "");
       ReadJournalLine(line);
    }
-   FileSeek(journal_handle, 0, SEEK_END);
-   // A line that was cut short must not run into the next one.
-   FileWriteString(journal_handle, "\r\n", 2);
-   return true;
+   return GoToEnd();
 }
 
-// Drop what the bridge has had for days. The old file stays until the new one is whole.
+bool WriteEntry(int handle, int i)
+{
+   bool written = true;
+   string kind = KindOf(entries[i].command);
+   if(kind == "SEND" || kind == "LOOK")  // what was refused was never written down
+   {
+      string command = entries[i].command;
+      StringReplace(command, "\tend=1", "");
+      written = WriteLine(handle, command);
+   }
+   if(entries[i].is_final && written)
+   {
+      string result = entries[i].result;
+      StringReplace(result, "\tend=1", "");
+      written = WriteLine(handle, result);
+   }
+   if(entries[i].acknowledged && written)
+   {
+      string done = "ACK";
+      done += Field("id", entries[i].id);
+      written = WriteLine(handle, done);
+   }
+   return written;
+}
+
+// Write what is kept to another file. False: it is not whole.
+bool WriteKept(string name, long now)
+{
+   int handle = FileOpen(name, FILE_WRITE | FILE_TXT | FILE_ANSI);
+   if(handle == INVALID_HANDLE)
+      return false;
+   string head = "JOURNAL";
+   head += Field("id", terminal_id);
+   bool written = WriteLine(handle, head);
+   for(int i = 0; i < ArraySize(entries) && written; i++)
+      if(IsKept(i, now))
+         written = WriteEntry(handle, i);
+   FileClose(handle);
+   return written;
+}
+
+void DropEntries(long now)
+{
+   int kept = 0;
+   for(int i = 0; i < ArraySize(entries); i++)
+   {
+      if(!IsKept(i, now))
+         continue;
+      if(kept != i)
+         entries[kept] = entries[i];
+      kept++;
+   }
+   ArrayResize(entries, kept, ENTRIES_IN_RESERVE);
+}
+
+// Drop what the bridge has had for days. The old file stays until the new one is whole, and the new
+// one until it has the old one's name. False: there is no journal to write to.
 bool CompactJournal(long now)
 {
    int dropped = 0;
@@ -156,52 +226,38 @@ bool CompactJournal(long now)
    if(dropped < WORTH_COMPACTING)
       return true;
    string fresh = journal_name + ".part";
-   int handle = FileOpen(fresh, FILE_WRITE | FILE_TXT | FILE_ANSI);
-   if(handle == INVALID_HANDLE)
-      return true;
-   string head = "JOURNAL";
-   head += Field("id", terminal_id);
-   bool written = WriteLine(handle, head);
-   for(int i = 0; i < ArraySize(entries) && written; i++)
+   if(!WriteKept(fresh, now) || !FileMove(fresh, 0, journal_name + ".new", FILE_REWRITE))
    {
-      if(!IsKept(i, now))
-         continue;
-      if(entries[i].command != "")
-      {
-         string command = entries[i].command;
-         StringReplace(command, "\tend=1", "");
-         written = WriteLine(handle, command);
-      }
-      if(entries[i].is_final && written)
-      {
-         string result = entries[i].result;
-         StringReplace(result, "\tend=1", "");
-         written = WriteLine(handle, result);
-      }
-      if(entries[i].acknowledged && written)
-      {
-         string done = "ACK";
-         done += Field("id", entries[i].id);
-         written = WriteLine(handle, done);
-      }
-   }
-   FileClose(handle);
-   if(!written)
+      Print("superintel: the journal is not compacted, error ", GetLastError());
       return true;
-   FileMove(fresh, 0, journal_name + ".new", FILE_REWRITE);
+   }
    FileClose(journal_handle);
-   FileDelete(journal_name, 0);
-   FinishCompaction();
-   ArrayResize(entries, 0);
-   return ReadJournal();
+   journal_handle = INVALID_HANDLE;
+   if(!FileDelete(journal_name, 0))
+      Print("superintel: ", journal_name, " cannot be deleted, error ", GetLastError());
+   else
+      DropEntries(now);
+   if(!FinishCompaction() || !OpenFile())
+   {
+      Print("superintel: ", journal_name, " cannot be opened again, error ", GetLastError());
+      return false;
+   }
+   return GoToEnd();
+}
+
+// True while there is a journal to write to; without one nothing may be sent, and nothing is asked.
+bool KeepJournal(long now, bool compacts)
+{
+   if(journal_handle == INVALID_HANDLE)
+      return FinishCompaction() && OpenFile() && GoToEnd();
+   return !compacts || CompactJournal(now);
 }
 
 // Read the journal, or begin one. False: another expert has it, or it cannot be written.
 bool OpenJournal(string name, string fresh_id, long now)
 {
    journal_name = name;
-   FinishCompaction();
-   if(!ReadJournal())
+   if(!FinishCompaction() || !ReadJournal())
       return false;
    if(terminal_id == "")
    {

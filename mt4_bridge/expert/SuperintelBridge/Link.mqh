@@ -88,8 +88,7 @@ bool Poll(string &command)
    LIST(char, body);
    LIST(char, answer);
    string answer_headers = "";
-   StringToCharArray(PollBody(), body, 0, WHOLE_ARRAY, CP_UTF8);
-   ArrayResize(body, ArraySize(body) - 1);  // without the zero at its end
+   BytesOf(PollBody(), body);
    uint asked_at = GetTickCount();
    ResetLastError();
    int status = WebRequest("POST", bridge_url + "/terminal/poll", headers, request_timeout, body,
@@ -100,10 +99,13 @@ bool Poll(string &command)
                   + " (4060: the address is not allowed under Options, Expert Advisors)");
       return false;
    }
-   string text = CharArrayToString(answer, 0, WHOLE_ARRAY, CP_UTF8);
    LIST(string, lines);
-   int count = StringSplit(text, '\n', lines);
-   if(status != OK_STATUS || count < 3 || lines[count - 2] != "END" || KindOf(lines[0]) != "OK")
+   int count = StringSplit(TextOfBytes(answer), '\n', lines);
+   // What follows the last separator may be an empty element, or none.
+   int last = count - 1;
+   if(last > 0 && lines[last] == "")
+      last--;
+   if(status != OK_STATUS || last < 1 || lines[last] != "END" || KindOf(lines[0]) != "OK")
    {
       NoteTrouble("the bridge answered " + IntegerToString(status) + " "
                   + (count > 0 ? lines[0] : ""));
@@ -111,7 +113,7 @@ bool Poll(string &command)
    }
    NoteTrouble("");
    HearBridge(IntegerOf(lines[0], "now"), asked_at);
-   for(int i = 1; i < count - 2; i++)
+   for(int i = 1; i < last; i++)
    {
       string kind = KindOf(lines[i]);
       if(kind == "ACK")

@@ -5,8 +5,10 @@
 
 #ifdef __MQL4__
 #define LIST(type, name) type name[]
+#define LIST_OF(type, name) type &name[]
 #else
 #define LIST(type, name) List<type> name
+#define LIST_OF(type, name) List<type> &name
 #endif
 
 #endif

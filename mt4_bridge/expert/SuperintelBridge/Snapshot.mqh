@@ -69,7 +69,8 @@ string SymbolRecords(string named)
       LIST(string, names);
       int count = StringSplit(named, ',', names);
       for(int i = 0; i < count; i++)
-         text += SymbolRecord(names[i]) + "\n";
+         if(names[i] != "")
+            text += SymbolRecord(names[i]) + "\n";
       return text;
    }
    for(int i = 0; i < SymbolsTotal(true); i++)
@@ -115,20 +116,25 @@ string TicketRecords()
 {
    string text = "";
    int open = 0;
+   string before = "";
    for(int scan = 0; scan < SCANS; scan++)
    {
       text = "";
       open = 0;
+      string numbers = "";
       int total = OrdersTotal();
       for(int i = 0; i < total; i++)
       {
          if(!OrderSelect(i, SELECT_BY_POS, MODE_TRADES) || OrderCloseTime() != 0)
             continue;
          text += TicketRecord() + "\n";
+         numbers += IntegerToString(OrderTicket()) + " ";
          open++;
       }
-      if(open == total && OrdersTotal() == total)
+      // The list may change while it is read: two looks that agree are needed.
+      if(scan > 0 && open == total && OrdersTotal() == total && numbers == before)
          break;
+      before = numbers;
    }
    bool history = IsHistoryDue();
    history_telling = -1;

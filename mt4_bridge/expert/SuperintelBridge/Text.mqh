@@ -98,6 +98,32 @@ double NumberOf(string record, string name)
    return StringToDouble(TextOf(record, name));
 }
 
+// The bytes of a request in UTF-8, without a zero at their end. StringToCharArray fills uchar[], and
+// WebRequest takes char[] (MQL4 Reference, read in November 2026).
+void BytesOf(string text, LIST_OF(char, bytes))
+{
+   LIST(uchar, encoded);
+   int count = StringToCharArray(text, encoded, 0, WHOLE_ARRAY, CP_UTF8);
+   if(count > 0 && encoded[count - 1] == 0)
+      count--;
+   ArrayResize(bytes, count);
+   for(int i = 0; i < count; i++)
+      bytes[i] = (char)encoded[i];
+}
+
+// The text of an answer in UTF-8.
+string TextOfBytes(LIST_OF(char, bytes))
+{
+   int count = ArraySize(bytes);
+   if(count == 0)
+      return "";
+   LIST(uchar, encoded);
+   ArrayResize(encoded, count);
+   for(int i = 0; i < count; i++)
+      encoded[i] = (uchar)bytes[i];
+   return CharArrayToString(encoded, 0, count, CP_UTF8);
+}
+
 // The ticket in a comment behind such words ("to #", "from #"); 0 without one.
 int TicketIn(string comment, string words)
 {

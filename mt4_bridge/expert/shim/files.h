@@ -33,6 +33,12 @@ inline bool is_due(const char *point)
 // Die as from a kill -9: nothing is flushed, nothing is told.
 [[noreturn]] inline void die() { ::_exit(137); }
 
+// Files in the folder "refused" name what the file system does not do just now.
+inline bool is_refused(const std::string &what)
+{
+   return std::filesystem::exists(folder / "refused" / what);
+}
+
 inline void reach(const char *point)
 {
    if(is_due(point))
@@ -86,6 +92,8 @@ inline string FileReadString(int handle)
 
 inline uint FileWriteString(int handle, const string &text, int)
 {
+   if(shim::files.count(handle) == 0)
+      return 0;
    std::FILE *file = shim::files.at(handle);
    if(text.rfind("SEND", 0) == 0 && shim::is_due("torn_journal"))
    {
@@ -104,10 +112,16 @@ inline bool FileSeek(int handle, std::int64_t offset, int origin)
 }
 
 inline bool FileIsExist(const string &name, int) { return std::filesystem::exists(shim::path_of(name)); }
-inline bool FileDelete(const string &name, int) { return std::filesystem::remove(shim::path_of(name)); }
+
+inline bool FileDelete(const string &name, int)
+{
+   return !shim::is_refused("delete " + name) && std::filesystem::remove(shim::path_of(name));
+}
 
 inline bool FileMove(const string &from, int, const string &to, int)
 {
+   if(shim::is_refused("move " + to))
+      return false;
    std::error_code error;
    std::filesystem::rename(shim::path_of(from), shim::path_of(to), error);
    return !error;

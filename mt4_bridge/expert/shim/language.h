@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+using uchar = unsigned char;
 using uint = unsigned int;
 using ushort = unsigned short;
 using datetime = std::int64_t;
@@ -41,6 +42,7 @@ namespace shim
 inline int last_error = 0;
 inline bool stopped = false;
 inline std::int64_t clock_skew = 0;  // seconds that this computer's clock is wrong
+inline bool splits_short = false;    // StringSplit gives no empty element behind the last separator
 }
 
 const int WHOLE_ARRAY = -1;
@@ -56,8 +58,9 @@ int ArraySize(const List<Item> &list)
 }
 
 template <typename Item>
-int ArrayResize(List<Item> &list, int size)
+int ArrayResize(List<Item> &list, int size, int reserve = 0)
 {
+   list.items.reserve(static_cast<std::size_t>(size + (size > ArraySize(list) ? reserve : 0)));
    list.items.resize(static_cast<std::size_t>(size));
    return size;
 }
@@ -95,6 +98,8 @@ inline int StringSplit(const string &text, ushort separator, List<string> &parts
    std::size_t start = 0;
    for(;;)
    {
+      if(shim::splits_short && start > 0 && start == text.size())
+         return ArraySize(parts);
       const auto end = text.find(static_cast<char>(separator), start);
       parts.items.emplace_back(text.substr(start, end - start));
       if(end == std::string::npos)
@@ -115,16 +120,17 @@ inline string DoubleToString(double value, int digits)
 }
 
 // As in MQL4 the zero at the end of the string is copied, too.
-inline int StringToCharArray(const string &text, List<char> &array, int, int, uint)
+inline int StringToCharArray(const string &text, List<uchar> &array, int, int, uint)
 {
    array.items.assign(text.begin(), text.end());
    array.items.push_back('\0');
    return ArraySize(array);
 }
 
-inline string CharArrayToString(const List<char> &array, int, int, uint)
+inline string CharArrayToString(const List<uchar> &array, int start, int count, uint)
 {
-   return string(std::string(array.items.begin(), array.items.end()));
+   const auto first = array.items.begin() + start;
+   return string(std::string(first, count < 0 ? array.items.end() : first + count));
 }
 
 inline double MathAbs(double value) { return std::fabs(value); }

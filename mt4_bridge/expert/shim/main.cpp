@@ -1,6 +1,7 @@
 // Builds the expert with a C++ compiler and runs it as the terminal would: OnInit, timers, OnDeinit.
 //
-//   expert --trade-port PORT --folder FOLDER [--clock-skew SECONDS] [--input NAME=VALUE]...
+//   expert --trade-port PORT --folder FOLDER [--clock-skew SECONDS] [--split short]
+//          [--input NAME=VALUE]...
 //
 // The token comes from the environment variable EXPERT_TOKEN. FOLDER stands for MQL4/Files.
 #include <csignal>
@@ -54,6 +55,8 @@ bool read_arguments(const std::vector<std::string> &arguments)
          shim::folder = value;
       else if(name == "--clock-skew")
          shim::clock_skew = std::atoll(value.c_str());
+      else if(name == "--split")
+         shim::splits_short = (value == "short");
       else if(name != "--input" || !set_input(value))
          return false;
    }
