@@ -167,7 +167,9 @@ def refuse(
     is nothing that the order could have protected or closed.
     """
     state = OrderState.CANCELLED if order.filled_quantity else OrderState.REJECTED
-    orders.settle(connection, order, state, reason, step=step, code=code)
+    # The attempt's own end: what the venue never had is not cancelled there.
+    ended = OrderState.CANCELLED if order.attempt.filled_quantity else OrderState.REJECTED
+    orders.settle(connection, order, state, reason, step=step, code=code, attempt_state=ended)
     if order.parent_order_id is not None or not exposes:
         return
     unprotected(connection, order, reason)

@@ -416,20 +416,24 @@ def settle(
     *,
     step: Step,
     code: str | None = None,
+    attempt_state: OrderState | None = None,
 ) -> bool:
     """End an order that will not fill any further: CANCELLED, EXPIRED or REJECTED.
 
-    It waits for no broker any more. A bracket's child of which another attempt still works at the
-    venue goes on with that one.
+    Its attempt ends alike, unless it has an end of its own (`attempt_state`). It waits for no
+    broker any more. A bracket's child of which another attempt still works at the venue goes on
+    with that one.
     """
     goes_on = order.standing > 0
+    ended = attempt_state or state
+    detail = {"code": code} | ({"attempt_state": ended} if goes_on or ended is not state else {})
     change = Change(
         order.working_state if goes_on else state,
         step,
         reason=None if goes_on else reason,
         order={"step": int(Step.SUBMIT_ORDER)} if goes_on else {},
-        attempt={"state": state, "reason": reason, "error_code": code},
-        detail={"code": code, "attempt_state": state} if goes_on else {"code": code},
+        attempt={"state": ended, "reason": reason, "error_code": code},
+        detail=detail,
     )
     if apply(connection, order, change) is None:
         return False

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from execution.domain.brackets import COVERING, Role, child_id, children
+from execution.domain.lifecycle import Step
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.orders import Order
 from execution.domain.protection import Add, Phase, plan
@@ -24,6 +25,7 @@ from execution.store import (
     brackets,
     controls,
     families,
+    giving_up,
     legs,
     orders,
     reconciling,
@@ -252,6 +254,20 @@ def test_a_fill_while_another_attempt_is_being_sent(store: Store) -> None:
     assert attempts(store, order, STOP)[0][0] == "FILLED"
     assert at_venue(store, stop).state is OrderState.PARTIALLY_FILLED
     assert open_alerts(store) == []
+
+
+def test_an_attempt_that_was_refused_after_another_had_filled(store: Store) -> None:
+    """It is REJECTED, since the venue never had it; its order is CANCELLED for the rest."""
+    order = pairs(store, "3")
+    order = apply(store, order, trade(order, "b", "5", "100", second=1))
+    place(store, order)
+    first = leg(store, order, STOP, 1)
+    apply(store, first, trade(first, "s", "3", "90", second=5))
+    sent = intended(store, child(store, order, STOP))
+    with store.transaction() as connection:
+        giving_up.refuse(connection, sent, "no", step=Step.SUBMIT_ORDER)
+    assert [row[0] for row in attempts(store, order, STOP)] == ["FILLED", "REJECTED"]
+    assert child(store, order, STOP).state is OrderState.CANCELLED
 
 
 def test_a_child_is_over_with_its_last_attempt(store: Store) -> None:
