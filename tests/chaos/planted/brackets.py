@@ -98,8 +98,8 @@ BUGS = (
     Bug(
         "an attempt that was refused is CANCELLED, as if the venue had had it",
         "execution/store/giving_up.py",
-        "    ended = OrderState.CANCELLED if order.attempt.filled_quantity else OrderState.REJECTED",
-        "    ended = state",
+        "ended = OrderState.CANCELLED if order.attempt.filled_quantity else OrderState.REJECTED",
+        "ended = state",
         (f"{_STORE}::test_an_attempt_that_was_refused_after_another_had_filled",),
     ),
 )
