@@ -117,3 +117,24 @@ async def test_an_execution_before_the_lots_are_known(rig: Rig, adapter: MT4Adap
     (position,) = await adapter.positions()
     assert position.quantity == 30_000
     assert adapter.unreadable() == []
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_market_order_with_an_end(tmp_path: Path, held: bool) -> None:  # noqa: FBT001 - parametrized
+    """GTD is until when it may be sent, whether it opens a ticket or closes one."""
+
+    async def test(rig: Rig, adapter: MT4Adapter) -> None:
+        await adapter.connect()
+        later = datetime.now(UTC) + timedelta(days=1)
+        terms = {"time_in_force": TimeInForce.GTD, "expires_at": later}
+        order = attempt(**terms)
+        if held:
+            await rig.place(side="SELL")
+            ticket = rig.venue.book.open_tickets()[0].ticket
+            order = attempt(closes=str(ticket), **terms)
+        assert (await adapter.submit(order)).filled_quantity == 100_000
+        over = attempt(**terms | {"expires_at": datetime.now(UTC) - timedelta(seconds=1)})
+        with pytest.raises(BrokerUnavailable):
+            await adapter.submit(over)
+
+    with_adapter(test)(tmp_path)

@@ -3,6 +3,7 @@
 from tests.chaos.planted import (
     brackets,
     changes,
+    mt4,
     promises,
     records,
     reducing,
@@ -21,4 +22,5 @@ BUGS: tuple[Bug, ...] = (
     *refusals.BUGS,
     *venues.BUGS,
     *records.BUGS,
+    *mt4.BUGS,
 )
