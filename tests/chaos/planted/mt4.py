@@ -54,8 +54,8 @@ BUGS = (
     Bug(
         "a limit is over while a part of it is pending under another ticket",
         "mt4_bridge/trees.py",
-        "    if pending and working:",
-        "    if pending[:1] == [*parts[:1]] and working:",
+        '    working = any(part["close_time"] is None for part in pending) or',
+        '    working = any(part["close_time"] is None for part in pending[:1]) or',
         (_TICKETS,),
     ),
     Bug(
