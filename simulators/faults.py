@@ -72,7 +72,17 @@ class FaultKind(StrEnum):
     """A change that the venue never makes is refused, and its order ends with the refusal."""
     AMBIGUOUS = "ambiguous"
     """A description that fits one instrument fits a second one, too."""
+    INVISIBLE = "invisible"
+    """The venue accepts, the connection drops, and no query shows the order or its trades for
+    `seconds`; what the account holds shows it."""
+    SHUT_OUT = "shut_out"
+    """What stands before the venue refuses the address, with `status` 403 (a page) or 451."""
+    STRANGE_STATUS = "strange_status"
+    """An order is shown under a status that nobody has heard of, `code`."""
 
+
+BINANCES_OWN = frozenset({FaultKind.INVISIBLE, FaultKind.SHUT_OUT, FaultKind.STRANGE_STATUS})
+"""What only Binance's simulator commits."""
 
 OPERATIONS = frozenset({"submit", "cancel", "modify", "query", "any"})
 _OF_SUBMITS = frozenset(
@@ -93,11 +103,14 @@ _OF_SUBMITS = frozenset(
         FaultKind.INACTIVE,
         FaultKind.CANCELLED_WITH_CODE,
         FaultKind.TAKEN_LATE,
+        FaultKind.INVISIBLE,
     }
 )
 # What a fault answers with over HTTP when it was not told; a refusal is never a server's error.
-_STATUS = {FaultKind.REJECT: 400, FaultKind.RATE_LIMIT: 429}
-_WITH_SECONDS = frozenset({FaultKind.DELAY, FaultKind.DELAY_REPLY, FaultKind.TAKEN_LATE})
+_STATUS = {FaultKind.REJECT: 400, FaultKind.RATE_LIMIT: 429, FaultKind.SHUT_OUT: 403}
+_WITH_SECONDS = frozenset(
+    {FaultKind.DELAY, FaultKind.DELAY_REPLY, FaultKind.TAKEN_LATE, FaultKind.INVISIBLE}
+)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ class SymbolBook:
     def __init__(self, rules: SymbolRules) -> None:
         self.rules = rules
         self.status = "TRADING"
+        self.listed = True
         self.market: Market | None = None
         self.tape = Tape()
         self.orders: dict[int, Order] = {}

@@ -55,7 +55,7 @@ def book_of(exchange: Exchange, parameters: Parameters) -> SymbolBook:
 def named_book(exchange: Exchange, symbol: str) -> SymbolBook:
     """The book of a symbol. ApiError -1121 when there is none."""
     book = exchange.store.books.get(symbol)
-    if book is None:
+    if book is None or not book.listed:
         raise ApiError(-1121)
     return book
 

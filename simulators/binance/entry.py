@@ -11,11 +11,11 @@ from simulators.binance.errors import ApiError, either, mandatory, not_required
 from simulators.binance.parameters import Parameters
 from simulators.binance.records import ZERO, Order
 from simulators.binance.symbols import (
+    ALLOWED_STP_MODES,
     CONTINGENT,
     DEFAULT_STP_MODE,
     LIMITS_WITH_STOP,
     ORDER_TYPES,
-    STP_MODES,
 )
 
 SIDES = ("BUY", "SELL")
@@ -154,10 +154,14 @@ class Leg:
 
 
 def read_stp_mode(parameters: Parameters) -> str:
-    """The self-trade prevention mode, the symbol's own by default."""
+    """The self-trade prevention mode, the symbol's own by default.
+
+    One that the symbol does not allow (`allowedSelfTradePreventionModes`: NONE is none of them) is
+    refused; no document says with which code.
+    """
     mode = parameters.choice(
         "selfTradePreventionMode",
-        STP_MODES,
+        ALLOWED_STP_MODES,
         ApiError(-1130, "Data sent for parameter 'selfTradePreventionMode' is not valid."),
     )
     return mode or DEFAULT_STP_MODE

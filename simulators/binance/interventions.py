@@ -12,7 +12,10 @@ POST /orders/cancel  end an order: {"venue_order_id" | "broker_order_id" with "s
 POST /liquidity      {"symbol", "size", "slice"?}: how much trades at the price (null: any amount),
                      and how much in one trade
 POST /clock          {"offset_ms"}: how far the venue's clock is ahead of the true time
-POST /symbols        {"symbol", "status"}: TRADING, HALT or BREAK
+POST /symbols        {"symbol", "status"}: TRADING, HALT, BREAK, CANCEL_ONLY, or a word that nobody
+                     has heard of yet; {"symbol", "listed": false}: it is delisted, -1121 for
+                     whatever names it
+POST /reset          {}: the test network forgets all, and every id begins anew
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from simulators.binance.ledger import ledger_execution, ledger_order
 from simulators.binance.numbers import round_down
 from simulators.binance.parameters import Parameters
 from simulators.binance.records import ZERO, Order, Trade
-from simulators.binance.symbols import DEFAULT_STP_MODE, STATUSES, find_symbol
+from simulators.binance.symbols import DEFAULT_STP_MODE, find_symbol
 from simulators.control import json_object, text_of
 from simulators.decimals import parse_decimal
 from simulators.records import read_time
@@ -66,9 +69,14 @@ def intervention_routes(
     async def status(request: web.Request) -> web.Response:
         body = await json_object(request)
         book = exchange.store.books[find_symbol(text_of(body, "symbol")).symbol]
-        if body.get("status") not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}")
-        book.status = body["status"]
+        if "listed" in body:
+            book.listed = bool(body["listed"])
+        if "status" in body:
+            book.status = text_of(body, "status")
+        return web.json_response({})
+
+    async def reset(_: web.Request) -> web.Response:
+        exchange.store.reset()
         return web.json_response({})
 
     return [
@@ -78,6 +86,7 @@ def intervention_routes(
         web.post("/liquidity", liquidity),
         web.post("/clock", clock),
         web.post("/symbols", status),
+        web.post("/reset", reset),
     ]
 
 
@@ -136,6 +145,8 @@ def _order_of(exchange: Exchange, body: dict[str, Any]) -> Order | None:
             raise ValueError("order ids are a symbol's own here: name the symbol too")
         return wanted[0] if wanted else None
     named = body.get("venue_order_id")
+    if named is None:
+        return None
     return next(
         (order for order in reversed(orders) if named in {order.given_id, order.client_order_id}),
         None,

@@ -55,9 +55,12 @@ class Matching:
             if order.is_open:
                 self._work(order, rested=True)
 
-    def end(self, order: Order, status: str, reason: str | None) -> None:
-        """End an open order; its list follows."""
+    def end(
+        self, order: Order, status: str, reason: str | None, expiry: str = "EXCHANGE_CANCELED"
+    ) -> None:
+        """End an open order; its list follows. `expiry` is Binance's word for why it expired."""
         order.status, order.reason = status, reason
+        order.expiry_reason = expiry if status == "EXPIRED" else None
         self._close(order)
 
     def relock(self, order: Order) -> None:
@@ -128,7 +131,7 @@ class Matching:
         market = book.market
         if order.type == "LIMIT_MAKER" and market is not None and market.crosses(order):
             # Only a leg that waited comes here: it would have been refused when it was new.
-            self.end(order, "EXPIRED", "would immediately match and take")
+            self.end(order, "EXPIRED", "would immediately match and take", "REJECTED")
             return
         book.rest(order)
         self._store.touch(order)
@@ -145,12 +148,12 @@ class Matching:
             if order.time_in_force != "FOK" or market.offers(order.leaves):
                 self._trade(order, market.take(order.leaves), price, is_maker=is_maker)
         if order.is_open and (order.takes_any_price or order.time_in_force in _AT_ONCE):
-            self.end(order, "EXPIRED", "the rest could not be filled")
+            self.end(order, "EXPIRED", "the rest could not be filled", _unfilled(order))
 
     def _trade(self, order: Order, sizes: list[Decimal], price: Decimal, *, is_maker: bool) -> None:
         for size in sizes:
             if not self._affords(order, size * price):
-                self.end(order, "EXPIRED", "insufficient balance")
+                self.end(order, "EXPIRED", "insufficient balance", "REJECTED")
             if not order.is_open:
                 return
             self.fill(order, size, price, is_maker=is_maker)
@@ -198,6 +201,7 @@ class Matching:
                 if mate is not order and mate.order_id in order_list.pair and mate.is_open:
                     # It follows, and decides nothing itself.
                     mate.status, mate.reason = status, "the other leg decided the pair"
+                    mate.expiry_reason = "OCO_TRIGGER" if status == "EXPIRED" else None
                     self._leave(mate)
         if order.order_id == order_list.working_id and not order.is_open:
             waiting = [member for member in members if member.status == "PENDING_NEW"]
@@ -214,12 +218,13 @@ class Matching:
                 self.reserve(pending)
                 self._store.touch(pending)
             else:
-                self.end(pending, working.status, "the working order ended")
+                ended = "the working order ended"
+                self.end(pending, working.status, ended, "OTO_PHASE_ONE_EXPIRED")
         for pending in waiting:
             if not pending.is_open:
                 continue
             if self._required(pending) > self._store.account.free(self._store.asset(pending)):
-                self.end(pending, "EXPIRED", "insufficient balance")
+                self.end(pending, "EXPIRED", "insufficient balance", "REJECTED")
             else:
                 self.admit(pending)
 
@@ -261,6 +266,14 @@ class Matching:
         if bnb is None or (own is None and asset not in _DOLLARS):
             return ZERO
         return (own.mid if own is not None else Decimal(1)) / bnb.mid
+
+
+def _unfilled(order: Order) -> str:
+    """Why what may not rest expires ("User data stream", "Order expiry reason", 2026-11-30)."""
+    if order.takes_any_price:
+        return "INSUFFICIENT_LIQUIDITY"
+    fok = order.time_in_force == "FOK"
+    return "UNFILLED_FOK_ORDER_EXPIRED" if fok else "UNFILLED_IOC_QUANTITY_EXPIRED"
 
 
 def _is_decided(order: Order) -> bool:

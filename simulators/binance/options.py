@@ -23,6 +23,10 @@ DEFAULT_BALANCES: Mapping[str, Decimal] = MappingProxyType(
         "DOT": Decimal(100_000),
         "LINK": Decimal(100_000),
         "AVAX": Decimal(100_000),
+        "1INCH": Decimal(100_000),
+        "4": Decimal(100_000),
+        "这是测试币": Decimal(100_000),
+        "456": Decimal(1_000_000),
     }
 )
 

@@ -13,7 +13,8 @@ from simulators.binance.errors import ApiError, mandatory
 _DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _INTEGER = r"^[0-9]{1,20}$"
 _CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
-_SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
+# Names in other scripts since 2025-12-18 (test network): anything but small Latin letters.
+_SYMBOL = r"^(?:(?![a-z])[\w\-.]){1,50}$"
 _PLACES = 8
 
 
@@ -47,7 +48,7 @@ class Parameters:
         self._read.add(name)
         if not value:
             raise ApiError(-1105, f"Parameter '{name}' was empty.")
-        if pattern is not None and not re.fullmatch(pattern[1:-1], value, re.ASCII):
+        if pattern is not None and not re.fullmatch(pattern[1:-1], value):
             raise ApiError(
                 -1100,
                 f"Illegal characters found in parameter '{name}'; legal range is '{pattern}'.",

@@ -27,6 +27,7 @@ Disconnect = Callable[[float], Awaitable[None]]
 
 _BUSY, _TIMEOUT, _UNKNOWN = -1008, -1007, -1000
 _GATEWAY_TIMEOUT = 504
+_RESTRICTED = 451
 # Where a request names our id of the order in question: what is cancelled or changed is known.
 _KNOWN_IDS = ("origClientOrderId", "cancelOrigClientOrderId")
 _NEW_IDS = (
@@ -138,6 +139,8 @@ class RestPort:
         if fault := self._take(FaultKind.DISCONNECT, endpoint, match):
             await self._disconnect(fault.seconds)
             return _drop(request)
+        if fault := self._take(FaultKind.SHUT_OUT, endpoint, match):
+            return _shut_out(fault.status)
         if self._take(FaultKind.UNAVAILABLE, endpoint, match):
             raise ApiError(_BUSY, status=503)
         if self._take(FaultKind.DROP_REQUEST, endpoint, match):
@@ -157,6 +160,9 @@ class RestPort:
         if fault := self._take(FaultKind.DELAY_REPLY, endpoint, match):
             await asyncio.sleep(fault.seconds)
         if self._take(FaultKind.DROP_REPLY, endpoint, match):
+            return _drop(request)
+        if (fault := self._take(FaultKind.INVISIBLE, endpoint, match)) and "orderId" in result:
+            self._exchange.store.hide(result["symbol"], result["orderId"], fault.seconds)
             return _drop(request)
         if fault := self._take(FaultKind.ERROR_REPLY, endpoint, match):
             error = _armed_error(fault, _TIMEOUT if fault.status == _GATEWAY_TIMEOUT else _UNKNOWN)
@@ -218,6 +224,12 @@ class RestPort:
         )
 
     def _tell_order(self, order: Order) -> str | None:
+        match = {
+            "symbol": SYMBOLS[order.symbol].dashed,
+            "venue_order_id": order.client_order_id,
+        }
+        if fault := self._faults.take(FaultKind.STRANGE_STATUS, "query", **match):
+            return json.dumps(order_view(order) | {"status": fault.code})
         return json.dumps(order_view(_untraded(order))) if self._lags(order) else None
 
     def _tell_status(self, order: Order) -> Order | None:
@@ -255,6 +267,27 @@ def _armed_error(fault: Fault, default_code: int) -> ApiError:
     told = fault.reason != Fault(0, fault.kind).reason
     message = fault.reason if told or code not in MESSAGES else MESSAGES[code]
     return ApiError(code, message, status=fault.status)
+
+
+_PAGE = """<!DOCTYPE html>
+<html><head><title>ERROR: The request could not be satisfied</title></head>
+<body><h1>403 ERROR</h1><p>Request blocked.</p></body></html>"""
+_ELIGIBILITY = (
+    "Service unavailable from a restricted location according to 'b. Eligibility' in"
+    " https://www.binance.com/en/terms. Please contact customer service if you believe you"
+    " received this message in error."
+)
+
+
+def _shut_out(status: int) -> web.Response:
+    """What is answered before the venue: a page of the firewall, or that nobody is served there.
+
+    Sources: "HTTP return codes" (403: a WAF rule; read 2026-11-30); bodies as reported in
+    python-binance issue 1413 (2024-04-28) and ccxt issue 16044 (2022-12-10).
+    """
+    if status == _RESTRICTED:
+        return web.json_response({"code": 0, "msg": _ELIGIBILITY}, status=status)
+    return web.Response(text=_PAGE, status=status, content_type="text/html")
 
 
 def _drop(request: web.Request) -> web.Response:

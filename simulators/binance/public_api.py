@@ -27,7 +27,6 @@ class PublicApi:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._books = exchange.store.books
 
     def endpoints(self) -> list[Endpoint]:
         """What this part answers."""
@@ -182,7 +181,7 @@ class PublicApi:
             return [named_book(self._exchange, symbol)]
         if symbols is not None:
             return [named_book(self._exchange, item) for item in symbols]
-        return list(self._books.values())
+        return [book for book in self._exchange.store.books.values() if book.listed]
 
 
 def _finish(parameters: Parameters) -> None:

@@ -101,7 +101,7 @@ class ReadingApi:
     def _order(self, parameters: Parameters) -> Rendered:
         order = find_order(book_of(self._exchange, parameters), parameters)
         parameters.finish()
-        if order is None:
+        if order is None or not self._shows(order):
             raise ApiError(-2013)
         return Rendered(self._tell(order))
 
@@ -111,7 +111,12 @@ class ReadingApi:
         books = (
             self._store.books.values() if symbol is None else [named_book(self._exchange, symbol)]
         )
-        told = (self._tell(order) for book in books for order in book.open.values())
+        told = (
+            self._tell(order)
+            for book in books
+            for order in book.open.values()
+            if book.listed and self._shows(order)
+        )
         return Rendered(f"[{','.join(told)}]")
 
     def _all_orders(self, parameters: Parameters) -> Rendered:
@@ -124,6 +129,7 @@ class ReadingApi:
             order
             for order in book.orders.values()
             if order.order_id >= (first or 0)
+            and self._shows(order)
             and order.created >= (start or 0)
             and (end is None or order.created <= end)
         ]
@@ -145,6 +151,7 @@ class ReadingApi:
             trade
             for trade in trades
             if trade.trade_id >= (first or 0)
+            and self._store.shows(trade.symbol, trade.order_id)
             and trade.time >= (start or 0)
             and (end is None or trade.time <= end)
         ]
@@ -182,6 +189,9 @@ class ReadingApi:
         parameters.limit()
         parameters.finish()
         return []
+
+    def _shows(self, order: Order) -> bool:
+        return self._store.shows(order.symbol, order.order_id)
 
     def _tell(self, order: Order) -> str:
         return self._tell_order(order) or self._store.rendered(order)

@@ -54,6 +54,7 @@ class Order(Record):
     locked: Decimal = ZERO
     given_id: str | None = None
     reason: str | None = None
+    expiry_reason: str | None = None
     amendments: list[dict[str, Any]] = field(default_factory=list)
 
     @property

@@ -22,7 +22,9 @@ ORDER_TYPES = (
 )
 STP_MODES = ("EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT", "NONE")
 DEFAULT_STP_MODE = "EXPIRE_MAKER"
-STATUSES = ("TRADING", "HALT", "BREAK")
+# "Symbol status" of the enums; CANCEL_ONLY since 2026-07-07 (changelog of 2026-07-01).
+STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
+ALLOWED_STP_MODES = STP_MODES[:-1]
 MAX_AMENDS = 10
 MAX_ORDER_LISTS = 20
 MAX_ICEBERG_ORDERS = 5
@@ -81,7 +83,7 @@ class SymbolRules:
             "permissions": [],
             "permissionSets": [["SPOT"]],
             "defaultSelfTradePreventionMode": DEFAULT_STP_MODE,
-            "allowedSelfTradePreventionModes": list(STP_MODES[:-1]),
+            "allowedSelfTradePreventionModes": list(ALLOWED_STP_MODES),
         }
 
     def _filters(self, max_orders: int, max_algo_orders: int) -> list[dict[str, Any]]:
@@ -163,6 +165,10 @@ SYMBOLS: Mapping[str, SymbolRules] = {
         _rules("BTC", "FDUSD", "0.01", "1000000", "0.00001", "9000", "150", "5"),
         _rules("BTC", "USDC", "0.01", "1000000", "0.00001", "9000", "100", "5"),
         _rules("ETH", "BTC", "0.00001", "922327", "0.0001", "100000", "2500", "0.0001"),
+        _rules("1INCH", "USDT", "0.0001", "1000", "0.1", "900000", "900000", "5"),
+        _rules("4", "USDT", "0.00001", "1000", "1", "9000000", "9000000", "5"),
+        # For tests of other scripts, on the test network too (its changelog, 2025-12-18).
+        _rules("这是测试币", "456", "0.01", "100000", "0.01", "90000", "90000", "5"),
         _rules("BNB", "BTC", "0.000001", "100000", "0.001", "100000", "3000", "0.0001"),
     )
 }

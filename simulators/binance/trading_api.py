@@ -78,6 +78,8 @@ class TradingApi:
 
     def _cancel(self, parameters: Parameters) -> dict[str, Any]:
         order = find_order(book_of(self._exchange, parameters), parameters)
+        if order is not None and not self._store.shows(order.symbol, order.order_id):
+            order = None
         cancel_id = parameters.client_id("newClientOrderId") or generate_id()
         restriction = _restriction(parameters)
         parameters.finish()

@@ -35,6 +35,7 @@ def order_view(order: Order) -> dict[str, Any]:
         "workingTime": order.working_time,
         "origQuoteOrderQty": eight(order.quote_quantity),
         **_strategy(order),
+        **_expiry(order),
         "selfTradePreventionMode": order.stp_mode,
     }
 
@@ -158,6 +159,7 @@ def _figures(order: Order) -> dict[str, Any]:
         "type": order.type,
         "side": order.side,
         **({} if order.stop_price is None else {"stopPrice": eight(order.stop_price)}),
+        **_expiry(order),
         **_trailing(order),
         **({} if order.iceberg_quantity is None else {"icebergQty": eight(order.iceberg_quantity)}),
         **_strategy(order),
@@ -168,6 +170,11 @@ def _trailing(order: Order) -> dict[str, Any]:
     if order.trailing_delta is None:
         return {}
     return {"trailingDelta": order.trailing_delta, "trailingTime": order.trailing_time}
+
+
+def _expiry(order: Order) -> dict[str, str]:
+    """`expiryReason`, in answers since March 2026, of an order that expired."""
+    return {} if order.expiry_reason is None else {"expiryReason": order.expiry_reason}
 
 
 def _strategy(order: Order) -> dict[str, Any]:

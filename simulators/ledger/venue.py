@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.control import control_app
-from simulators.faults import Fault, FaultKind, Faults
+from simulators.faults import BINANCES_OWN, Fault, FaultKind, Faults
 from simulators.journal import Journal
 from simulators.ledger.api import VenuePort
 from simulators.ledger.book import Book, VenueOptions
@@ -18,7 +18,7 @@ from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener
 
 # What only venues with rate limits, or that tell their clients unasked, can commit.
-_NOT_HERE = frozenset(
+_NOT_HERE = BINANCES_OWN | frozenset(
     {
         FaultKind.RATE_LIMIT,
         FaultKind.MALFORMED,

@@ -37,7 +37,7 @@ def _without(fields: dict[str, str], name: str) -> dict[str, str]:
     [
         LIMIT,
         LIMIT | {"icebergQty": "0.5", "strategyId": "7", "strategyType": "1000000"},
-        LIMIT | {"timeInForce": "FOK", "selfTradePreventionMode": "NONE"},
+        LIMIT | {"timeInForce": "FOK", "selfTradePreventionMode": "DECREMENT"},
         MAKER,
         MARKET,
         _without(MARKET, "quantity") | {"quoteOrderQty": "100"},
