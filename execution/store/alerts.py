@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from execution.domain.reconciliation import FOREIGN_ORDER, MISSING_ORDER, POSITION_BREAK, STILL_OPEN
+from execution.store.statements import Link, Prepared
 
 OVERFILLED = "OVERFILLED"
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
@@ -18,6 +19,7 @@ WAITING = "WAITING"
 BUSTED = "BUSTED"
 COUNTED_TWICE = "COUNTED_TWICE"
 ENDED_SHORT = "ENDED_SHORT"
+EXECUTION_DIFFERS = "EXECUTION_DIFFERS"
 EXECUTION_TIME_UNKNOWN = "EXECUTION_TIME_UNKNOWN"
 UNPROTECTED = "UNPROTECTED"
 PROTECTION_ENDED = "PROTECTION_ENDED"
@@ -28,6 +30,8 @@ REPLACEMENT_REFUSED = "REPLACEMENT_REFUSED"
 STALE_PRICE = "STALE_PRICE"
 UNREADABLE_MESSAGE = "UNREADABLE_MESSAGE"
 UNTRUSTED_MESSAGE = "UNTRUSTED_MESSAGE"
+VENUE_RESET = "VENUE_RESET"
+"""A venue's ids have begun anew; the key is broker, account and how often."""
 NAV_GROUP = "NAV_GROUP"
 """A group of the NAV arbitrage; the key is its id."""
 
@@ -37,6 +41,7 @@ KINDS = (
     COUNTED_TWICE,
     ENDED_SHORT,
     EXECUTIONS_MISSING,
+    EXECUTION_DIFFERS,
     EXECUTION_TIME_UNKNOWN,
     FOREIGN_ORDER,
     LATE_FILL,
@@ -54,6 +59,7 @@ KINDS = (
     UNPROTECTED,
     UNREADABLE_MESSAGE,
     UNTRUSTED_MESSAGE,
+    VENUE_RESET,
     WAITING,
 )
 """Every kind there is; docs/runbooks.md has a section for each."""
@@ -98,6 +104,22 @@ def alert(
         },
     ).one_or_none()
     return row is not None
+
+
+_RAISE = Prepared(
+    """
+    INSERT INTO alerts (kind, key, broker, message)
+    VALUES (CAST(:kind AS text), CAST(:key AS text), CAST(:broker AS text), CAST(:message AS text))
+    ON CONFLICT (kind, key) DO UPDATE
+        SET resolved_at = NULL, at = clock_timestamp(), message = excluded.message
+        WHERE alerts.resolved_at IS NOT NULL
+    """
+)
+
+
+def alert_on(link: Link, kind: str, key: str, message: str, *, broker: str) -> None:
+    """`alert` on any connection of the store, for what is about no order."""
+    _RAISE.run(link, {"kind": kind, "key": key, "broker": broker, "message": message})
 
 
 def stranger(broker: str, account: str, instrument_key: str | None, execution_id: str) -> str:

@@ -23,7 +23,7 @@ from execution.store import (
     transitions,
     venue_contracts,
 )
-from execution.store.reports import reported
+from execution.store.reports import RESET_MARK, began_anew, reported
 from execution.store.schema.executions import IDENTITY
 
 _UNAPPLIED = """
@@ -129,6 +129,8 @@ def apply_booked(
 def _apply(connection: Connection, report: Row[Any], instrument: Instrument | None) -> None:
     if report.unread_time is not None:
         _alert_of_time(connection, report)
+    if report.kind == ReportKind.TRADE and began_anew(report.execution_id):
+        _alert_of_reset(connection, report)
     if report.kind in {ReportKind.TRADE, ReportKind.BOOKING}:
         _insert_fill(connection, report, instrument)
         _catch_up(connection, report)
@@ -137,6 +139,21 @@ def _apply(connection: Connection, report: Row[Any], instrument: Instrument | No
     connection.execute(
         text("UPDATE execution_reports SET applied_at = clock_timestamp() WHERE report_id = :id"),
         {"id": report.report_id},
+    )
+
+
+def _alert_of_reset(connection: Connection, report: Row[Any]) -> None:
+    """One alert for each time that a venue's ids began anew."""
+    venue_id, _, times = report.execution_id.rpartition(RESET_MARK)
+    alerts.alert(
+        connection,
+        alerts.VENUE_RESET,
+        f"{report.broker}:{report.account}:{times}",
+        f"{report.broker} reports execution {venue_id} of {report.symbol}, which was another one "
+        f"before: its ids have begun anew (Binance's test network is reset about once a month). "
+        f"It is booked as {report.execution_id}; what was held and what worked there before the "
+        "reset is gone",
+        broker=report.broker,
     )
 
 

@@ -11,8 +11,18 @@ from uuid import UUID
 from execution.domain.orders import Order
 from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import BrokerName, ExecutionMode
+from execution.store import alerts
 from execution.store.rows import to_json
 from execution.store.statements import Link, Prepared
+
+RESET_MARK = "~"
+"""Between an execution's id and how many executions have had it: see `_GENERATION`."""
+
+
+def began_anew(execution_id: str) -> bool:
+    """Whether its venue has given this id to another execution before."""
+    before, mark, times = execution_id.rpartition(RESET_MARK)
+    return bool(before and mark) and times.isdigit()
 
 
 def record(link: Link, order: Order, executions: Iterable[Execution]) -> int:
@@ -52,6 +62,7 @@ def record_from_venue(
     # Orders before their reports, as everybody locks them.
     _LOCK_ORDERS.run(link, parameters(told, **about))
     new = _insert(link, told, **about)
+    _alert_of_differences(link, told, **about)
     reported(link, {order_id for order_id in new if order_id is not None}, due)
     return new
 
@@ -95,9 +106,35 @@ _MATCHED = """
         LIMIT 1  -- it is unique: this keeps a plan for few rows from reading them all
     ) a ON true
 """
+# Of a venue whose ids are unique per instrument they may begin anew: Binance's test network is
+# reset about once a month. A trade is another one if its order is, or its time.
+_OTHER = """
+    (e.broker_order_id <> m.broker_order_id OR (e.unread_time IS NULL AND m.unread_time IS NULL
+        AND abs(extract(epoch FROM e.executed_at - m.executed_at)) > 60))
+"""
+_TRADES_OF_ID = """
+    FROM execution_reports e
+    WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side)
+        = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
+            m.instrument_key, m.side)
+        AND e.kind = 'TRADE' AND e.execution_id
+"""
+_MOST_RESETS = 99
+_GENERATION = f"""
+    CASE WHEN m.kind = 'TRADE' AND m.instrument_key <> '' AND EXISTS (
+        SELECT {_TRADES_OF_ID} = m.execution_id AND {_OTHER})
+    THEN (
+        SELECT coalesce(min(e.execution_id) FILTER (WHERE NOT {_OTHER}),
+            m.execution_id || '{RESET_MARK}' || (count(*) + 1))
+        {_TRADES_OF_ID} = ANY(ARRAY(SELECT m.execution_id || CASE WHEN g > 1
+            THEN '{RESET_MARK}' || g ELSE '' END FROM generate_series(1, {_MOST_RESETS}) g)))
+    ELSE m.execution_id END
+"""
+"""What an execution is called here: its venue's id, with a number for each time that ids began anew
+with that one in use."""
 # `last` is what is known of a revision: the latest of its kind. Of a trade: its last cost.
 _TOLD = f"""
-    SELECT m.execution_id, m.account, m.instrument_key, m.symbol, m.side, m.quantity, m.price,
+    SELECT i.execution_id, m.account, m.instrument_key, m.symbol, m.side, m.quantity, m.price,
         m.executed_at, m.venue_order_id, m.broker_order_id, m.commission, m.commission_currency,
         m.corrects, m.unread_time, m.order_id, m.attempt_id, m.place, k.kind,
         CASE WHEN k.kind NOT IN ('COMMISSION', 'CORRECTION') OR last.kind IS DISTINCT FROM k.kind
@@ -108,13 +145,14 @@ _TOLD = f"""
             THEN last.revision
         ELSE last.revision + 1 END AS revision
     FROM ({_MATCHED}) AS m
+    CROSS JOIN LATERAL (SELECT {_GENERATION} AS execution_id) i
     LEFT JOIN LATERAL (
         SELECT e.kind, e.revision, e.order_id, e.quantity, e.price, e.commission,
             e.commission_currency
         FROM execution_reports e
         WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
             = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
-                m.instrument_key, m.side, m.execution_id)
+                m.instrument_key, m.side, i.execution_id)
             AND (e.kind = m.kind OR (m.kind = 'TRADE' AND e.kind = 'COMMISSION'))
         ORDER BY e.kind = 'TRADE', e.revision DESC LIMIT 1
     ) last ON true
@@ -178,6 +216,44 @@ _LOCK_ORDERS = Prepared(
     FOR NO KEY UPDATE
     """
 )
+
+
+_DIFFERING = Prepared(
+    f"""
+    SELECT i.execution_id, m.account, m.instrument_key, m.symbol, m.side, m.quantity, m.price,
+        e.quantity AS known_quantity, e.price AS known_price
+    FROM ({_MATCHED}) AS m
+    CROSS JOIN LATERAL (SELECT {_GENERATION} AS execution_id) i
+    JOIN execution_reports e
+        ON (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
+            = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
+                m.instrument_key, m.side, i.execution_id)
+    WHERE m.kind = 'TRADE' AND e.kind = 'TRADE' AND (e.quantity, e.price) <> (m.quantity, m.price)
+        AND NOT EXISTS (
+            SELECT FROM execution_reports c
+            WHERE (c.broker, c.environment, c.account, c.instrument_key, c.side)
+                = (e.broker, e.environment, e.account, e.instrument_key, e.side)
+                AND c.kind IN ('CORRECTION', 'BUST')
+                AND e.execution_id IN (c.execution_id, c.corrects))
+    """
+)
+
+
+def _alert_of_differences(link: Link, told: tuple[Execution, ...], **about: Any) -> None:
+    """Raise an alert for each known execution that is reported with other contents.
+
+    It is one execution: the first word of it stays booked until somebody has looked.
+    """
+    for row in _DIFFERING.run(link, parameters(told, **about)):
+        alerts.alert_on(
+            link,
+            alerts.EXECUTION_DIFFERS,
+            alerts.stranger(about["broker"], row.account, row.instrument_key, row.execution_id),
+            f"{about['broker']} reports execution {row.execution_id} as {row.side} "
+            f"{row.quantity} {row.symbol} at {row.price}; it is booked with {row.known_quantity} "
+            f"at {row.known_price}",
+            broker=about["broker"],
+        )
 
 
 def parameters(

@@ -266,3 +266,69 @@ def test_rows_of_the_release_before(database_url: str) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM fills")).scalar_one() == 5
         assert connection.execute(text("SELECT count(*) FROM alerts")).scalar_one() == 0
+
+
+def open_alerts(store: Store, kind: str) -> list[str]:
+    """The messages of open alerts of a kind."""
+    query = "SELECT message FROM alerts WHERE kind = :kind AND resolved_at IS NULL ORDER BY key"
+    return [row.message for row in rows(store, query, kind=kind)]
+
+
+def test_ids_that_begin_anew(store: Store) -> None:
+    """Binance's test network after a reset: trade 7 is another one, and comes again and again."""
+    old = stranger("BTC-USDT", "7", instrument_key="BTCUSDT", broker_order_id="3")
+    later = replace(old, executed_at=old.executed_at + timedelta(days=30))
+    last = replace(later, executed_at=later.executed_at + timedelta(days=28), quantity=Decimal(1))
+    for told, new in ((old, 1), (old, 0), (later, 1), (later, 0), (old, 0), (last, 1), (last, 0)):
+        assert hear(store, BrokerName.BINANCE, [told]) == new
+    assert held(store) == {"BTC-USDT": 7}
+    ids = [row.execution_id for row in rows(store, "SELECT execution_id FROM fills ORDER BY 1")]
+    assert ids == ["7", "7~2", "7~3"]
+    said = open_alerts(store, "VENUE_RESET")
+    assert len(said) == 2
+    assert all("begun anew" in message for message in said)
+
+
+def test_an_order_fills_with_an_id_that_was_used(store: Store) -> None:
+    """Of its own answer, too, and what it cost is told of the right one."""
+    old = stranger("BTC-USDT", "1", instrument_key="BTCUSDT", broker_order_id="1")
+    assert hear(store, BrokerName.BINANCE, [old]) == 1
+    order = submitted(store, quantity="3")
+    fill = replace(
+        trade(order, "x", "3", "100"),
+        execution_id="1",
+        instrument_key="BTCUSDT",
+        broker_order_id="2",
+        executed_at=START + timedelta(days=9),
+    )
+    order = apply(store, order, fill)
+    assert (order.state, order.filled_quantity) == (OrderState.FILLED, Decimal(3))
+    cost = replace(fill, commission=Decimal("0.003"), commission_currency="BTC")
+    assert hear(store, BrokerName.BINANCE, [cost]) == 1
+    apply(store, order)
+    found = rows(store, "SELECT execution_id, commission FROM fills ORDER BY execution_id")
+    assert [(row.execution_id, row.commission) for row in found] == [
+        ("1", None),
+        ("1~2", Decimal("0.003")),
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"quantity": Decimal(2)}, {"price": Decimal(11)}])
+def test_one_id_with_other_contents_is_not_swallowed(store: Store, changes: dict[str, Any]) -> None:
+    """One execution at one time is one, whatever is said of it later; a person is told."""
+    first = stranger("ESZ6", "0001.01")
+    assert hear(store, BrokerName.IBKR, [first]) == 1
+    assert open_alerts(store, "EXECUTION_DIFFERS") == []
+    assert hear(store, BrokerName.IBKR, [replace(first, **changes)]) == 0
+    assert held(store) == {"ESZ6": 3}
+    (said,) = open_alerts(store, "EXECUTION_DIFFERS")
+    assert "0001.01" in said
+
+
+def test_a_corrected_one_differs_from_its_first_word(store: Store) -> None:
+    """What the venue has corrected itself is no matter for anybody."""
+    first = stranger("ESZ6", "0001.01")
+    right = replace(first, quantity=Decimal(2), kind=ReportKind.CORRECTION)
+    hear(store, BrokerName.IBKR, [first, replace(right, corrects="0001.01")])
+    hear(store, BrokerName.IBKR, [replace(first, quantity=Decimal(2))])
+    assert open_alerts(store, "EXECUTION_DIFFERS") == []
