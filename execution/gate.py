@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -33,6 +34,7 @@ PriceOf = Callable[[Instrument], Decimal | None]
 ANY_TERMS = Venue()
 """A venue without rules."""
 _BEFORE_INTENT = frozenset(LimitKind) - AT_INTENT
+_SILENT_SECONDS = 60.0
 _AFTER_ANY_HALT = datetime.max.replace(tzinfo=UTC)
 
 
@@ -45,7 +47,8 @@ class Gate:
     that no limit and no state is about costs a condition of the statement that is run anyway.
 
     `quote_max_age` is how old a quote may be, `price_wait` how long an order waits for one.
-    `force_paper` keeps this process from sending anything new to a live broker.
+    `force_paper` keeps this process from sending anything new to a live broker. `silent` is when a
+    venue had no quote of a symbol.
     """
 
     store: Store
@@ -54,6 +57,7 @@ class Gate:
     quote_max_age: timedelta
     price_wait: timedelta
     force_paper: bool = False
+    silent: dict[str, float] = field(default_factory=dict)
 
     def at_creation(self, order: Order, accepted_at: datetime) -> str | None:
         """Why an order that step 1 has made is refused; None when it is not, or not yet.
@@ -256,18 +260,30 @@ class Gate:
     ) -> Decimal | None:
         """About what the market trades at, where a limit asks for it; None where nobody knows.
 
-        The cache's quote if it is fresh, else the venue's own where `price_of` can ask it; else it
-        is asked for, so that it may come. Raises EventsUnavailable.
+        The venue's own quote goes first: that of the cache if it is fresh, else what it says when
+        `price_of` asks it; then any other that is fresh. Else it is asked for, so that it may come.
+        Raises EventsUnavailable.
         """
         if not concern.needs_price:
             return None
         quote = self.quotes.get([order.symbol]).get(order.symbol)
-        if quote is not None and datetime.now(UTC) - quote.at <= self.quote_max_age:
+        if quote is not None and datetime.now(UTC) - quote.at > self.quote_max_age:
+            quote = None
+        if quote is not None and (price_of is None or quote.source == order.broker):
             return quote.mid
-        found = None if price_of is None else price_of(order.instrument)
-        if found is None:
-            self.quotes.want([order.symbol])
-        return found
+        self.quotes.want([order.symbol])
+        if price_of is None or (quote is not None and self._asked_in_vain(order.symbol)):
+            return None if quote is None else quote.mid
+        found = price_of(order.instrument)
+        if found is not None or quote is None:
+            return found
+        self.silent[order.symbol] = time.monotonic()
+        return quote.mid
+
+    def _asked_in_vain(self, symbol: str) -> bool:
+        """Whether the venue had no quote of a symbol a moment ago: orders must not wait for it."""
+        asked = self.silent.get(symbol)
+        return asked is not None and time.monotonic() - asked < _SILENT_SECONDS
 
 
 class _NotTaken(Exception):

@@ -287,6 +287,12 @@ class Fleet:
         with closing(redis.Redis.from_url(self.redis_url)) as client:
             client.hset("quotes", symbol, json.dumps(quote))
 
+    def own_quote(self, symbol: str) -> dict[str, Any]:
+        """What the symbol's own broker says of it in the cache."""
+        with closing(redis.Redis.from_url(self.redis_url)) as client:
+            text = client.hget("quotes:own", symbol)
+        return dict(json.loads(text)) if isinstance(text, bytes) else {}
+
     def connected(self, broker: str) -> bool:
         """Whether every session with a broker that is alive is ready for orders."""
         return self.statuses(broker) == {"LIVE_READY"}

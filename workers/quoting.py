@@ -16,7 +16,7 @@ from execution.domain.errors import (
 )
 from execution.domain.instruments import Instrument
 from execution.domain.lending import Lender
-from execution.domain.ports import Broker
+from execution.domain.ports import Broker, Halts
 from execution.domain.reports import Quote
 from execution.domain.routing import LIVE_ROUTES
 from execution.domain.vocabulary import BrokerName
@@ -44,6 +44,8 @@ async def feed(context: Context, broker: BrokerName, adapter: Broker) -> None:
             if wanted:
                 heard = await adapter.quotes(wanted)
                 await asyncio.to_thread(_keep, context, heard, last)
+                if isinstance(adapter, Halts) and (halted := adapter.halted(wanted)):
+                    await asyncio.to_thread(context.quotes.halt, halted, broker.value)
         except (EventsUnavailable, StoreUnavailable) as error:
             structlog.get_logger().warning("quotes not kept", broker=broker, error=str(error))
         await asyncio.sleep(EVERY_SECONDS)
@@ -99,7 +101,7 @@ def _of(
 
 def _keep(context: Context, heard: Sequence[Quote], last: dict[str, Quote]) -> None:
     """Every quote into the cache; into the history those that are news."""
-    context.quotes.put(heard)
+    context.quotes.put(heard, own=True)
     news = [quote for quote in heard if _is_news(quote, last.get(quote.symbol))]
     if news:
         with context.store.transaction() as connection:
