@@ -47,8 +47,10 @@ class ExchangeMapper:
 
 def _only_reading(ticker: Ticker) -> tuple[Rule, str]:
     """Give the rule that reads the ticker and its spelling; UnknownSymbol unless there is one."""
-    readings = {name: text for name, rule in RULES.items() if (text := rule.spell(ticker))}
-    suggestions = {name: text for name, rule in RULES.items() if (text := rule.suggest(ticker))}
+    # Names in other scripts are coins' alone: a digit of another script is none of a contract's.
+    rules = RULES if ticker.text.isascii() else {AssetClass.CRYPTO: RULES[AssetClass.CRYPTO]}
+    readings = {name: text for name, rule in rules.items() if (text := rule.spell(ticker))}
+    suggestions = {name: text for name, rule in rules.items() if (text := rule.suggest(ticker))}
     candidates = suggestions | readings
     listed = " or ".join(f"{text} ({name})" for name, text in candidates.items())
     if ticker.asset_class in readings:

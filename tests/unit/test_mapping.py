@@ -254,7 +254,6 @@ def test_an_option_is_good_on_its_last_day() -> None:
         ("XXXXXX", "is unknown"),
         ("NOTASYMBOL", "is unknown"),
         ("123", "is unknown"),
-        ("123-USDT", "is unknown"),
         ("FOO-USD", "is unknown"),
         ("BTC-", "is unknown"),
         ("-USDT", "is unknown"),
@@ -630,3 +629,42 @@ def test_a_long_symbol_is_cut(length: int, shown: str) -> None:
 def test_the_longest_symbol() -> None:
     """32 characters are read, whatever becomes of them."""
     assert "is unknown" in reason("1" * 32)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "base", "quote"),
+    [
+        ("这是测试币-456", "这是测试币", "456"),
+        ("币安人生-USDT", "币安人生", "USDT"),
+        ("1INCH-USDT", "1INCH", "USDT"),
+        ("0G-USDT", "0G", "USDT"),
+        ("4-USDT", "4", "USDT"),
+        ("1000sats/usdt", "1000SATS", "USDT"),
+    ],
+)
+def test_coins_of_other_scripts_and_with_digits(symbol: str, base: str, quote: str) -> None:
+    """Binance lists them, so they are no mistake; what they are is clear by the separator."""
+    instrument = ExchangeMapper().map(symbol, on=date(2026, 11, 30))
+    assert instrument.symbol == f"{base}-{quote}"
+    assert (instrument.asset_class, instrument.currency) == (AssetClass.CRYPTO, quote)
+    assert ExchangeMapper().map(instrument.symbol, on=date(2026, 11, 30)) == instrument
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "\u0412TC-USDT",  # a Cyrillic letter among Latin ones
+        "\u0412\u0422\u0421-USDT",  # all of them Cyrillic, and they look the same
+        "BTC-\u0055\u0405DT",
+        "\uff22\uff34\uff23-USDT",  # full-width Latin
+        "币安 人生-USDT",
+        "币安\u200b-USDT",
+        "币\u0422-USDT",
+        "ES\u0662-USDT",
+        "币安人生",
+    ],
+)
+def test_what_looks_like_another_is_refused(symbol: str) -> None:
+    """A name of two scripts, or of one that can be taken for Latin."""
+    with pytest.raises(UnknownSymbol, match="not printable ASCII"):
+        ExchangeMapper().map(symbol, on=date(2026, 11, 30))

@@ -17,7 +17,7 @@ from execution.domain.vocabulary import AssetClass
 
 FORM = "a crypto pair: BASE-QUOTE, or unseparated when both are known (BTC-USDT, BTCUSDT)"
 
-_PLAUSIBLE = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{1,15}")
+_PLAUSIBLE = re.compile(r"[A-Z0-9]{1,15}")
 
 
 def _pair(ticker: Ticker) -> tuple[str, str] | None:
@@ -26,6 +26,8 @@ def _pair(ticker: Ticker) -> tuple[str, str] | None:
     if pair is None:
         return _unseparated(ticker.text)
     base, quote = pair
+    if not ticker.text.isascii():
+        return pair  # no other class has such names
     if quote in CRYPTO_QUOTES:
         return pair if _PLAUSIBLE.fullmatch(base) else None
     if quote not in FIAT_QUOTES:
