@@ -59,6 +59,16 @@ $(EXPERT): $(wildcard mt4_bridge/expert/*.mq4 mt4_bridge/expert/*/*)
 test-expert: $(STAMP) $(EXPERT) ## build the Expert Advisor with g++ over a shim of MQL4, and test it
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/expert
 
+CLIENTS := build/clients
+
+$(CLIENTS)/bin/python: tests/clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@touch $@
+
+test-clients: $(STAMP) $(CLIENTS)/bin/python ## trade with python-binance and Binance's own client at the simulated Binance
+	$(BIN)/python -m pytest tests/clients
+
 ENGINE ?= docker
 
 test-docker: $(STAMP) ## build the image and run orders through containers of it (needs a Docker engine)
@@ -105,4 +115,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-operations test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit format
+.PHONY: help install up down lint test test-brokers test-clients test-operations test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit format

@@ -1,0 +1,1 @@
+"""Other people's clients of Binance against the simulator (`make test-clients`)."""
