@@ -34,13 +34,12 @@ _LABEL = "reduce_only"
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """What an order's venue takes of its instrument, and about what that trades at.
+    """What an order's venue takes of its instrument; None where there are no rules.
 
-    Both are asked for before any lock is taken; None where there are no rules or no price is known.
+    It is asked for before any lock is taken.
     """
 
     rules: TradingRules | None = None
-    price: Decimal | None = None
 
 
 def admit(link: Link, order: Order, venue: Venue) -> tuple[Order | None, bool]:
@@ -112,7 +111,7 @@ def _fitted(order: Order, quantity: Decimal, venue: Venue) -> Decimal | None:
         return quantity
     terms = terms_of(order.for_venue(), quantity)
     try:
-        return fit(terms, venue.rules, venue.price, order.broker).quantity
+        return fit(terms, venue.rules, None, order.broker, reduces=True).quantity
     except RequestRefused:
         return None
 

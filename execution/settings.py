@@ -181,8 +181,13 @@ class Settings(BaseSettings):
     binance_api_url: str | None = None
     binance_poll_interval: Seconds = timedelta(seconds=3)
     binance_absence_wait: Seconds = Field(
-        default=timedelta(seconds=20),
+        default=timedelta(seconds=60),
         description="How long after the receive window Binance's `no such order` is believed.",
+    )
+    binance_resend_within: Seconds = Field(
+        default=timedelta(seconds=60),
+        description="How long after its intent a MARKET, IOC or FOK order that provably never "
+        "arrived may be sent again.",
     )
 
     ledger_broker_url: str | None = Field(

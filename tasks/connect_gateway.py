@@ -8,15 +8,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 from execution.domain.creation import terms_of
-from execution.domain.errors import BrokerError, BrokerRejected, RequestRefused
+from execution.domain.errors import BrokerError, BrokerRejected, NotTradedNow, RequestRefused
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.ports import Part
-from execution.domain.trading_rules import fit, needs_price
+from execution.domain.trading_rules import check_traded, fit, needs_price
 from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
 from execution.store import alerts, breakers, giving_up, orders
 from tasks.exits import share_out
-from tasks.failure import give_up, not_allowed, send_reroute
+from tasks.failure import give_up, halted, not_allowed, send_reroute
 from tasks.step import StepTask
 from workers.app import app
 from workers.context import context
@@ -148,19 +148,24 @@ def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:
     rules = session.rules(left.instrument)
     fitted: Mapping[str, Decimal] = {}
     if rules is not None:
+        check_traded(rules, order.broker)
         terms, price = terms_of(left), None
         if needs_price(terms, rules):
             price = session.price_of(left.instrument)
-        fitted = fit(terms, rules, price, order.broker).differs(terms)
+        fit_to = fit(terms, rules, price, order.broker, reduces=order.reduces_risk)
+        fitted = fit_to.differs(terms)
     if not session.capabilities.hedging:
         return fitted, None
     return fitted, session.part(replace(left, quantity=fitted.get("quantity", left.quantity)))
 
 
 def _refuse(order: Order, refusal: BrokerRejected | RequestRefused) -> None:
-    """What the venue never takes is not simulated either."""
+    """What the venue never takes, or not at present, is not simulated either."""
     code = refusal.code if isinstance(refusal, BrokerRejected) else None
     with context().store.transaction() as connection:
+        if isinstance(refusal, NotTradedNow):
+            halted(connection, order, str(refusal), step=Step.CONNECT_GATEWAY)
+            return
         giving_up.refuse(connection, order, str(refusal), step=Step.CONNECT_GATEWAY, code=code)
 
 

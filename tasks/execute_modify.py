@@ -23,6 +23,7 @@ from execution.domain.errors import (
     BrokerError,
     BrokerRejected,
     BrokerUnavailable,
+    NotTradedNow,
     RequestRefused,
 )
 from execution.domain.instruments import Instrument
@@ -211,6 +212,12 @@ def _fitted(
             if needs_price(terms_after(order, asked, in_place=in_place), rules):
                 price = session.price_of(order.instrument)
             change = fitted(order, asked, rules, reference_price=price, in_place=in_place)
+    except NotTradedNow as halted:
+        if command.ours:
+            later(command, str(halted))
+        else:
+            refuse(command, order, str(halted))
+        return None
     except (RequestRefused, BrokerRejected) as refusal:
         if command.ours and order.is_exit:
             _cancel_instead(task, command, order)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
-from execution.domain.creation import terms_of
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.trading_rules import needs_price
 from execution.domain.vocabulary import BrokerName
 from execution.exits import Venue
 from execution.intake import new_id
@@ -31,10 +29,7 @@ def venue_of(session: BrokerSession, order: Order) -> Venue:
     """
     if not order.is_exit or order.broker is BrokerName.PAPER:
         return Venue()
-    rules = session.rules(order.instrument)
-    if rules is None or not needs_price(terms_of(order.for_venue()), rules):
-        return Venue(rules)
-    return Venue(rules, session.price_of(order.instrument))
+    return Venue(session.rules(order.instrument))
 
 
 def share_out(app: Celery, order: Order) -> None:

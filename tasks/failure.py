@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from execution.domain.errors import KeptFromLive, NotAllowed, NothingToReduce
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.vocabulary import BrokerName
+from execution.domain.routing import fallback
+from execution.domain.vocabulary import BrokerName, OnFailure
 from execution.intake import new_id
 from execution.store import alerts, breakers, giving_up
 from workers.context import context
@@ -48,6 +49,20 @@ def refused(
         reroutes=may_reroute and settings.reroute_refused,
         code=code,
     )
+
+
+def halted(
+    connection: Connection, order: Order, reason: str, *, step: Step, code: str | None = None
+) -> None:
+    """What becomes of an order whose venue takes none of its symbol for the time being.
+
+    It waits, where its producer wants that or it reduces risk; else it is REJECTED: at a price that
+    nobody can trade nothing is simulated.
+    """
+    if fallback(order.on_failure, reduces_risk=order.reduces_risk) is OnFailure.WAIT:
+        giving_up.wait(connection, order, reason)
+    else:
+        giving_up.refuse(connection, order, reason, step=step, code=code)
 
 
 def count_failure(connection: Connection, order: Order, reason: str, *, counts: bool) -> None:

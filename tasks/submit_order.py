@@ -7,10 +7,10 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from execution.domain.errors import (
+    AccessRefused,
     BrokerError,
     BrokerRejected,
     BrokerUnavailable,
-    CredentialsRefused,
     NotAllowed,
     NotTaken,
     OutcomeUnknown,
@@ -20,15 +20,15 @@ from execution.domain.errors import (
 )
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.pacing import MOST, Tries
+from execution.domain.pacing import MOST, Tries, may_go_again
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
-from execution.store import alerts, breakers, following, orders, tries
+from execution.store import alerts, breakers, following, giving_up, orders, tries
 from execution.store.transitions import load
 from tasks.exits import venue_of, wait_for_room
-from tasks.failure import count_failure, give_up, not_allowed, refused, send_reroute
+from tasks.failure import count_failure, give_up, halted, not_allowed, refused, send_reroute
 from tasks.step import StepTask
 from workers.app import app
 from workers.chains import fit_family
@@ -166,10 +166,41 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
         _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
         task.end_chain()
         return True
+    if not _may_go_again(held, session):
+        _never_again(task, held)
+        task.end_chain()
+        return True
     if _goes_later(held, session):
         task.end_chain()
         return True
     return _send(task, held, session)
+
+
+def _may_go_again(order: Order, session: BrokerSession) -> bool:
+    """Whether an order that provably never arrived may be sent again at all."""
+    since = order.attempt.intent_at or order.created_at
+    within = session.capabilities.resends_within
+    return may_go_again(order.order_type, order.time_in_force, order.read_at - since, within)
+
+
+def _never_again(task: StepTask, order: Order) -> None:
+    """`on_failure` decides about an order that never arrived and is too late to be sent again.
+
+    One that would wait for its broker cannot: it stays in doubt until a person decides.
+    """
+    reason = f"{order.broker} took nothing of it, and it is too late to send it again"
+    rerouted = False
+    with context().store.transaction() as connection:
+        now = _unless_executed(connection, order)
+        stays = giving_up.waits(connection, now)
+        if not stays:
+            rerouted = give_up(connection, now, reason, step=Step.SUBMIT_ORDER)
+    if stays:
+        _in_doubt(order, f"{reason}: resolve it by hand", _MOST_PATIENCE)
+    elif rerouted:
+        send_reroute(task.app, order)
+    elif order.parent_order_id is not None:
+        fit_family(task.app, order)
 
 
 def _goes_later(order: Order, session: BrokerSession) -> bool:
@@ -260,6 +291,13 @@ def _unless_executed(connection: Connection, order: Order) -> Order:
 
 
 def _refused(task: StepTask, order: Order, refusal: BrokerRejected) -> None:
+    if refusal.scope is RejectionScope.SYMBOL:
+        with context().store.transaction() as connection:
+            now = _unless_executed(connection, order)
+            halted(connection, now, refusal.reason, step=Step.SUBMIT_ORDER, code=refusal.code)
+        if order.parent_order_id is not None:
+            fit_family(task.app, order)
+        return
     with context().store.transaction() as connection:
         rerouted = refused(
             connection,
@@ -289,8 +327,8 @@ def _never_left(
         count_failure(connection, order, reason, counts=fails and _is_first(tried))
         failing_for = max(session.down_for(), tried.failing_for(order.read_at) * fails)
         pause = _AGAIN if isinstance(error, TooLate) else tried.pause(order.read_at)
-        # No waiting makes a venue accept a key.
-        hopeless = isinstance(error, CredentialsRefused)
+        # No waiting makes a venue accept a key, or an address.
+        hopeless = isinstance(error, AccessRefused)
         if hopeless or failing_for > shared.settings.lost_connection_grace:
             rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
         elif session.capabilities.ids_once:

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,8 @@ class SimulatedVenue(ABC):
     parts: ClassVar[tuple[str, ...]] = ("simulator",)
     """Processes that may die each by itself."""
     options: tuple[str, ...] = ()
+    delays: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Faults of the venue's own, by name, that come over a run again and again."""
     others: ClassVar[tuple[str, ...]] = ()
     """Accounts of the login beside its own."""
 
@@ -160,6 +163,11 @@ class SimulatedVenue(ABC):
         """Arm a fault."""
         self.control("POST", "faults", {"kind": kind, **options})
 
+    def delay(self, name: str) -> None:
+        """Arm one of the venue's own delays, once; nothing while it is away."""
+        with suppress(OSError):
+            self.arm(**self.delays[name])
+
     def disarm(self) -> None:
         """Clear every fault."""
         self.control("DELETE", "faults")
@@ -209,7 +217,25 @@ class BinanceVenue(SimulatedVenue):
     """The simulated Binance, with room for as many requests as impatient tests make."""
 
     module = "simulators.binance"
-    options = (
+    # Longer than absence takes to prove here, as those of 45 to 55 s are where it takes a minute.
+    delays: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "an order that no query shows": {"kind": "invisible", "seconds": 5},
+        "an answer that comes late": {"kind": "delay_reply", "seconds": 2},
+        "nothing before some seconds are over": {
+            "kind": "rate_limit",
+            "on": "any",
+            "seconds": 2,
+            "status": 429,
+            "times": 1,
+        },
+        "a status that nobody knows": {
+            "kind": "strange_status",
+            "on": "query",
+            "code": "SUSPENDED",
+            "times": 3,
+        },
+    }
+    options: tuple[str, ...] = (
         *("--weight-limit", "1000000", "--order-limit-10s", "100000", "--max-orders", "1000"),
         *("--balance", "USDT=1000000000", "--balance", "BTC=10000"),
     )

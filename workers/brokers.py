@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -22,10 +22,18 @@ from execution.domain.instruments import Listing
 from execution.domain.paper.slippage import Slippage, seeded_draw
 from execution.domain.paper.trading import PaperRules
 from execution.domain.ports import Broker
+from execution.domain.reports import Held
 from execution.domain.vocabulary import BrokerName, Environment
 from execution.market_calendar import ExchangeCalendars
 from execution.settings import Settings
-from execution.store import ibkr_order_ids, reconciling, venue_contracts
+from execution.store import (
+    accounts,
+    balances,
+    ibkr_order_ids,
+    pauses,
+    reconciling,
+    venue_contracts,
+)
 from workers.context import Context
 
 if TYPE_CHECKING:
@@ -256,10 +264,41 @@ def _binance(context: Context) -> Broker | str:
         window=settings.submit_window,
         poll_interval=settings.binance_poll_interval,
         absence_proven_after=settings.binance_absence_wait,
+        resends_within=settings.binance_resend_within,
         traded=_traded(context, BrokerName.BINANCE),
+        held_before=_held_before(context, BrokerName.BINANCE),
         is_real=is_real,
+        pause=_KeptPause(context, BrokerName.BINANCE, _endpoint(settings)),
         clock=context.clock,
     )
+
+
+def _endpoint(settings: Settings) -> str:
+    """Which of Binance's networks these settings name: a ban there is none elsewhere."""
+    named = settings.binance_api_url
+    return named or ("testnet.binance.vision" if settings.binance_testnet else "api.binance.com")
+
+
+class _KeptPause:
+    """Implements `workers.adapters.binance.budget.KeptPause` on the table of pauses."""
+
+    def __init__(self, context: Context, broker: BrokerName, endpoint: str) -> None:
+        self._store, self._broker, self._endpoint = context.store, broker, endpoint
+
+    async def left(self) -> float:
+        found = await asyncio.to_thread(self._load)
+        return 0.0 if found is None else found.left.total_seconds()
+
+    async def keep(self, seconds: float, reason: str) -> None:
+        await asyncio.to_thread(self._record, timedelta(seconds=seconds), reason)
+
+    def _load(self) -> pauses.Pause | None:
+        with self._store.transaction() as connection:
+            return pauses.load(connection, self._broker, self._endpoint)
+
+    def _record(self, length: timedelta, reason: str) -> None:
+        with self._store.transaction() as connection:
+            pauses.record(connection, self._broker, self._endpoint, length, reason)
 
 
 def binance_is_real(settings: Settings) -> bool:
@@ -285,6 +324,25 @@ def _traded(context: Context, broker: BrokerName) -> Callable[[], Awaitable[set[
         return known
 
     return traded
+
+
+def _held_before(
+    context: Context, broker: BrokerName
+) -> Callable[[datetime], Awaitable[Held | None]]:
+    """What the login's own account held at a broker before a time. BrokerUnavailable."""
+
+    def read(at: datetime) -> Held | None:
+        with context.store.transaction() as connection:
+            own = accounts.known(connection, broker)
+            return None if own is None else balances.before(connection, broker, own.default, at)
+
+    async def held_before(at: datetime) -> Held | None:
+        try:
+            return await asyncio.to_thread(read, at)
+        except StoreUnavailable as error:
+            raise BrokerUnavailable(f"what the account held is not known: {error}") from error
+
+    return held_before
 
 
 _LIVE: dict[BrokerName, Callable[[Context], Broker | str]] = {

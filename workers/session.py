@@ -18,14 +18,16 @@ import structlog
 from execution.domain.accounts import Accounts
 from execution.domain.channels import Channelled
 from execution.domain.errors import (
+    AccessRefused,
     BrokerError,
     BrokerUnavailable,
-    CredentialsRefused,
     OutcomeUnknown,
+    RateLimited,
     StoreUnavailable,
 )
 from execution.domain.instruments import Instrument
 from execution.domain.orders import Order
+from execution.domain.pacing import Pauses
 from execution.domain.ports import Attempt, Broker, Capabilities, Part
 from execution.domain.reports import VenueOrder
 from execution.domain.trading_rules import TradingRules
@@ -41,8 +43,8 @@ from workers.recording import Recorder
 
 T = TypeVar("T")
 
-_BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 10.0
-_BACKOFF_CREDENTIALS = 60.0
+_REFUSED_SECONDS = 60.0
+"""Asking a venue that lets nobody in again and again would be taken for an attack."""
 _VERIFY_EVERY = 2.0
 _CHECK_EVERY = 1.0
 _LISTEN_EVERY = 5.0
@@ -255,8 +257,9 @@ class BrokerSession:
         if isinstance(self._adapter, str):
             self._is(SessionStatus.NO_CREDENTIALS, self._adapter)
             return
-        backoff, connected = _BACKOFF_FIRST, time.monotonic()
+        pauses = Pauses()
         while True:
+            connected, at_least = None, 0.0
             try:
                 await self._adapter.connect()
                 await self._adapter.health_check()
@@ -264,20 +267,20 @@ class BrokerSession:
                 self._is(SessionStatus.LIVE_READY, None)
                 connected = time.monotonic()
                 await self._serve(self._adapter)
-            except CredentialsRefused as error:
-                # Asking again and again would be taken for an attack.
+            except AccessRefused as error:
                 self._is(SessionStatus.DOWN, str(error))
-                backoff = _BACKOFF_CREDENTIALS
+                at_least = _REFUSED_SECONDS
+            except RateLimited as error:
+                self._is(SessionStatus.DOWN, str(error))
+                at_least = error.wait
             except (BrokerError, StoreUnavailable) as error:
                 self._is(SessionStatus.DOWN, str(error))
             except Exception as error:  # noqa: BLE001 - see below
                 # An adapter's defect must not end the watching of real orders.
                 self._log.exception("session failed")
                 self._is(SessionStatus.DOWN, f"{type(error).__name__}: {error}")
-            if time.monotonic() - connected > _BACKOFF_MOST:
-                backoff = _BACKOFF_FIRST
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, _BACKOFF_MOST)
+            lasted = 0.0 if connected is None else time.monotonic() - connected
+            await asyncio.sleep(pauses.after(lasted, at_least=at_least))
 
     async def _reconcile(self, adapter: Broker) -> None:
         """Take up what happened while nobody was here; until then no new work is taken.
@@ -289,6 +292,8 @@ class BrokerSession:
         timeout = self._context.settings.broker_call_timeout
         self._accounts = await reconciling.verify(self._context, self.broker, adapter)
         self._recorder.account = self._accounts.default
+        # Before the first order: what the account held tells whether one that is lost was taken.
+        await self._record_balances(adapter)
         await self._learn_rules(adapter)
         at_venue = {
             order.venue_order_id: order
@@ -339,7 +344,10 @@ class BrokerSession:
             lost, other = failures.split(BrokerError)
             if other is not None or lost is None:
                 raise
-            raise BrokerUnavailable(str(lost.exceptions[0])) from lost
+            first = lost.exceptions[0]
+            if isinstance(first, BrokerUnavailable):
+                raise first from lost
+            raise BrokerUnavailable(str(first)) from lost
 
     async def _learn_rules(self, adapter: Broker) -> None:
         """Tell step 1 what the venue takes of each instrument. BrokerUnavailable."""
@@ -356,14 +364,17 @@ class BrokerSession:
 
     async def _keep_balances(self, adapter: Broker) -> None:
         """Record what each account holds, again and again; a failure harms nothing."""
-        timeout = self._context.settings.broker_call_timeout
         while self.broker is not BrokerName.PAPER:
             try:
-                found = await reconciling.ask(adapter.accounts(), timeout)
-                await self._stored(self._recorder.balances, found)
+                await self._record_balances(adapter)
             except (BrokerError, StoreUnavailable) as error:
                 self._log.warning("balances not recorded", error=str(error))
             await asyncio.sleep(_BALANCES_EVERY)
+
+    async def _record_balances(self, adapter: Broker) -> None:
+        timeout = self._context.settings.broker_call_timeout
+        found = await reconciling.ask(adapter.accounts(), timeout)
+        await self._stored(self._recorder.balances, found)
 
     async def _check(self, adapter: Broker) -> None:
         """Ask for health even while nothing is watched. BrokerUnavailable."""

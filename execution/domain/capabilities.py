@@ -43,8 +43,12 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         ),
         times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
         asset_classes=frozenset({AssetClass.CRYPTO}),
-        # The receive window (10 s) and the server's own timeout must both have passed.
-        absence_proven_after=timedelta(seconds=20),
+        # Orders were reported that no query showed for 45 to 55 s after they were taken. The
+        # documents promise no time: "some delay in the response is normal and expected" (REST API,
+        # "Data sources", read 2026-11-30).
+        absence_proven_after=timedelta(seconds=60),
+        # "Duplicate order sent." is said of open orders only ("Error codes", read 2026-11-30).
+        resends_within=timedelta(seconds=60),
         modifies=frozenset(),
         positions=False,
         post_only=True,

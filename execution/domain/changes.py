@@ -11,7 +11,7 @@ from execution.domain.orders import Order
 from execution.domain.pacing import MOST, WITHIN
 from execution.domain.ports import Modification
 from execution.domain.reports import VenueOrder
-from execution.domain.trading_rules import Terms, TradingRules, fit
+from execution.domain.trading_rules import Terms, TradingRules, check_traded, fit
 
 LOOK_FIRST, LOOK_LATEST = timedelta(seconds=1), timedelta(seconds=30)
 """The shortest and the longest pause between two looks at what became of a change or a cancel."""
@@ -105,8 +105,9 @@ def fitted(
     Only the terms that it names are rounded. `reference_price` as in `trading_rules.fit`. Raises
     RequestRefused for what the venue does not take.
     """
+    check_traded(rules, order.broker)
     before = terms_after(order, change, in_place=in_place)
-    after = fit(before, rules, reference_price, order.broker)
+    after = fit(before, rules, reference_price, order.broker, reduces=order.reduces_risk)
     quantity = change.quantity
     if quantity is not None:
         quantity += after.quantity - before.quantity

@@ -53,7 +53,7 @@ def make_order(
             reason = str(refusal)
     if reason is None and rules is not None:
         try:
-            terms = fit(terms, rules, None, route.requested_broker)
+            terms = fit(terms, rules, None, route.requested_broker, reduces=request.reduce_only)
         except RequestRefused as refusal:
             reason = str(refusal)
     state = OrderState.REJECTED if reason else OrderState.PENDING

@@ -26,6 +26,10 @@ class UnknownSymbol(RequestRefused):
     """No rule maps the ticker to an instrument, or more than one does."""
 
 
+class NotTradedNow(RequestRefused):
+    """Its venue takes no orders of a symbol for the time being: a state of the symbol alone."""
+
+
 class NotAllowed(ExecutionError):
     """A limit or the trading state does not let an order be sent; the message names it.
 
@@ -61,9 +65,10 @@ class EventsUnavailable(ExecutionError):
 
 
 class RejectionScope(StrEnum):
-    """What a refusal is about: one order just now, the whole venue, or what was asked as such."""
+    """What a refusal is about: an order or its symbol just now, the venue, or what was asked."""
 
     ORDER = "ORDER"
+    SYMBOL = "SYMBOL"
     VENUE = "VENUE"
     TERMS = "TERMS"
 
@@ -79,7 +84,8 @@ class BrokerRejected(BrokerError):
     """A definite no: a submit that was refused left no order; a cancel or modify changed nothing.
 
     `scope` VENUE means that the venue refuses everybody just now (closed, halted), which counts
-    toward its circuit breaker; ORDER means that this one order was at fault; TERMS that the venue
+    toward its circuit breaker; ORDER means that this one order was at fault; SYMBOL that it takes
+    no order of that symbol for the time being, nor may one be simulated; TERMS that the venue
     never takes such an order (a symbol it does not list, a size below its minimum), which is
     therefore not simulated in its place.
     """
@@ -106,11 +112,22 @@ class TooLate(BrokerUnavailable):
 
 
 class RateLimited(BrokerUnavailable):
-    """Nothing was sent, since it would have gone beyond the rate that the venue allows."""
+    """Nothing was taken: it is beyond the rate that the venue allows.
+
+    `wait` is for how many seconds the venue wants no request at all, where it has said so.
+    """
+
+    def __init__(self, reason: str = "", *, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
 
 
-class CredentialsRefused(BrokerUnavailable):
-    """The venue took nothing since it does not accept the key: only a person can mend that."""
+class AccessRefused(BrokerUnavailable):
+    """The venue lets nobody in from here, and took nothing: only a person can mend that."""
+
+
+class CredentialsRefused(AccessRefused):
+    """The venue took nothing since it does not accept the key."""
 
 
 class OutcomeUnknown(BrokerError):

@@ -1,10 +1,12 @@
-"""How often one order may be sent, and since when it could not be."""
+"""How often an order may be sent, and how often a venue is tried that does not answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from execution.domain.vocabulary import OrderType, TimeInForce
 
 MOST, WITHIN = 2, timedelta(minutes=1)
 """One order, change or cancel goes out so often within that time: the trouble of one must not be
@@ -52,3 +54,40 @@ def _latest_run(moments: Sequence[datetime], now: datetime) -> list[datetime]:
         run.append(at)
         since = at
     return run
+
+
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+def may_go_again(
+    order_type: OrderType, tif: TimeInForce, in_doubt_for: timedelta, within: timedelta | None
+) -> bool:
+    """Whether an order that provably never arrived may be sent again.
+
+    `within` is how long after its intent one that ends at once may be: it was for the market of
+    then, and its venue takes the same id anew when the first has ended. None: at any time.
+    """
+    ends_at_once = order_type is OrderType.MARKET or tif in _AT_ONCE
+    return within is None or not ends_at_once or in_doubt_for <= within
+
+
+class Pauses:
+    """How long to wait before the next try to connect, in seconds: twice as long each time.
+
+    They grow for as long as no connection lasts, however it fails.
+    """
+
+    def __init__(self, first: float = 0.5, most: float = 10.0) -> None:
+        self._first, self._most = first, most
+        self._next = first
+
+    def after(self, lasted: float, *, at_least: float = 0.0) -> float:
+        """The pause after a connection that lasted so many seconds (0: there was none).
+
+        `at_least` is what the failure itself asks for.
+        """
+        if lasted > self._most:
+            self._next = self._first
+        pause = self._next
+        self._next = min(pause * 2, self._most)
+        return max(pause, at_least)

@@ -115,7 +115,8 @@ class Capabilities:
     may report executions of orders that are over or not ours, `positions` that it holds
     positions by symbol (a spot venue has balances by currency instead). `post_only` orders rest
     or are refused; without `trail_amounts` trails are in percent only. `ids_once`: what the
-    venue has heard under an id and not done it never does under that id.
+    venue has heard under an id and not done it never does under that id. `resends_within`: a venue
+    that takes an id anew once its first order has ended; see `pacing.may_go_again`.
     """
 
     order_types: frozenset[OrderType]
@@ -131,6 +132,7 @@ class Capabilities:
     post_only: bool = False
     trail_amounts: bool = True
     ids_once: bool = False
+    resends_within: timedelta | None = None
 
 
 class Broker(Protocol):
@@ -229,3 +231,11 @@ class ReportsUnreadable(Protocol):
 
     def unreadable(self) -> Sequence[Unreadable]:
         """Those that may hold an execution, since this was asked last; the rest it has read."""
+
+
+@runtime_checkable
+class Halts(Protocol):
+    """A broker that knows which symbols are listed and not traded now."""
+
+    def halted(self, instruments: Sequence[Instrument]) -> Sequence[str]:
+        """Those of some instruments, in our spelling, by its latest word."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -133,9 +134,19 @@ class Account:
     """The venue's account: its name, whether money in it is real, and balances by currency.
 
     `identity` is what the venue itself tells accounts apart by; None where there is only one.
+    `as_of` is the venue's time of the last change of the balances (aware UTC), where it says one.
     """
 
     account: str
     is_real: bool
     balances: dict[str, Decimal]
     identity: str | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an account held, by currency, and the venue's time of the last change of it."""
+
+    balances: Mapping[str, Decimal]
+    as_of: datetime

@@ -13,9 +13,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from execution.domain.decimals import exact, plain
-from execution.domain.errors import RequestRefused
+from execution.domain.errors import NotTradedNow, RequestRefused
 from execution.domain.vocabulary import OrderType, Side
 
+_IN_DOUBT = 2
+"""By so much may the price that a venue goes by be above or below the one that is known here."""
 _AT_MARKET = frozenset({OrderType.MARKET, OrderType.STOP, OrderType.TRAILING_STOP})
 
 
@@ -26,7 +28,7 @@ class TradingRules:
     Quantities are in the instrument's units, prices in its currency, notionals (quantity times
     price) in its currency. `market_*` hold for orders that trade at the market instead of those
     without the prefix. `*_trail` and `trail_step` are about trails in percent. `tradable` False:
-    the venue lists it and takes no order for it just now.
+    the venue lists it and takes no order for it just now (`check_traded`).
 
     Where the step depends on the price, `price_steps` are pairs of a price and the step that holds
     from there on, the lowest first; they count instead of `price_step`.
@@ -101,15 +103,20 @@ class Terms:
 
 
 @exact
-def fit(terms: Terms, rules: TradingRules, reference_price: Decimal | None, venue: str) -> Terms:
+def fit(
+    terms: Terms,
+    rules: TradingRules,
+    reference_price: Decimal | None,
+    venue: str,
+    *,
+    reduces: bool = False,
+) -> Terms:
     """The terms as the venue takes them.
 
     `reference_price` is about what it would trade at, where the order itself names no price; None
-    leaves the notional of such an order to the venue. Raises RequestRefused, which names field,
-    value and rule.
+    leaves the notional of such an order to the venue. So does `reduces`: an order that reduces risk
+    is not held back by a guess. Raises RequestRefused, which names field, value and rule.
     """
-    if not rules.tradable:
-        raise RequestRefused(f"symbol: {rules.symbol} is listed at {venue}, and not traded now")
     fitted = replace(
         terms,
         quantity=_quantity(terms, rules, venue),
@@ -118,8 +125,14 @@ def fit(terms: Terms, rules: TradingRules, reference_price: Decimal | None, venu
         trail_amount=_trail_amount(terms.trail_amount, rules, venue),
         trail_percent=_trail(terms.trail_percent, rules, venue),
     )
-    _check_notional(fitted, rules, reference_price, venue)
+    _check_notional(fitted, rules, reference_price, venue, guesses=not reduces)
     return fitted
+
+
+def check_traded(rules: TradingRules, venue: str) -> None:
+    """NotTradedNow where the venue takes no orders of the symbol for the time being."""
+    if not rules.tradable:
+        raise NotTradedNow(f"symbol: {rules.symbol} is listed at {venue}, and not traded now")
 
 
 def needs_price(terms: Terms, rules: TradingRules) -> bool:
@@ -217,21 +230,33 @@ def _trail_amount(asked: Decimal | None, rules: TradingRules, venue: str) -> Dec
 
 
 def _check_notional(
-    terms: Terms, rules: TradingRules, reference_price: Decimal | None, venue: str
+    terms: Terms,
+    rules: TradingRules,
+    reference_price: Decimal | None,
+    venue: str,
+    *,
+    guesses: bool,
 ) -> None:
+    """By the limit where there is one; else by a price that may differ from the venue's.
+
+    It uses its reference price, or an average over minutes, for what names no limit (Binance,
+    "Filters": NOTIONAL, read 2026-11-30): what is not clearly too little or too much it decides.
+    """
     named = terms.limit_price or terms.stop_price
     price = named or reference_price
-    if price is None:
+    guessed = terms.limit_price is None
+    if price is None or (guessed and not guesses):
         return
     notional = terms.quantity * price
+    doubt = _IN_DOUBT if guessed else 1
     value = f"quantity: {plain(terms.quantity)} of {rules.symbol} at {plain(price)}"
     least = rules.minimum_notional if named or rules.minimum_notional_at_market else None
-    if least is not None and notional < least:
+    if least is not None and notional * doubt < least:
         raise RequestRefused(
             f"{value} is worth {plain(notional)}, below {venue}'s minimum of {plain(least)}"
         )
     most = rules.maximum_notional if named or rules.maximum_notional_at_market else None
-    if most is not None and notional > most:
+    if most is not None and notional > most * doubt:
         raise RequestRefused(
             f"{value} is worth {plain(notional)}, above {venue}'s maximum of {plain(most)}"
         )

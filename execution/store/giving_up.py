@@ -66,12 +66,7 @@ def give_up(
     `attempt_id`, and its message is due after the commit. One on paper waits: its venue is a table
     beside the order's own, which comes back with the database.
     """
-    choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    if order.broker is BrokerName.PAPER or (
-        # An earlier attempt was live: the rest must not be simulated beside it.
-        choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order)
-    ):
-        choice = OnFailure.WAIT
+    choice = _choice(connection, order)
     if choice is OnFailure.REJECT:
         refuse(connection, order, reason, step=step)
         return False
@@ -79,6 +74,21 @@ def give_up(
         wait(connection, order, reason)
         return False
     return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
+
+
+def waits(connection: Connection, order: Order) -> bool:
+    """Whether `give_up` would let an order wait for its broker."""
+    return _choice(connection, order) is OnFailure.WAIT
+
+
+def _choice(connection: Connection, order: Order) -> OnFailure:
+    choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
+    if order.broker is BrokerName.PAPER or (
+        # An earlier attempt was live: the rest must not be simulated beside it.
+        choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order)
+    ):
+        return OnFailure.WAIT
+    return choice
 
 
 def keep_from_live(

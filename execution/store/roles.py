@@ -28,7 +28,9 @@ class Role(StrEnum):
 
 APPEND_ONLY = frozenset({"order_events", "quotes", "nav_observations", "paper_executions"})
 """History: what is in it is never changed, by workers neither."""
-PASSING = frozenset({"ibkr_client_ids", "quotes", "risk_limits", "step_latencies"})
+PASSING = frozenset(
+    {"account_snapshots", "ibkr_client_ids", "quotes", "risk_limits", "step_latencies"}
+)
 """What workers, and people who set limits, also take away: it is no record of any order."""
 NOBODYS = frozenset({"alembic_version"})
 """The migrations' own: others may read it."""

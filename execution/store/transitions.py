@@ -293,6 +293,8 @@ def apply(
     if touching.concerns(order, change.state, change.order, change.attempt):
         values["family"] = order.parent_order_id or order.order_id
         also = replace(also, parts=", ".join(filter(None, (also.parts, touching.PART))))
+    if _settles_doubt(order.state, change.state):
+        also = replace(also, parts=", ".join(filter(None, (also.parts, _SETTLED))))
     statement = _statement(
         tuple(columns),
         tuple(change.attempt),
@@ -320,6 +322,20 @@ def apply(
         unapplied=order.unapplied + row.unapplied,
         attempt=replace(changed.attempt, **moved),
     )
+
+
+_SETTLED = """settled AS (
+    UPDATE alerts SET resolved_at = clock_timestamp()
+    WHERE kind = 'UNKNOWN_OUTCOME' AND key = CAST(CAST(:order_id AS uuid) AS text)
+        AND resolved_at IS NULL AND EXISTS (SELECT FROM changed))"""
+
+
+def _settles_doubt(before: OrderState, after: OrderState) -> bool:
+    """Whether a change says what became of an order in doubt, whoever found it out."""
+    in_doubt = {OrderState.UNKNOWN, OrderState.SUBMITTING}
+    if after in in_doubt:
+        return False
+    return before is OrderState.UNKNOWN or (before in in_doubt and after.is_final)
 
 
 def _label(change: Change) -> str | None:

@@ -230,6 +230,9 @@ class Soak:
             case "lose":
                 self._proxies[strike.whom].lose_reply()
                 return True
+            case "delay":
+                self._venue.delay(strike.whom)
+                return True
             case other:
                 raise ValueError(f"{other!r} is no fault")
 
@@ -406,7 +409,9 @@ def main() -> None:
     )
     keep = True
     try:
-        plan = strikes(seed, seconds, soak.producer_names, soak.workers, VENUES[wanted.venue].parts)
+        venue = VENUES[wanted.venue]
+        delays = tuple(venue.delays)
+        plan = strikes(seed, seconds, soak.producer_names, soak.workers, venue.parts, delays)
         report = soak.run(plan)
         keep = bool(report.problems)
         _print("\n".join(report.lines()))

@@ -20,7 +20,7 @@ class Strike:
     """One fault, `at` seconds from the beginning: what is done, and to whom.
 
     `kill` a process, kill a `producer` or a part of the `venue`, `cut` one connection of a proxy,
-    `cut_all`, `lose` a reply.
+    `cut_all`, `lose` a reply, arm one of the venue's own `delay`s.
     """
 
     at: float
@@ -28,14 +28,18 @@ class Strike:
     whom: str
 
 
-def strikes(
+def strikes(  # noqa: PLR0917 - one call
     seed: int,
     seconds: float,
     producers: Sequence[str],
     workers: Sequence[str],
     venue: Sequence[str],
+    delays: Sequence[str] = (),
 ) -> list[Strike]:
-    """The faults of a run: the same for the same seed. `venue` are the parts of the venue."""
+    """The faults of a run: the same for the same seed.
+
+    `venue` are the parts of the venue, `delays` the names of its own.
+    """
     processes = (*workers, "beat", "valkey", "postgres")
     chosen = random.Random(seed)  # noqa: S311 - test data
     found: list[Strike] = []
@@ -58,4 +62,6 @@ def strikes(
     sow(1, 5, lambda at: Strike(at, "cut", chosen.choice(PROXIES)))
     sow(20, 60, lambda at: Strike(at, "cut_all", chosen.choice(PROXIES)))
     sow(20, 60, lambda at: Strike(at, "venue", chosen.choice(venue)))
+    if delays:
+        sow(5, 20, lambda at: Strike(at, "delay", chosen.choice(delays)))
     return sorted(found, key=lambda strike: strike.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from execution.domain.errors import RejectionScope
 from execution.domain.instruments import Instrument
 from execution.domain.ports import Broker
+from execution.domain.reports import Held
 from execution.domain.vocabulary import (
     AssetClass,
     BrokerName,
@@ -51,6 +52,7 @@ class BinanceHarness(ControlledHarness):
             Ability.ENDS,
             Ability.BALANCES,
             Ability.REFUSES_EVERYBODY,
+            Ability.HALTS,
             Ability.RESENDS,
         }
     )
@@ -100,6 +102,11 @@ class BinanceHarness(ControlledHarness):
         async def traded() -> set[str]:
             return {self.instrument.symbol}
 
+        async def held_before(at: datetime) -> Held:
+            """As the account was opened: every trade is later."""
+            del at
+            return Held(_OPTIONS.balances, datetime(1970, 1, 1, tzinfo=UTC))
+
         return BinanceAdapter(
             key=_OPTIONS.api_key,
             secret=_OPTIONS.api_secret,
@@ -109,14 +116,17 @@ class BinanceHarness(ControlledHarness):
             window=timedelta(seconds=2),
             poll_interval=timedelta(milliseconds=5),
             absence_proven_after=timedelta(milliseconds=250),
+            resends_within=timedelta(seconds=60),
             traded=traded,
+            held_before=held_before,
             is_real=False,
             connector=connector,
         )
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         words = {
-            RejectionScope.ORDER: ("-2010", "Market is closed."),
+            RejectionScope.ORDER: ("-2010", "Account has insufficient balance for requested"),
+            RejectionScope.SYMBOL: ("-2010", "Market is closed."),
             RejectionScope.VENUE: ("-2010", "This account may not place or cancel orders."),
             RejectionScope.TERMS: ("-1013", "Filter failure: NOTIONAL"),
         }

@@ -71,6 +71,8 @@ class Ability(StrEnum):
     """The harness can set what the account holds."""
     REFUSES_EVERYBODY = "refuses_everybody"
     """A refusal can be about every order of the account, whatever it asks."""
+    HALTS = "halts"
+    """A refusal can be about every order of a symbol."""
     RESENDS = "resends"
     """The same attempt can be submitted a second time (in process, that is a caller's bug)."""
 

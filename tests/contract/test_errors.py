@@ -32,8 +32,14 @@ from .harness import (
 
 @needs(FaultKind.REJECT)
 async def test_c201_rejected(harness: VenueHarness, broker: Broker) -> None:
-    """C201: a refusal (a closed market) is about that order: it says nothing of the venue."""
+    """C201: a refusal is about that order: it says nothing of the venue."""
     await _is_refused(harness, broker, RejectionScope.ORDER)
+
+
+@needs(FaultKind.REJECT, Ability.HALTS)
+async def test_c214_market_closed(harness: VenueHarness, broker: Broker) -> None:
+    """C214: a closed market is its symbol's state: it says nothing of the order or the venue."""
+    await _is_refused(harness, broker, RejectionScope.SYMBOL)
 
 
 @needs(FaultKind.REJECT, Ability.REFUSES_EVERYBODY)

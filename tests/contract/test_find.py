@@ -6,12 +6,21 @@ from decimal import Decimal
 
 import pytest
 
-from execution.domain.errors import BrokerUnavailable
+from execution.domain.errors import BrokerUnavailable, OutcomeUnknown
 from execution.domain.ports import Broker
-from execution.domain.vocabulary import OrderState, OrderType
+from execution.domain.vocabulary import OrderState, OrderType, Side
 from simulators.faults import FaultKind
 
-from .harness import Ability, Trait, VenueHarness, has_trait, needs, new_attempt, resting
+from .harness import (
+    Ability,
+    Trait,
+    VenueHarness,
+    eventually,
+    has_trait,
+    needs,
+    new_attempt,
+    resting,
+)
 
 
 async def test_c301_absent(harness: VenueHarness, broker: Broker) -> None:
@@ -161,3 +170,51 @@ async def test_c313_stop_is_shown(harness: VenueHarness, broker: Broker) -> None
 async def test_c314_stop_and_limit_are_shown(harness: VenueHarness, broker: Broker) -> None:
     """C314: and both of a STOP_LIMIT."""
     await _shows_its_prices(harness, broker, OrderType.STOP_LIMIT)
+
+
+@needs(FaultKind.INVISIBLE)
+async def test_c315_filled_and_not_shown(harness: VenueHarness, broker: Broker) -> None:
+    """C315: no query shows it, and the account has moved: that is no absence; later it is found."""
+    await broker.submit(new_attempt(harness))  # one that is known explains nothing of another
+    await harness.arm(FaultKind.INVISIBLE, seconds=1)
+    attempt = new_attempt(harness)
+    with pytest.raises(OutcomeUnknown):
+        await broker.submit(attempt)
+    with pytest.raises(BrokerUnavailable, match="moved"):
+        await broker.find(attempt)
+
+    async def shown() -> bool:
+        try:
+            found = await broker.find(attempt)
+        except BrokerUnavailable:
+            return False
+        return found is not None and found.state is OrderState.FILLED
+
+    await eventually(shown)
+    assert (await harness.ledger()).count(attempt) == 1
+
+
+@needs(FaultKind.INVISIBLE)
+async def test_c316_resting_and_not_shown(harness: VenueHarness, broker: Broker) -> None:
+    """C316: nor is it absence where the venue counts one order more than it shows."""
+    await broker.submit(resting(harness))
+    await harness.arm(FaultKind.INVISIBLE, seconds=30)
+    attempt = resting(harness)
+    with pytest.raises(OutcomeUnknown):
+        await broker.submit(attempt)
+    with pytest.raises(BrokerUnavailable, match="counts"):
+        await broker.find(attempt)
+
+
+@needs(FaultKind.INVISIBLE, FaultKind.DROP_REQUEST)
+async def test_c317_absent_beside_others(harness: VenueHarness, broker: Broker) -> None:
+    """C317: what others have traded and placed meanwhile is explained: it is absent."""
+    await broker.submit(resting(harness))
+    await harness.arm(FaultKind.DROP_REQUEST)
+    attempt = new_attempt(harness)
+    with pytest.raises(OutcomeUnknown):
+        await broker.submit(attempt)
+    await broker.submit(new_attempt(harness))
+    await broker.submit(new_attempt(harness, side=Side.SELL))
+    await broker.submit(resting(harness))
+    assert await broker.find(attempt) is None

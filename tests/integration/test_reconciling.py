@@ -16,8 +16,15 @@ import pytest
 from sqlalchemy import text
 
 from execution.domain.capabilities import CAPABILITIES
-from execution.domain.errors import BrokerUnavailable, OutcomeUnknown
+from execution.domain.errors import (
+    AccessRefused,
+    BrokerUnavailable,
+    CredentialsRefused,
+    OutcomeUnknown,
+    RateLimited,
+)
 from execution.domain.orders import Order
+from execution.domain.pacing import Pauses
 from execution.domain.ports import Attempt, Capabilities
 from execution.domain.reports import Account, Execution, VenueOrder, VenuePosition
 from execution.domain.trading_rules import TradingRules
@@ -280,7 +287,7 @@ def test_what_the_venue_misses(store: Store, venue: Venue, session: BrokerSessio
     with store.transaction() as connection:
         connection.execute(
             text(
-                """UPDATE orders SET updated_at = clock_timestamp() - interval '1 minute'
+                """UPDATE orders SET updated_at = clock_timestamp() - interval '2 minutes'
                 WHERE order_id <> :fresh"""
             ),
             {"fresh": fresh.order_id},
@@ -311,3 +318,59 @@ def test_executions_are_asked_for_from_when_somebody_last_listened(
     session.start()
     wait_until(lambda: venue.asked_since, what="the question")
     assert datetime.now(UTC) - venue.asked_since[0] > timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("error", "at_least"),
+    [
+        (BrokerUnavailable("nobody there"), 0.0),
+        (CredentialsRefused("wrong key"), 60.0),
+        (AccessRefused("not from here"), 60.0),
+        (RateLimited("banned", wait=1234.0), 1234.0),
+    ],
+)
+def test_pauses_between_tries(
+    venue: Venue,
+    session: BrokerSession,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BrokerUnavailable,
+    at_least: float,
+) -> None:
+    """Each is asked for as long as no connection lasts, with what the failure itself asks for."""
+    asked: list[tuple[float, float]] = []
+
+    class Recorded(Pauses):
+        def after(self, lasted: float, *, at_least: float = 0.0) -> float:
+            asked.append((lasted, at_least))
+            return 0.001
+
+    async def refused() -> None:
+        raise error
+
+    monkeypatch.setattr("workers.session.Pauses", Recorded)
+    monkeypatch.setattr(venue, "connect", refused)
+    session.start()
+    wait_until(lambda: len(asked) > 5, what="some tries")
+    assert set(asked[:5]) == {(0.0, at_least)}
+
+
+def test_a_connection_that_does_not_last_shortens_no_pause(
+    venue: Venue, session: BrokerSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was ready each time, and lost at once."""
+    asked: list[float] = []
+
+    class Recorded(Pauses):
+        def after(self, lasted: float, *, at_least: float = 0.0) -> float:
+            asked.append(lasted)
+            return 0.001
+
+    async def lost(_: object) -> None:
+        raise BrokerUnavailable("lost again")
+
+    monkeypatch.setattr("workers.session.Pauses", Recorded)
+    monkeypatch.setattr(session, "_serve", lost)
+    venue.may_answer.set()
+    session.start()
+    wait_until(lambda: len(asked) > 3, what="some tries")
+    assert all(lasted < 5 for lasted in asked)

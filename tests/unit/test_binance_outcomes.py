@@ -9,6 +9,7 @@ import ccxt
 import pytest
 
 from execution.domain.errors import (
+    AccessRefused,
     BrokerError,
     BrokerRejected,
     BrokerUnavailable,
@@ -25,11 +26,13 @@ PORT: dict[Outcome, type[BrokerError]] = {
     Outcome.REFUSED: BrokerRejected,
     Outcome.IMPOSSIBLE: BrokerRejected,
     Outcome.CLOSED: BrokerRejected,
+    Outcome.HALTED: BrokerRejected,
     Outcome.ABSENT: BrokerRejected,
     Outcome.UNAVAILABLE: BrokerUnavailable,
     Outcome.LATE: TooLate,
     Outcome.LIMITED: RateLimited,
     Outcome.KEY: CredentialsRefused,
+    Outcome.SHUT_OUT: AccessRefused,
     Outcome.UNKNOWN: OutcomeUnknown,
 }
 # The rows once more, told apart by what must not be confused: a definite no, nothing taken, doubt.
@@ -96,10 +99,20 @@ def test_a_server_error_proves_nothing(status: int, code: int | None) -> None:
     assert type(outcomes.of_change(answered(status, code))) is OutcomeUnknown
 
 
-@pytest.mark.parametrize(("status", "kind"), [(403, BrokerUnavailable), (418, RateLimited)])
+@pytest.mark.parametrize(("status", "kind"), [(403, AccessRefused), (418, RateLimited)])
 def test_status_without_a_code(status: int, kind: type[BrokerError]) -> None:
     """The firewall and the ban stand before the venue."""
     assert type(outcomes.of_change(answered(status, None))) is kind
+
+
+@pytest.mark.parametrize("code", [None, 0, -1003, -2010])
+@pytest.mark.parametrize("status", [403, 451])
+def test_what_stands_before_the_venue_took_nothing(status: int, code: int | None) -> None:
+    """Whatever its body says; in words, without the page that it may be."""
+    error = outcomes.of_change(answered(status, code, "<html>403 ERROR</html>"))
+    assert type(error) is AccessRefused
+    assert f"HTTP {status}" in str(error)
+    assert "html" not in str(error)
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, -9999), (400, None), (404, None), (307, None)])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.pacing import MOST, WITHIN, Tries
+from execution.domain.pacing import MOST, WITHIN, Pauses, Tries, may_go_again
+from execution.domain.vocabulary import OrderType, TimeInForce
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -61,3 +62,33 @@ def test_failing_for(failures: tuple[float, ...], now: float, seconds: float) ->
 def test_the_pause_grows(put_off: tuple[float, ...], now: float, pause: float) -> None:
     """Each time twice as long, up to a bound; after a quiet while it begins anew."""
     assert Tries(put_off=at(*put_off)).pause(at(now)[0]) == timedelta(seconds=pause)
+
+
+def test_pauses_grow_and_stay() -> None:
+    """However long ago the last connection was, and however the tries fail."""
+    pauses = Pauses()
+    assert [pauses.after(0) for _ in range(8)] == [0.5, 1, 2, 4, 8, 10, 10, 10]
+    assert pauses.after(9) == 10  # one that did not last changes nothing
+    assert pauses.after(11) == 0.5
+    assert pauses.after(0, at_least=60) == 60
+    assert pauses.after(0) == 2
+
+
+@pytest.mark.parametrize(
+    ("order_type", "tif", "seconds", "again"),
+    [
+        (OrderType.MARKET, TimeInForce.GTC, 59, True),
+        (OrderType.MARKET, TimeInForce.GTC, 61, False),
+        (OrderType.LIMIT, TimeInForce.IOC, 61, False),
+        (OrderType.LIMIT, TimeInForce.FOK, 61, False),
+        (OrderType.LIMIT, TimeInForce.GTC, 3600, True),
+        (OrderType.STOP, TimeInForce.GTC, 3600, True),
+    ],
+)
+def test_what_ends_at_once_is_not_sent_again_late(
+    order_type: OrderType, tif: TimeInForce, seconds: float, *, again: bool
+) -> None:
+    """Where a venue takes its id anew; elsewhere it refuses the second one for ever."""
+    within, so_long = timedelta(seconds=60), timedelta(seconds=seconds)
+    assert may_go_again(order_type, tif, so_long, within) is again
+    assert may_go_again(order_type, tif, so_long, None)

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.errors import RequestRefused
-from execution.domain.trading_rules import Terms, TradingRules, fit, needs_price
+from execution.domain.errors import NotTradedNow, RequestRefused
+from execution.domain.trading_rules import (
+    Terms,
+    TradingRules,
+    check_traded,
+    fit,
+    needs_price,
+)
 from execution.domain.vocabulary import OrderType, Side
 
 D = Decimal
@@ -71,7 +77,7 @@ def test_a_stop_never_triggers_later(side: Side, price: str) -> None:
         (replace(LIMIT, limit_price=D(1000001)), "limit_price: 1000001 is above"),
         (replace(LIMIT, quantity=D("0.00007")), "is worth 4.48, below BINANCE's minimum of 5"),
         (replace(LIMIT, quantity=D(141)), "above BINANCE's maximum of 9000000"),
-        (replace(MARKET, quantity=D("0.00007")), "is worth 4.55, below"),
+        (replace(MARKET, quantity=D("0.00003")), "is worth 1.95, below"),
         (
             Terms(Side.SELL, OrderType.TRAILING_STOP, D(1), trail_percent=D("0.05")),
             "trail_percent: 0.05 is below BINANCE's minimum of 0.1",
@@ -111,9 +117,31 @@ def test_a_trail_by_amount_rounds_down(rules: TradingRules, amount: str) -> None
 
 
 def test_what_is_not_traded_now_is_refused() -> None:
-    """A symbol that is halted or delisted."""
-    with pytest.raises(RequestRefused, match="not traded now"):
-        fit(LIMIT, replace(RULES, tradable=False), None, "BINANCE")
+    """A symbol that is halted: by the latest word of it, not by what step 1 has read once."""
+    halted = replace(RULES, tradable=False)
+    assert fit(LIMIT, halted, None, "BINANCE") == fit(LIMIT, RULES, None, "BINANCE")
+    with pytest.raises(NotTradedNow, match="not traded now"):
+        check_traded(halted, "BINANCE")
+    check_traded(RULES, "BINANCE")
+
+
+@pytest.mark.parametrize(("quantity", "taken"), [("0.00004", True), ("0.00003", False)])
+def test_in_doubt_the_venue_decides(quantity: str, *, taken: bool) -> None:
+    """Worth 4 at our quote, where the least is 5 at the venue's own price; 2.4 is clear."""
+    small = replace(MARKET, quantity=D(quantity))
+    if taken:
+        assert fit(small, RULES, D(100000), "BINANCE") == small
+        return
+    with pytest.raises(RequestRefused, match="minimum of 5"):
+        fit(small, RULES, D(80000), "BINANCE")
+    assert fit(small, RULES, D(80000), "BINANCE", reduces=True) == small
+
+
+def test_a_limit_is_no_guess() -> None:
+    """What names its price is worth what it says, whoever it is for."""
+    small = replace(LIMIT, quantity=D("0.00004"), limit_price=D(100000))
+    with pytest.raises(RequestRefused, match="minimum of 5"):
+        fit(small, RULES, None, "BINANCE", reduces=True)
 
 
 def test_a_limit_over_the_market_limit_is_fine() -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from execution.domain.errors import BrokerError, CredentialsRefused
+from execution.domain.errors import AccessRefused, BrokerError
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ async def of_one(
     """
     try:
         return await answer
-    except CredentialsRefused:
+    except AccessRefused:
         raise
     except BrokerError as error:
         await health_check()

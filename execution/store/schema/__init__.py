@@ -11,6 +11,7 @@ from execution.store.schema.bookings import bookings
 from execution.store.schema.brackets import brackets
 from execution.store.schema.brokers import (
     account_balances,
+    account_snapshots,
     alerts,
     breakers,
     broker_accounts,
@@ -20,6 +21,7 @@ from execution.store.schema.brokers import (
     ibkr_order_ids,
     reconciliations,
     venue_contracts,
+    venue_pauses,
 )
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
@@ -54,6 +56,7 @@ from execution.store.schema.streams import events, streams
 
 __all__ = [
     "account_balances",
+    "account_snapshots",
     "alerts",
     "bookings",
     "brackets",
@@ -96,4 +99,5 @@ __all__ = [
     "trading_rules",
     "trading_states",
     "venue_contracts",
+    "venue_pauses",
 ]

@@ -147,3 +147,23 @@ account_balances = sa.Table(
     sa.Column("balances", JSONB, nullable=False, comment="amounts by currency, as text"),
     sa.Column("heard_at", TIME, nullable=False, server_default=NOW),
 )
+
+account_snapshots = sa.Table(
+    "account_snapshots",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True, comment="as the venue names it"),
+    sa.Column("at", TIME, primary_key=True, server_default=NOW),
+    sa.Column("as_of", TIME, nullable=False, comment="the venue's time of the last change"),
+    sa.Column("balances", JSONB, nullable=False, comment="amounts by currency, as text"),
+)
+
+venue_pauses = sa.Table(
+    "venue_pauses",
+    metadata,
+    sa.Column("broker", sa.Text, primary_key=True),
+    sa.Column("endpoint", sa.Text, primary_key=True, comment="the venue's address"),
+    sa.Column("until", TIME, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("heard_at", TIME, nullable=False, server_default=NOW),
+)

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import aiohttp
 
@@ -36,9 +35,11 @@ from execution.domain.reports import (
 )
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName
-from workers.adapters.answers import Unread
+from workers.adapters.answers import Unread, read
 from workers.adapters.binance import client as clients
-from workers.adapters.binance.budget import Budget
+from workers.adapters.binance import wire
+from workers.adapters.binance.budget import Budget, KeptPause
+from workers.adapters.binance.evidence import Evidence, HeldBefore
 from workers.adapters.binance.history import History
 from workers.adapters.binance.polling import Polling
 from workers.adapters.binance.venue import Venue, utc_now
@@ -47,6 +48,7 @@ from workers.adapters.binance.wire import Json, milliseconds
 _RULES_SECONDS = 3600.0
 _CLOCK_SECONDS = 30.0
 _SIGNED_SECONDS = 60.0
+_STATUS_SECONDS = 3.0
 _WEIGHT, _ORDERS = "REQUEST_WEIGHT", "ORDERS"
 _BEFORE = timedelta(minutes=1)
 _MOST_CANDLES, _MOST_PRICES = 1000, 5000
@@ -57,9 +59,11 @@ class BinanceAdapter:
 
     `url` takes the place of Binance's address, `testnet` chooses its test network. `window` is from
     the intent of an order to its `send_by`. `absence_proven_after` is how long after that "no such
-    order" is proof. `traded` gives our symbols that may have been traded, read anew whenever
-    executions are asked for. `clock` gives aware UTC, by the clock that `send_by` goes by.
-    `connector` is for tests with an address of their own.
+    order" is proof, `resends_within` as in `Capabilities`. `traded` gives our symbols that may have
+    been traded, read anew whenever executions are asked for; `held_before` what the account held
+    before a time by `clock`. `pause` is where it is kept until when Binance wants no request.
+    `clock` gives aware UTC, by the clock that `send_by` goes by. `connector` is for tests with an
+    address of their own.
     """
 
     name = BrokerName.BINANCE
@@ -76,13 +80,18 @@ class BinanceAdapter:
         window: timedelta,
         poll_interval: timedelta,
         absence_proven_after: timedelta,
+        resends_within: timedelta,
         traded: Callable[[], Awaitable[Iterable[str]]],
+        held_before: HeldBefore,
         is_real: bool,
+        pause: KeptPause | None = None,
         clock: Callable[[], datetime] = utc_now,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
     ) -> None:
         self.capabilities = replace(
-            CAPABILITIES[BrokerName.BINANCE], absence_proven_after=absence_proven_after
+            CAPABILITIES[BrokerName.BINANCE],
+            absence_proven_after=absence_proven_after,
+            resends_within=resends_within,
         )
         self._key, self._secret = key, secret
         self._testnet, self._url = testnet, url
@@ -93,9 +102,12 @@ class BinanceAdapter:
         self._now = clock
         self._connector = connector
         self._unread = Unread()
+        # Beyond a connection: what the venue wants of us holds for the next one, too.
+        self._budget = Budget(kept=pause)
+        self._held_before = held_before
         self._seen: set[str] = set()
         self._open: tuple[Venue, History] | None = None
-        self._loaded = self._clocked = self._signed = 0.0
+        self._loaded = self._clocked = self._signed = self._refreshed = 0.0
 
     async def connect(self) -> None:
         """Open on the running loop: clock, markets, and the account with its permission to trade.
@@ -104,14 +116,13 @@ class BinanceAdapter:
         """
         opened = self._open is None
         if self._open is None:
-            budget = Budget()
             client = clients.make(
                 key=self._key,
                 secret=self._secret,
                 testnet=self._testnet,
                 url=self._url,
                 timeout_seconds=self._timeout.total_seconds(),
-                budget=budget,
+                budget=self._budget,
                 connector=self._connector() if self._connector else None,
             )
             venue = Venue(client, self.name.value, self._now, self._unread)
@@ -148,12 +159,16 @@ class BinanceAdapter:
         venue = self._venue()
         if time.monotonic() - self._loaded > _RULES_SECONDS:
             await self._load(venue, again=True)
-        return venue.all_rules()
+        return venue.listings.all_rules()
 
     async def rules(self, instrument: Instrument) -> TradingRules | None:
-        venue = self._venue()
-        venue.market(instrument)
-        return venue.rules(instrument.symbol)
+        """By the venue's latest word where it was not traded: it may be again since a moment."""
+        listings = self._venue().listings
+        listings.of(instrument)
+        if not listings.trades(instrument.symbol):
+            await listings.refresh([instrument.symbol])
+            listings.of(instrument)
+        return listings.rules(instrument.symbol)
 
     async def part(self, attempt: Attempt) -> Part | None:
         del attempt
@@ -175,7 +190,7 @@ class BinanceAdapter:
         """The order with its trades so far.
 
         "No such order" is believed only when neither the list of all orders shows it, nor there is
-        a trade whose order that list does not show.
+        a trade whose order that list does not show, nor other `Evidence` of it.
         """
         venue, symbol = self._venue(), attempt.instrument.symbol
         self._seen.add(symbol)
@@ -190,7 +205,7 @@ class BinanceAdapter:
     async def _look_everywhere(self, venue: Venue, attempt: Attempt) -> VenueOrder | None:
         symbol = attempt.instrument.symbol
         since = attempt.send_by or attempt.created_at
-        if since is None or not venue.lists(symbol):
+        if since is None or symbol not in venue.listings:
             return None
         start = milliseconds(since - self._window - _BEFORE)
         orders = await venue.orders(symbol, startTime=start)
@@ -205,6 +220,9 @@ class BinanceAdapter:
                     f"Binance tells trade {trade.execution_id} of {symbol}, of an order that it "
                     "does not show"
                 )
+        if attempt.broker_order_id is None:
+            evidence = Evidence(venue, self._symbols, self._held_before)
+            await evidence.forbids_absence(attempt, since - self._window)
         return None
 
     async def open_orders(self) -> Sequence[VenueOrder]:
@@ -237,15 +255,8 @@ class BinanceAdapter:
         """Named by its uid; balances with what is locked in orders."""
         venue = self._venue()
         answer = await venue.account()
-        try:
-            balances = {
-                str(item["asset"]): Decimal(item["free"]) + Decimal(item["locked"])
-                for item in answer["balances"]
-            }
-        except (LookupError, TypeError, ArithmeticError) as error:
-            raise BrokerUnavailable(f"Binance's account makes no sense: {error!r}") from error
-        name = str(venue.uid)
-        return Account(name, self._is_real, balances, identity=name)
+        held, name = read(wire.held, answer, self._unread), str(venue.uid)
+        return Account(name, self._is_real, dict(held.balances), identity=name, as_of=held.as_of)
 
     async def accounts(self) -> Sequence[Account]:
         """The one that the key belongs to."""
@@ -255,7 +266,18 @@ class BinanceAdapter:
         return await self._venue().quote(instrument)
 
     async def quotes(self, instruments: Sequence[Instrument]) -> Sequence[Quote]:
-        return await self._venue().quotes([instrument.symbol for instrument in instruments])
+        """None of a symbol that is not traded now: at its last prices nobody can trade."""
+        venue, symbols = self._venue(), [instrument.symbol for instrument in instruments]
+        if time.monotonic() - self._refreshed > _STATUS_SECONDS:
+            await venue.listings.refresh(symbols)
+            self._refreshed = time.monotonic()
+        return await venue.quotes(symbols)
+
+    def halted(self, instruments: Sequence[Instrument]) -> Sequence[str]:
+        """Those symbols that are listed and not traded now."""
+        listings = self._venue().listings
+        symbols = [instrument.symbol for instrument in instruments]
+        return [one for one in symbols if one in listings and not listings.trades(one)]
 
     async def candles(
         self, instrument: Instrument, interval: str, since: datetime | None, limit: int
@@ -275,9 +297,9 @@ class BinanceAdapter:
         return self._seen | set(await self._traded())
 
     async def _load(self, venue: Venue, *, again: bool = False) -> None:
-        if again or not venue.all_rules():
-            await venue.load(again=again)
-            limits = venue.limits()
+        if again or not venue.listings.all_rules():
+            await venue.listings.load(again=again)
+            limits = venue.listings.limits
             venue.client.budget.limits(limits.get(_WEIGHT), limits.get(_ORDERS))
             self._loaded = time.monotonic()
 

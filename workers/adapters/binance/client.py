@@ -21,7 +21,6 @@ Json = Mapping[str, Any]
 
 _WEIGHT_OF_COST = 5
 """ccxt counts in units of five of Binance's weights."""
-_BANNED_SECONDS = 60.0
 _LIMITED = frozenset({418, 429})
 
 
@@ -42,11 +41,17 @@ class Client(ccxt.binance):  # type: ignore[misc]
     def on_rest_response(self, *arguments: Any) -> str:
         """The answer's text; takes what its headers say first."""
         code, _, _, _, headers, body, *_ = arguments
-        self.budget.told(headers)
+        self.budget.told(headers, str(body))
         if code in _LIMITED:
-            wait = headers.get("Retry-After", "")
-            self.budget.shut(float(wait) if wait.isdigit() else _BANNED_SECONDS)
+            self.budget.limited(code, headers, str(body))
         return str(body).strip()
+
+    async def fetch(self, *arguments: Any, **options: Any) -> Any:
+        """One request and its answer; a pause that the venue wants is kept before it is raised."""
+        try:
+            return await super().fetch(*arguments, **options)
+        finally:
+            await self.budget.settle()
 
     def handle_errors(self, *arguments: Any) -> None:
         """Raise what ccxt makes of an answer, with the answer itself."""

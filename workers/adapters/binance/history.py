@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from execution.domain.reports import Execution
+from workers.adapters.binance.outcomes import NotListed
 from workers.adapters.binance.venue import Venue
 from workers.adapters.binance.wire import Json, milliseconds
 
@@ -38,16 +40,17 @@ class History:
     async def executions(self, since: datetime) -> Sequence[Execution]:
         """Every trade since then in the symbols that may have been traded, oldest first."""
         account = _what_moves(await self._venue.account())
-        symbols = [symbol for symbol in await self._symbols() if self._venue.lists(symbol)]
+        symbols = [symbol for symbol in await self._symbols() if symbol in self._venue.listings]
         again = time.monotonic() - self._looked > _LOOK_AGAIN_SECONDS
         moved = account != self._account
         for symbol in symbols:
-            if since < self._since.get(symbol, since + timedelta(seconds=1)):
-                await self._from(symbol, since)
-            elif again:
-                await self._from(symbol, max(since, self._newest(symbol, since) - _OVERLAP))
-            elif moved:
-                await self._further(symbol)
+            with suppress(NotListed):  # delisted since; the others are asked about all the same
+                if since < self._since.get(symbol, since + timedelta(seconds=1)):
+                    await self._from(symbol, since)
+                elif again:
+                    await self._from(symbol, max(since, self._newest(symbol, since) - _OVERLAP))
+                elif moved:
+                    await self._further(symbol)
         if again:
             self._looked = time.monotonic()
         self._account = account

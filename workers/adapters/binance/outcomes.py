@@ -14,6 +14,7 @@ import aiohttp
 import ccxt
 
 from execution.domain.errors import (
+    AccessRefused,
     BrokerError,
     BrokerRejected,
     BrokerUnavailable,
@@ -31,11 +32,13 @@ class Outcome(Enum):
     REFUSED = "refused as it is just now"
     IMPOSSIBLE = "refused for what it asks"
     CLOSED = "refused, as every order of this account would be"
+    HALTED = "refused, as every order of its symbol would be just now"
     ABSENT = "there is no such order"
     UNAVAILABLE = "nothing was taken"
     LATE = "nothing was taken: it came outside its receive window"
     LIMITED = "nothing was taken: too many requests"
     KEY = "nothing was taken: the key is not accepted"
+    SHUT_OUT = "nothing was taken: requests from here are not let in"
     UNKNOWN = "it may have been taken"
 
 
@@ -91,7 +94,7 @@ CODES: dict[int, Outcome] = {
     -2013: Outcome.ABSENT,  # no such order
     -2014: Outcome.KEY,  # malformed key
     -2015: Outcome.KEY,  # invalid key, address or permission
-    -2016: Outcome.CLOSED,  # no trading window
+    -2016: Outcome.HALTED,  # "No trading window could be found for the symbol"
     -2021: Outcome.UNKNOWN,  # cancel-replace failed in part
     -2022: Outcome.REFUSED,  # cancel-replace failed
     -2026: Outcome.ABSENT,  # cancelled or expired unfilled more than 90 days ago
@@ -101,7 +104,9 @@ CODES: dict[int, Outcome] = {
 
 MESSAGES: dict[str, Outcome] = {
     "Duplicate order sent.": Outcome.UNKNOWN,  # so it is there
-    "Market is closed.": Outcome.REFUSED,  # of that symbol
+    "Market is closed": Outcome.HALTED,  # "The symbol is not trading"
+    "This order type is not possible in this trading phase": Outcome.HALTED,
+    "Limit orders require GTC for this phase": Outcome.HALTED,
     "This action is disabled on this account.": Outcome.CLOSED,
     "This account may not place or cancel orders.": Outcome.CLOSED,
     "Rest API trading is not enabled.": Outcome.CLOSED,
@@ -137,11 +142,22 @@ FILTERS: dict[str, Outcome] = {
 """Filters by the name in `Filter failure: NAME`."""
 
 STATUSES: dict[int, Outcome] = {
-    403: Outcome.UNAVAILABLE,  # the firewall, before the venue
     418: Outcome.LIMITED,  # banned for going on after 429
     429: Outcome.LIMITED,
 }
 """HTTP statuses that say it without a code; 5xx are UNKNOWN whatever the body says."""
+
+BEFORE_THE_VENUE: dict[int, str] = {
+    403: "its firewall lets no request from this address through",
+    451: "it serves nobody at this address's location",
+}
+"""Statuses that come before matching whatever the body says, which may be HTML.
+
+403: "a WAF (Web Application Firewall) rule has been violated" ("HTTP return codes", read
+2026-11-30). 451 is in no document; its body is {"code": 0, "msg": "Service unavailable from a
+restricted location according to 'b. Eligibility' in https://www.binance.com/en/terms. ..."}
+(ccxt issue 16044, 2022-12-10).
+"""
 
 EXCEPTIONS: dict[type[BaseException], Outcome] = {
     # What ccxt raises before it sends: wrong use, which no venue has seen.
@@ -161,6 +177,7 @@ EXCEPTIONS: dict[type[BaseException], Outcome] = {
 # A request that met no listener was never sent.
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _LEAST_ERROR, _SERVER_ERROR = 400, 500
+_NO_SUCH_SYMBOL = -1121
 
 
 class Answer:
@@ -193,6 +210,8 @@ def outcome_of(error: BaseException) -> Outcome:
 def _of_answer(answer: Answer) -> Outcome:
     if answer.status >= _SERVER_ERROR:
         return Outcome.UNKNOWN
+    if answer.status in BEFORE_THE_VENUE:
+        return Outcome.SHUT_OUT
     if answer.code is None:
         return STATUSES.get(answer.status, Outcome.UNKNOWN)
     if answer.message.startswith("Filter failure: "):
@@ -209,6 +228,7 @@ _SCOPES = {
     Outcome.ABSENT: RejectionScope.ORDER,
     Outcome.IMPOSSIBLE: RejectionScope.TERMS,
     Outcome.CLOSED: RejectionScope.VENUE,
+    Outcome.HALTED: RejectionScope.SYMBOL,
 }
 
 
@@ -224,8 +244,15 @@ def of_change(error: BaseException) -> BrokerError:
     return _nothing_taken(outcome, said)
 
 
+class NotListed(BrokerUnavailable):
+    """A question about a symbol that Binance does not list, or lists no more (-1121)."""
+
+
 def of_question(error: BaseException) -> BrokerUnavailable:
     """The port's error for a question: whatever kept its answer away changed nothing."""
+    answer: Answer | None = getattr(error, "answer", None)
+    if answer is not None and answer.code == _NO_SUCH_SYMBOL:
+        return NotListed(words_of(error))
     return _nothing_taken(outcome_of(error), words_of(error))
 
 
@@ -240,13 +267,25 @@ def _nothing_taken(outcome: Outcome, said: str) -> BrokerUnavailable:
                 f"Binance does not accept the key: {said}. Look at BINANCE_API_KEY, "
                 "BINANCE_API_SECRET, BINANCE_TESTNET, and the key's permissions and addresses"
             )
+        case Outcome.SHUT_OUT:
+            return AccessRefused(said)
         case _:
             return BrokerUnavailable(said)
+
+
+def _without_markup(message: str) -> str:
+    """A message of JSON; none of what stands for people who look at a page."""
+    return "" if "<" in message else message
 
 
 def words_of(error: BaseException) -> str:
     """What Binance said, else what happened; never the request, which holds a signature."""
     answer: Answer | None = getattr(error, "answer", None)
+    if answer is not None and answer.status in BEFORE_THE_VENUE:
+        return (
+            f"Binance refuses access (HTTP {answer.status}): {BEFORE_THE_VENUE[answer.status]}; "
+            f"look at the address and region of this machine. {_without_markup(answer.message)}"
+        ).strip()
     if answer is not None and answer.status >= _LEAST_ERROR:
         return f"Binance answered {answer}"
     cause = error.__cause__

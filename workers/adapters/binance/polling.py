@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, VenueOrder
 from workers.adapters.alone import of_one
 from workers.adapters.binance.history import History
+from workers.adapters.binance.outcomes import NotListed
 from workers.adapters.binance.venue import Venue
 
 FEW = 5
@@ -67,7 +69,7 @@ class Polling:
     ) -> list[tuple[Attempt, VenueOrder]]:
         """A snapshot of what works; what differs from the last, and what is not in it any more."""
         traded = {attempt.instrument.symbol for attempt in attempts}
-        symbols = sorted(symbol for symbol in traded if self._venue.lists(symbol))
+        symbols = sorted(symbol for symbol in traded if symbol in self._venue.listings)
         every = len(symbols) >= _SNAPSHOT_OF_ALL
         working = {
             order.venue_order_id: order
@@ -92,7 +94,7 @@ class Polling:
         known = [attempt.broker_order_id for attempt in attempts]
         ids = [int(one) for one in known if one is not None]
         found: dict[str | None, VenueOrder] = {}
-        if len(ids) > FEW and self._venue.lists(symbol):
+        if len(ids) > FEW and symbol in self._venue.listings:
             listed = await self._venue.orders(symbol, orderId=min(ids))
             found = {order.venue_order_id: order for order in listed}
         ended = []
@@ -115,12 +117,13 @@ class Polling:
                 by_symbol.setdefault(order.symbol, []).append(order.broker_order_id)
         found: dict[tuple[str, str], list[Execution]] = {}
         for symbol, ids in by_symbol.items():
-            if len(ids) > FEW:
-                for name, trades in (await self._history.of_symbol(symbol)).items():
-                    found[symbol, name] = trades
-            for name in ids:
-                if (symbol, name) not in found:
-                    found[symbol, name] = await self._venue.trades(symbol, orderId=int(name))
+            with suppress(NotListed):
+                if len(ids) > FEW:
+                    for name, trades in (await self._history.of_symbol(symbol)).items():
+                        found[symbol, name] = trades
+                for name in ids:
+                    if (symbol, name) not in found:
+                        found[symbol, name] = await self._venue.trades(symbol, orderId=int(name))
         return found
 
     def _complete(self, attempt: Attempt, order: VenueOrder) -> bool:

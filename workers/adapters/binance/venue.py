@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import ccxt
@@ -21,18 +21,19 @@ from execution.domain.instruments import Instrument
 from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, Quote, VenueOrder
-from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState
-from workers.adapters.answers import Unread, outcome, read
+from workers.adapters.answers import Unread, decimal, outcome, read
 from workers.adapters.binance import outcomes, wire
-from workers.adapters.binance.budget import urgent
+from workers.adapters.binance.budget import Count, urgent
 from workers.adapters.binance.client import Client
+from workers.adapters.binance.listings import Listings, as_parameter
 from workers.adapters.binance.outcomes import Outcome
 from workers.adapters.binance.wire import Json
 
 PAGE = 1000
 """Most orders or trades in one answer."""
 _NAMES_KEPT = 100_000
+_COUNTS_KEPT = 10_000
 _LONGEST_SKEW = timedelta(seconds=30)
 
 
@@ -66,32 +67,9 @@ class Venue:
         self._clock = clock
         self.uid: str | None = None
         self._source = source
-        self._markets: dict[str, str] = {}
-        self._symbols: dict[str, str] = {}
-        self._rules: dict[str, TradingRules] = {}
-        self._limits: dict[str, int] = {}
+        self.listings = Listings(client, self._question, self.unread)
         self._names: OrderedDict[tuple[str, str], str] = OrderedDict()
-
-    async def load(self, *, again: bool = False) -> None:
-        """Read which symbols there are, what each takes, and the venue's limits."""
-        if self._markets and not again:
-            return
-        loaded = await self._question(self.client.load_markets(again))
-        rules, markets = {}, {}
-        for market in loaded.values():
-            if not market["spot"]:
-                continue
-            symbol = f"{market['base']}-{market['quote']}"
-            rules[symbol] = read(wire.rules, symbol, market["info"])
-            markets[symbol] = market["id"]
-        one = next(iter(markets.values()), None)
-        if one is None:
-            raise BrokerUnavailable("Binance lists no symbols")
-        # ccxt keeps the symbols of this answer only.
-        said = await self._question(self.client.public_get_exchangeinfo({"symbol": one}))
-        self._limits = read(_limits, said)
-        self._rules, self._markets = rules, markets
-        self._symbols = {market: symbol for symbol, market in markets.items()}
+        self._counted: OrderedDict[str, Count] = OrderedDict()
 
     async def set_clock(self) -> None:
         """Measure how far the venue's clock is ahead of ours. BrokerUnavailable when very far.
@@ -111,33 +89,6 @@ class Venue:
         self.client.options["timeDifference"] = -(ahead // timedelta(milliseconds=1))
         self.client.budget.ahead = ahead.total_seconds()
 
-    def market(self, instrument: Instrument) -> str:
-        """Binance's name of an instrument. BrokerRejected (TERMS) when it lists none."""
-        market = self._markets.get(instrument.symbol)
-        if market is None:
-            raise BrokerRejected(
-                f"symbol: {instrument.symbol} is not listed at Binance",
-                code="-1121",
-                scope=RejectionScope.TERMS,
-            )
-        return market
-
-    def lists(self, symbol: str) -> bool:
-        """Whether a symbol of ours is traded there."""
-        return symbol in self._markets
-
-    def rules(self, symbol: str) -> TradingRules:
-        """What the venue takes of a symbol it lists."""
-        return self._rules[symbol]
-
-    def limits(self) -> dict[str, int]:
-        """The venue's own limits: REQUEST_WEIGHT a minute, ORDERS in ten seconds."""
-        return dict(self._limits)
-
-    def all_rules(self) -> Sequence[TradingRules]:
-        """What it takes of each."""
-        return tuple(self._rules.values())
-
     async def account(self) -> Json:
         """The account: uid, permissions, balances, updateTime."""
         answer: Json = await self._question(self.client.private_get_account({}))
@@ -146,15 +97,39 @@ class Venue:
 
     async def place(self, attempt: Attempt, window: timedelta) -> VenueOrder:
         """POST an order once. What the answer, or its absence, proves: `outcomes`."""
-        market = self.market(attempt.instrument)
+        market = self.listings.of(attempt.instrument)
         now = self._clock() + self.offset
         parameters = wire.submission(attempt, market, window=window, offset=self.offset, now=now)
+        self._counts(attempt.venue_order_id)
         with urgent():
             self.client.budget.take_order()
-            answer = await self._change(self.client.private_post_order(dict(parameters)))
+            try:
+                answer = await self._change(self.client.private_post_order(dict(parameters)))
+            except BrokerRejected as refusal:
+                if refusal.scope is RejectionScope.SYMBOL:
+                    self.listings.halt(attempt.instrument.symbol)
+                raise
         taken = outcome(wire.accepted, answer, attempt.instrument.symbol, self.uid)
         self._remember(attempt.instrument.symbol, taken)
         return taken
+
+    def _counts(self, venue_order_id: str) -> None:
+        """Remember how many orders the account had placed before one is sent."""
+        today = self.client.budget.today
+        if today is not None:
+            self._counted[venue_order_id] = today
+            while len(self._counted) > _COUNTS_KEPT:
+                self._counted.popitem(last=False)
+
+    def counted_before(self, venue_order_id: str) -> Count | None:
+        """The account's count of unfilled orders before one was sent; None where unknown."""
+        return self._counted.get(venue_order_id)
+
+    async def unfilled_today(self) -> Count | None:
+        """The account's count of unfilled orders of this day, now."""
+        answer = await self._question(self.client.private_get_ratelimit_order({}))
+        found = read(_of_the_day, answer)
+        return None if found is None else Count(self._clock() + self.offset, found)
 
     async def cancel(self, attempt: Attempt) -> None:
         """DELETE an order. BrokerRejected when it ended otherwise, or there is none.
@@ -162,7 +137,7 @@ class Venue:
         aiohttp sends a DELETE again that fails on a connection used before. So "unknown order" may
         be the answer to a second one: then the order itself tells.
         """
-        market = self.market(attempt.instrument)
+        market = self.listings.of(attempt.instrument)
         with urgent():
             try:
                 await self._change(
@@ -175,7 +150,7 @@ class Venue:
 
     async def order(self, attempt: Attempt, trades: Sequence[Execution] = ()) -> VenueOrder | None:
         """GET an order by its id, else by ours; None when the venue says there is none."""
-        market = self.market(attempt.instrument)
+        market = self.listings.of(attempt.instrument)
         request = {"symbol": market, **_known(attempt)}
         try:
             answer = await self.client.private_get_order(request)
@@ -183,48 +158,57 @@ class Venue:
             if outcomes.outcome_of(error) is Outcome.ABSENT:
                 return None
             raise outcomes.of_question(error) from error
-        return self._order(answer, attempt.instrument.symbol, trades)
+        try:
+            return self._order(answer, attempt.instrument.symbol, trades)
+        except BrokerUnavailable as error:
+            self.unread.add("order", answer, error)
+            raise
 
     async def open_orders(self, symbols: Sequence[str] | None = None) -> list[VenueOrder]:
         """Every working order, or those of some symbols."""
         if symbols is None:
             answers = [await self._question(self.client.private_get_openorders({}))]
         else:
-            answers = [
-                await self._question(
-                    self.client.private_get_openorders({"symbol": self._markets[symbol]})
-                )
-                for symbol in symbols
-            ]
-        return [
-            self._order(item, self._symbols[item["symbol"]])
-            for answer in answers
-            for item in read(_list, answer)
-            if item.get("symbol") in self._symbols
-        ]
+            answers = []
+            for symbol in symbols:
+                with suppress(outcomes.NotListed):
+                    question = {"symbol": self.listings.market(symbol)}
+                    asked = self.client.private_get_openorders(question)
+                    answers.append(await self._about(symbol, asked))
+
+        def order(item: Json) -> VenueOrder | None:
+            symbol = self.listings.symbol(item["symbol"])
+            return None if symbol is None else self._read_order(item, symbol)
+
+        items = [item for answer in answers for item in read(_list, answer)]
+        found = self.unread.each(order, items, "order")
+        return [one for one in found if one is not None]
 
     async def orders(self, symbol: str, **since: int) -> list[VenueOrder]:
-        """Orders of a symbol in any state, oldest first: from `orderId` on, or `startTime`."""
+        """Orders of a symbol in any state, oldest first: from `orderId` on, or `startTime`.
+
+        What cannot be read of one is that order's trouble.
+        """
         found: list[VenueOrder] = []
-        request: dict[str, Any] = {"symbol": self._markets[symbol], "limit": PAGE, **since}
+        request: dict[str, Any] = {"symbol": self.listings.market(symbol), "limit": PAGE, **since}
         while True:
-            answer = await self._question(self.client.private_get_allorders(dict(request)))
-            page = [self._order(item, symbol) for item in read(_list, answer)]
-            found += page
+            answer = await self._about(symbol, self.client.private_get_allorders(dict(request)))
+            page = read(_list, answer)
+            found += self._read_orders(symbol, page)
             if len(page) < PAGE:
                 return found
             request = {
-                "symbol": self._markets[symbol],
+                "symbol": self.listings.market(symbol),
                 "limit": PAGE,
-                "orderId": int(page[-1].broker_order_id) + 1,
+                "orderId": read(_last_order_id, page) + 1,
             }
 
     async def trades(self, symbol: str, **which: int) -> list[Execution]:
         """Trades of a symbol, oldest first: of `orderId`, from `fromId` or `startTime` on."""
         items: list[Json] = []
-        request: dict[str, Any] = {"symbol": self._markets[symbol], "limit": PAGE, **which}
+        request: dict[str, Any] = {"symbol": self.listings.market(symbol), "limit": PAGE, **which}
         while True:
-            answer = await self._question(self.client.private_get_mytrades(dict(request)))
+            answer = await self._about(symbol, self.client.private_get_mytrades(dict(request)))
             page = read(_list, answer)
             items += page
             if len(page) < PAGE:
@@ -244,18 +228,22 @@ class Venue:
 
     async def quote(self, instrument: Instrument) -> Quote:
         """Best bid and ask now."""
-        (found,) = await self._quotes({"symbol": self._listed(instrument)})
-        if not 0 < found.bid <= found.ask:
+        found = await self._quotes({"symbol": self.listings.market(instrument.symbol)})
+        if not found or not 0 < found[0].bid <= found[0].ask:
             raise BrokerUnavailable(f"Binance has no market of {instrument.symbol}")
-        return found
+        return found[0]
 
     async def quotes(self, symbols: Sequence[str]) -> list[Quote]:
         """Best bid and ask of several symbols, in one request; what has no market is left out."""
-        markets = [self._markets[symbol] for symbol in symbols if symbol in self._markets]
+        markets = [self.listings.market(one) for one in symbols if one in self.listings]
         if not markets:
             return []
-        listed = "[" + ",".join(f'"{market}"' for market in markets) + "]"
-        return [quote for quote in await self._quotes({"symbols": listed}) if quote.bid > 0]
+        try:
+            found = await self._quotes({"symbols": as_parameter(markets)})
+        except outcomes.NotListed:
+            await self.listings.refresh(symbols)
+            return []
+        return [quote for quote in found if quote.bid > 0 and self.listings.trades(quote.symbol)]
 
     async def _quotes(self, request: dict[str, str]) -> list[Quote]:
         answer = await self._question(self.client.public_get_ticker_bookticker(request))
@@ -263,16 +251,13 @@ class Venue:
 
     def _as_quotes(self, items: Sequence[Json]) -> list[Quote]:
         at = datetime.now(UTC)
-        return [
-            Quote(
-                self._symbols[item["symbol"]],
-                Decimal(item["bidPrice"]),
-                Decimal(item["askPrice"]),
-                at,
-                self._source,
-            )
-            for item in items
-        ]
+
+        def quote(item: Json) -> Quote:
+            symbol = self.listings.symbol(item["symbol"]) or ""
+            bid, ask = decimal(item["bidPrice"]), decimal(item["askPrice"])
+            return Quote(symbol, bid, ask, at, self._source)
+
+        return self.unread.each(quote, items, "quote")
 
     async def ping(self) -> None:
         """Ask for nothing but an answer."""
@@ -280,27 +265,21 @@ class Venue:
 
     async def candles(self, instrument: Instrument, request: Mapping[str, object]) -> list[Candle]:
         """GET klines."""
-        market = self._listed(instrument)
+        market = self.listings.market(instrument.symbol)
         answer = await self._question(self.client.public_get_klines({"symbol": market, **request}))
         return read(wire.candles, answer)
 
     async def order_book(self, instrument: Instrument, limit: int) -> OrderBook:
         """GET depth."""
-        request = {"symbol": self._listed(instrument), "limit": limit}
+        request = {"symbol": self.listings.market(instrument.symbol), "limit": limit}
         answer = await self._question(self.client.public_get_depth(request))
         return read(wire.order_book, instrument.symbol, answer, self._source)
 
     async def recent_trades(self, instrument: Instrument, limit: int) -> list[PublicTrade]:
         """GET trades."""
-        request = {"symbol": self._listed(instrument), "limit": limit}
+        request = {"symbol": self.listings.market(instrument.symbol), "limit": limit}
         answer = await self._question(self.client.public_get_trades(request))
         return read(wire.public_trades, answer)
-
-    def _listed(self, instrument: Instrument) -> str:
-        market = self._markets.get(instrument.symbol)
-        if market is None:
-            raise BrokerUnavailable(f"{instrument.symbol} is not listed at Binance")
-        return market
 
     async def _learn_names(self, symbol: str, order_ids: set[str]) -> None:
         unknown = {one for one in order_ids if (symbol, one) not in self._names and one.isdigit()}
@@ -308,15 +287,34 @@ class Venue:
             await self.orders(symbol, orderId=min(map(int, unknown)))
 
     def _order(self, item: Json, symbol: str, trades: Sequence[Execution] = ()) -> VenueOrder:
-        found = read(wire.order, item, symbol, trades)
+        return read(self._read_order, item, symbol, trades)
+
+    def _read_orders(self, symbol: str, items: Iterable[Json]) -> list[VenueOrder]:
+        return self.unread.each(lambda item: self._read_order(item, symbol), items, "order")
+
+    def _read_order(self, item: Json, symbol: str, trades: Sequence[Execution] = ()) -> VenueOrder:
+        found = wire.order(item, symbol, trades)
         self._remember(symbol, found)
         return found
 
     def _remember(self, symbol: str, order: VenueOrder) -> None:
+        """Keep what an order is called; called otherwise before, it is another: ids began anew."""
         if order.venue_order_id:
+            key = (symbol, order.broker_order_id)
+            if self._names.get(key, order.venue_order_id) != order.venue_order_id:
+                self._names.clear()
+                self._counted.clear()
             self._names[symbol, order.broker_order_id] = order.venue_order_id
             while len(self._names) > _NAMES_KEPT:
                 self._names.popitem(last=False)
+
+    async def _about(self, symbol: str, call: Awaitable[T]) -> T:
+        """The answer to a question about one symbol, which may be delisted by now."""
+        try:
+            return await self._question(call)
+        except outcomes.NotListed as error:
+            self.listings.delist(symbol, error)
+            raise
 
     async def _question(self, call: Awaitable[T]) -> T:
         try:
@@ -341,13 +339,9 @@ def _known(attempt: Attempt) -> dict[str, str]:
     return {"origClientOrderId": attempt.venue_order_id}
 
 
-def _limits(information: Json) -> dict[str, int]:
-    windows = {("REQUEST_WEIGHT", "MINUTE", 1), ("ORDERS", "SECOND", 10)}
-    return {
-        limit["rateLimitType"]: int(limit["limit"])
-        for limit in information["rateLimits"]
-        if (limit["rateLimitType"], limit["interval"], limit["intervalNum"]) in windows
-    }
+def _of_the_day(counts: Sequence[Json]) -> int | None:
+    found = (item["count"] for item in counts if item["interval"] == "DAY")
+    return next((int(count) for count in found), None)
 
 
 def _list(answer: Any) -> list[Any]:
@@ -362,6 +356,10 @@ def _server_time(answer: Json) -> datetime:
 
 def _uid(answer: Json) -> str:
     return str(answer["uid"])
+
+
+def _last_order_id(page: Sequence[Json]) -> int:
+    return max(int(item["orderId"]) for item in page)
 
 
 def _last_id(page: Sequence[Json]) -> int:

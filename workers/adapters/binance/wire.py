@@ -14,7 +14,7 @@ from execution.domain.decimals import plain
 from execution.domain.errors import BrokerRejected, RejectionScope
 from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt
-from execution.domain.reports import Execution, VenueOrder
+from execution.domain.reports import Execution, Held, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState, OrderType, Side
 from workers.adapters.answers import Unread, decimal, executed
@@ -39,6 +39,17 @@ _STATES = {
     "EXPIRED": OrderState.EXPIRED,
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
 }
+_EXPIRY = {
+    "REJECTED": "the matching engine rejected it when it was to be placed",
+    "EXCHANGE_CANCELED": "Binance cancelled it",
+    "OCO_TRIGGER": "the other order of its pair started to work, or the pair expired",
+    "OTO_PHASE_ONE_EXPIRED": "the working order of its list expired",
+    "UNFILLED_IOC_QUANTITY_EXPIRED": "what was left of an IOC order",
+    "UNFILLED_FOK_ORDER_EXPIRED": "a FOK order that could not be filled at once",
+    "INSUFFICIENT_LIQUIDITY": "there was not enough in the order book",
+    "EXECUTION_RULE_PRICE_RANGE_EXCEEDED": "it would have traded outside the price range",
+}
+"""`expiryReason`, since March 2026 ("User data stream": "Order expiry reason", 2026-11-30)."""
 _REASONS = {
     "EXPIRED": "expired at Binance (its time in force, or no liquidity)",
     "EXPIRED_IN_MATCH": "expired at Binance: it would have traded with an order of this account",
@@ -121,12 +132,20 @@ def order(item: Json, symbol: str, trades: Iterable[Execution] = ()) -> VenueOrd
         quantity=decimal(item["origQty"]),
         filled_quantity=decimal(item["executedQty"]),
         venue_order_id=str(item["clientOrderId"]),
-        reason=_REASONS.get(item["status"]),
+        reason=_reason(item),
         # A price of zero is how Binance writes that there is none.
         limit_price=decimal(item.get("price", "0")) or None,
         stop_price=decimal(item.get("stopPrice", "0")) or None,
         executions=tuple(trades),
     )
+
+
+def _reason(item: Json) -> str | None:
+    """Why an order is over, in words; a reason that nobody knows yet as Binance spells it."""
+    said = item.get("expiryReason")
+    if item["status"] == "EXPIRED" and said:
+        return f"expired at Binance: {_EXPIRY.get(said, said)}"
+    return _REASONS.get(item["status"])
 
 
 def accepted(item: Json, symbol: str, account: str | None) -> VenueOrder:
@@ -184,6 +203,19 @@ def trade(
 
 def _commission(item: Json) -> Decimal:
     return decimal(item["commission"])
+
+
+def held(answer: Json, unread: Unread) -> Held:
+    """What GET account says that it holds, what is locked in orders included.
+
+    An amount that cannot be read leaves out that asset alone.
+    """
+
+    def amount(item: Json) -> tuple[str, Decimal]:
+        return str(item["asset"]), decimal(item["free"]) + decimal(item["locked"])
+
+    found = unread.each(amount, answer["balances"], "balance")
+    return Held(dict(found), moment(answer["updateTime"]))
 
 
 def candles(answer: Sequence[Sequence[Any]]) -> list[Candle]:

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
@@ -185,7 +186,11 @@ class MT4Adapter:
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Pending orders; an open ticket is a position, not an order."""
         tickets = await self._tickets("orders")
-        return [read(wire.pending, item, self._by_name[item["symbol"]]) for item in tickets]
+
+        def pending(item: Json) -> VenueOrder:
+            return wire.pending(item, self._by_name[item["symbol"]])
+
+        return self._unread.each(pending, tickets, "pending order")
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         answer = await self._ask("executions", since=since.astimezone(UTC).isoformat())
@@ -222,7 +227,7 @@ class MT4Adapter:
 
     async def positions(self) -> Sequence[VenuePosition]:
         tickets = await self._tickets("positions")
-        return read(wire.positions, tickets, self._by_name, self._login)
+        return wire.positions(tickets, self._by_name, self._login, self._unread)
 
     async def account(self) -> Account:
         answer = await self._ask("account")
@@ -246,7 +251,7 @@ class MT4Adapter:
                 continue
             answer = await self._ask(f"symbols/{at.name}")
             if answer["bid"] is not None and answer["ask"] is not None:
-                found.append(read(_quote, answer, instrument.symbol, self.name.value))
+                found += self._unread.each(partial(_quote, instrument.symbol), [answer], "quote")
         return found
 
     async def _resting(self) -> dict[str, VenueOrder]:
@@ -288,10 +293,13 @@ class MT4Adapter:
             lambda: [one for one in answer["symbols"] if one["name"].endswith(self._suffix)]
         )
         loaded = [one for one in listed if read(wire.is_known, one)]
-        for market in [read(wire.market, one, self._suffix) for one in loaded]:
+        for market in self._unread.each(self._read_market, loaded, "symbol"):
             self._by_symbol[market.symbol] = self._by_name[market.name] = market
         names = {str(one["name"]).removesuffix(self._suffix) for one in listed}
         self._unloaded = frozenset(names - self._by_symbol.keys())
+
+    def _read_market(self, item: Json) -> Market:
+        return wire.market(item, self._suffix)
 
     async def _of_ours(self, answer: Json, key: str) -> Sequence[Json]:
         """The items of a list that are of symbols of ours, without those whose lots are not known.
@@ -358,11 +366,11 @@ def _account(answer: Json) -> Account:
     )
 
 
-def _quote(answer: Json, symbol: str, source: str) -> Quote:
+def _quote(symbol: str, answer: Json) -> Quote:
     return Quote(
         symbol=symbol,
         bid=decimal(answer["bid"]),
         ask=decimal(answer["ask"]),
         at=moment(answer["as_of"]),
-        source=source,
+        source=BrokerName.MT4.value,
     )

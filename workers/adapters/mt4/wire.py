@@ -279,14 +279,17 @@ def _price(of: str, order_type: str | None, price: str | None) -> Decimal | None
 
 
 def positions(
-    tickets: Sequence[Json], markets: Mapping[str, Market], login: Login
+    tickets: Sequence[Json], markets: Mapping[str, Market], login: Login, unread: Unread
 ) -> list[VenuePosition]:
-    """Tickets that are positions, netted by symbol in units."""
-    held: dict[str, Decimal] = {}
-    for item in tickets:
+    """Tickets that are positions, netted by symbol in units; one that cannot be read is noted."""
+
+    def units(item: Json) -> tuple[str, Decimal]:
         at = markets[item["symbol"]]
-        units = at.units(item["lots"]) * Side(item["side"]).sign
-        held[at.symbol] = held.get(at.symbol, Decimal(0)) + units
+        return at.symbol, at.units(item["lots"]) * Side(item["side"]).sign
+
+    held: dict[str, Decimal] = {}
+    for symbol, quantity in unread.each(units, tickets, "position"):
+        held[symbol] = held.get(symbol, Decimal(0)) + quantity
     return [
         VenuePosition(symbol, quantity, account=login.account)
         for symbol, quantity in sorted(held.items())

@@ -1,0 +1,94 @@
+"""What an account's balances say of an order that its venue does not show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.domain.reports import Execution, Held
+from execution.domain.vocabulary import Side
+from workers.adapters.binance.evidence import unexplained
+
+D = Decimal
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+PAIR = ("BTC", "USDT")
+
+
+def held(second: int, **balances: str) -> Held:
+    """What is held as of some seconds after noon."""
+    return Held({name: D(text) for name, text in balances.items()}, NOON + timedelta(0, second))
+
+
+def trade(second: int, side: Side, quantity: str, price: str, **changes: Any) -> Execution:
+    """A trade in bitcoin."""
+    values: dict[str, Any] = {
+        "execution_id": str(second),
+        "symbol": "BTC-USDT",
+        "side": side,
+        "quantity": D(quantity),
+        "price": D(price),
+        "executed_at": NOON + timedelta(0, second),
+    }
+    return Execution(**(values | changes))
+
+
+BOUGHT = trade(5, Side.BUY, "1", "100", commission=D("0.001"), commission_currency="BTC")
+
+
+@pytest.mark.parametrize(
+    ("now", "trades", "moved"),
+    [
+        (held(9, BTC="1", USDT="1000"), [], {}),
+        (held(9, BTC="1.999", USDT="900"), [BOUGHT], {}),
+        (held(9, BTC="1.999", USDT="900"), [], {"BTC": D("0.999"), "USDT": D(-100)}),
+        # Before the first look, or after the second: in neither of them.
+        (
+            held(9, BTC="1", USDT="1000"),
+            [trade(0, Side.SELL, "1", "9"), trade(10, Side.BUY, "1", "9")],
+            {},
+        ),
+        # Paid in another asset, and of another pair with one asset in common.
+        (
+            held(9, BTC="1", USDT="700", ETH="3"),
+            [
+                trade(6, Side.BUY, "3", "100", symbol="ETH-USDT"),
+                trade(7, Side.BUY, "0", "1", commission=D(1), commission_currency="BNB"),
+            ],
+            {},
+        ),
+        (held(9, BTC="1", USDT="5000"), [], {"USDT": D(4000)}),  # somebody paid in
+        (held(9, USDT="1000"), [], {"BTC": D(-1)}),
+    ],
+)
+def test_what_no_execution_explains(
+    now: Held, trades: list[Execution], moved: Mapping[str, Decimal]
+) -> None:
+    """By asset, to the last digit."""
+    assert unexplained(held(0, BTC="1", USDT="1000"), now, trades, PAIR) == moved
+
+
+amounts = st.decimals("0.00001", "1000", places=5)
+trades_of = st.lists(st.tuples(st.sampled_from(Side), amounts, amounts), max_size=8)
+
+
+@given(trades_of, st.integers(0, 7))
+def test_whatever_is_hidden_shows(made: list[tuple[Side, Decimal, Decimal]], which: int) -> None:
+    """All trades explain all; without any one of them something is left."""
+    balances = {"BTC": D(10_000), "USDT": D(10_000_000)}
+    before = Held(dict(balances), NOON)
+    trades = []
+    for second, (side, quantity, price) in enumerate(made, 1):
+        trades.append(trade(second, side, str(quantity), str(price)))
+        balances["BTC"] += side.sign * quantity
+        # Binance cuts what is paid to eight places.
+        balances["USDT"] -= side.sign * (quantity * price).quantize(D("0.00000001"))
+    now = Held(balances, NOON + timedelta(0, 60))
+    assert not unexplained(before, now, trades, PAIR)
+    if which < len(trades):
+        assert unexplained(before, now, [*trades[:which], *trades[which + 1 :]], PAIR)
