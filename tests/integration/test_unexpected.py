@@ -19,6 +19,7 @@ from execution.domain.ports import Modification
 from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState, SessionStatus
 from execution.store import (
+    alerts,
     amendments,
     executions,
     following,
@@ -322,3 +323,30 @@ def test_an_orderly_restart_is_not_unserved(store: Store) -> None:
         sessions.heartbeat(connection, session, SessionStatus.LIVE_READY, None, None)
         sessions.close_session(connection, session)
         assert recovery.unserved(connection, timedelta(seconds=30)) == []
+
+
+@pytest.mark.parametrize("state", [OrderState.UNKNOWN, OrderState.SUBMITTING])
+@pytest.mark.parametrize("how", ["a fill is heard of", "it is settled", "it goes back"])
+def test_a_doubt_that_is_settled_otherwise(store: Store, how: str, state: OrderState) -> None:
+    """Whoever finds out what became of an order settles the alert of its doubt with it."""
+    order = intended(store, persisted(store))
+    with store.transaction() as connection:
+        if state is OrderState.UNKNOWN:
+            assert orders.in_doubt(connection, order, "no answer", timedelta(0))
+        key = order.order_id
+        alerts.alert(connection, alerts.UNKNOWN_OUTCOME, key, "in doubt", order_id=key)
+    order = reload(store, order.order_id)
+    assert order.state is state
+    if how == "a fill is heard of":
+        order = apply(store, order, trade(order, "x", "3", "100"))
+    else:
+        with store.transaction() as connection:
+            if how == "it is settled":
+                step = Step.SUBMIT_ORDER
+                assert orders.settle(connection, order, OrderState.REJECTED, "no", step=step)
+            else:
+                due = timedelta(seconds=1)
+                assert orders.back_to_gateway(connection, order, "not there", due)
+    left = rows(store, "SELECT kind FROM alerts WHERE resolved_at IS NULL")
+    again = state is OrderState.SUBMITTING and how == "it goes back"
+    assert [row.kind for row in left] == (["UNKNOWN_OUTCOME"] if again else [])

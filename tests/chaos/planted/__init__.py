@@ -1,6 +1,7 @@
 """Mistakes that break promises, each with the tests that must catch it."""
 
 from tests.chaos.planted import (
+    binance,
     brackets,
     changes,
     mt4,
@@ -23,4 +24,5 @@ BUGS: tuple[Bug, ...] = (
     *venues.BUGS,
     *records.BUGS,
     *mt4.BUGS,
+    *binance.BUGS,
 )
