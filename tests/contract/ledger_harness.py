@@ -31,7 +31,7 @@ class LedgerHarness(ControlledHarness):
     name: ClassVar[str] = "ledger"
     duplicate_ids: ClassVar[str] = "accept"
     faults: ClassVar[frozenset[FaultKind]] = frozenset(FaultKind) - BINANCES_OWN
-    abilities: ClassVar[frozenset[Ability]] = frozenset(Ability)
+    abilities: ClassVar[frozenset[Ability]] = frozenset(Ability) - {Ability.HALTS}
     order_types: ClassVar[frozenset[OrderType]] = frozenset(OrderType) - {
         OrderType.MARKET_ON_CLOSE,
         OrderType.LIMIT_ON_CLOSE,
