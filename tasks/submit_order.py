@@ -162,8 +162,9 @@ def _find_out(task: StepTask, order: Order, session: BrokerSession) -> bool:
         else send_by + session.capabilities.absence_proven_after + _CLOCK_MARGIN
     )
     if proof_at is not None and proof_at > held.read_at:
-        wait = proof_at - held.read_at
-        _in_doubt(held, f"sent, and {held.broker} does not show it yet", wait)
+        # It may be shown any moment: nobody waits for the proof that it is not there.
+        due = min(proof_at - held.read_at, patience)
+        _in_doubt(held, f"sent, and {held.broker} does not show it yet", due)
         task.end_chain()
         return True
     if not _may_go_again(held, session):

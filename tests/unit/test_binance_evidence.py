@@ -58,7 +58,7 @@ BOUGHT = trade(5, Side.BUY, "1", "100", commission=D("0.001"), commission_curren
             held(9, BTC="1", USDT="700", ETH="3"),
             [
                 trade(6, Side.BUY, "3", "100", symbol="ETH-USDT"),
-                trade(7, Side.BUY, "0", "1", commission=D(1), commission_currency="BNB"),
+                trade(7, Side.BUY, "1", "1", symbol="SOL-BNB"),
             ],
             {},
         ),

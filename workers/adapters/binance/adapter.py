@@ -189,18 +189,24 @@ class BinanceAdapter:
     async def find(self, attempt: Attempt) -> VenueOrder | None:
         """The order with its trades so far.
 
-        "No such order" is believed only when neither the list of all orders shows it, nor there is
-        a trade whose order that list does not show, nor other `Evidence` of it.
+        Once that could be proof, "no such order" is believed only when neither the list of all
+        orders shows it, nor there is a trade whose order that list does not show, nor other
+        `Evidence` of it.
         """
         venue, symbol = self._venue(), attempt.instrument.symbol
         self._seen.add(symbol)
         found = await venue.order(attempt)
-        if found is None:
+        if found is None and self._could_be_proof(attempt):
             found = await self._look_everywhere(venue, attempt)
         if found is None:
             return None
         trades = await venue.trades(symbol, orderId=int(found.broker_order_id))
         return replace(found, executions=tuple(trades))
+
+    def _could_be_proof(self, attempt: Attempt) -> bool:
+        """Whether "no such order" would be believed by now: before, one cheap question will do."""
+        wait = self.capabilities.absence_proven_after
+        return attempt.send_by is None or self._now() >= attempt.send_by + wait
 
     async def _look_everywhere(self, venue: Venue, attempt: Attempt) -> VenueOrder | None:
         symbol = attempt.instrument.symbol
