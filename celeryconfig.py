@@ -13,6 +13,7 @@ broker_url = _settings.require_redis_url()
 broker_transport = "workers.transport:Transport"
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a worker waits for Redis, however long
+broker_channel_error_retry = True  # and for one that refuses: workers/consumer.py
 broker_transport_options = {
     # Prefetched messages of a worker that was killed come back after this. Longer than any
     # countdown here, or the same message would run twice.
@@ -49,7 +50,7 @@ task_routes = {
 }
 
 worker_prefetch_multiplier = 4
-worker_consumer = "workers.task_events:Consumer"
+worker_consumer = "workers.consumer:Consumer"
 worker_send_task_events = True
 task_send_sent_event = True
 worker_hijack_root_logger = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,13 @@ from execution.domain.orders import Order
 from execution.store import commands, outbox
 from execution.store.commands import PENDING, Command
 from execution.store.transitions import load_by_client_id
-from tasks.step import StepTask, publish_quietly
+from tasks.intake import IntakeTask
+from tasks.step import publish_quietly
 from workers.chains import declared
 from workers.context import context
 
 
-def instruct(task: StepTask, kind: CommandKind, payload: dict[str, Any]) -> None:
+def instruct(task: IntakeTask, kind: CommandKind, payload: dict[str, Any]) -> None:
     """Record a command; carry it out where its order is, or leave it as a mark for a cancel."""
     name = "cancel_id" if kind is CommandKind.CANCEL else "modify_id"
     payload.setdefault(name, task.request.id)
@@ -38,8 +40,8 @@ def instruct(task: StepTask, kind: CommandKind, payload: dict[str, Any]) -> None
             refusal = refused(command, order, command.reason)
             outbox.add(connection, [refusal])
     if order is not None and command.outcome == PENDING:
-        send_command(task.app, command.command_id, order)
-    publish_quietly()
+        task.once_committed(partial(send_command, task.app, command.command_id, order))
+    task.once_committed(publish_quietly)
 
 
 def send_command(app: Celery, command_id: UUID, order: Order) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from execution.domain.commands import CommandKind
 from tasks.instruct import instruct
-from tasks.step import StepTask
+from tasks.intake import IntakeTask
 from workers.app import app
 
 
-@app.task(bind=True, base=StepTask, name="tasks.modify_order", acks_late=True, typing=False)
-def modify_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
+@app.task(bind=True, base=IntakeTask, name="tasks.modify_order")
+def modify_order(self: IntakeTask, /, *arguments: Any, **payload: Any) -> None:
     """Arguments: client_order_id, modify_id, expected_version, and what is to change."""
     names = (
         "client_order_id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +10,13 @@ from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
 from execution.store import requests
 from execution.store.requests import ACCEPTED, Receipt
-from tasks.step import StepTask
+from tasks.intake import IntakeTask
 from workers.app import app
 from workers.context import context
 
 
-@app.task(
-    bind=True,
-    base=StepTask,
-    name="tasks.place_order",
-    # Until the request is committed, this message is all there is of it.
-    acks_late=True,
-    typing=False,
-)
-def place_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
+@app.task(bind=True, base=IntakeTask, name="tasks.place_order")
+def place_order(self: IntakeTask, /, *arguments: Any, **payload: Any) -> None:
     """Record a request, whatever it holds; arguments as in the README's table.
 
     The same id with the same payload is the same order; the Celery task id serves where no
@@ -32,12 +26,17 @@ def place_order(self: StepTask, /, *arguments: Any, **payload: Any) -> None:
         payload = {"positional arguments": list(arguments), **payload}
     payload.setdefault("client_order_id", self.request.id)
     receipt = context().intake.receive(payload)
+    self.once_committed(partial(_go_on, self, receipt))
+
+
+def _go_on(task: IntakeTask, receipt: Receipt) -> None:
+    """Start the chain of eight, if it is this message that has to."""
     order_id = receipt.order_id
     if order_id is not None and _is_new(receipt, order_id):
         # Steps 1 and 2 run here whatever the broker; step 2 turns the rest to its queue.
-        self.go_on(order_id, Step.CREATE_ORDER, BrokerName.PAPER)
+        task.go_on(order_id, Step.CREATE_ORDER, BrokerName.PAPER)
     else:
-        self.end_chain()
+        task.end_chain()
 
 
 def _is_new(receipt: Receipt, order_id: UUID) -> bool:

@@ -184,6 +184,11 @@ def _take() -> tuple[Sequence[dict[str, Any]], Order | None] | None:
     return left
 
 
+def forget_left() -> None:
+    """Let nothing follow in this thread: the task that left it has failed."""
+    _take()
+
+
 def possible(app: Celery, task_id: str | None, queue: str) -> bool:
     """Whether the task that runs in this thread may leave its next link here."""
     request = getattr(_thread, "request", None)

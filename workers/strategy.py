@@ -2,21 +2,23 @@
 
 Celery unpacks a body as [args, kwargs, embed] without looking; any other JSON raises in the
 consumer, ends the worker, is redelivered to the next, and so stops a queue for ever. Nor is one
-obeyed that is not signed, where messages must be (`workers.trust`).
+obeyed that is not signed, where messages must be (`workers.trust`). What is refused is acknowledged
+once that is recorded, not before (`workers.unrecorded`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
 from celery.worker import strategy
 
-from execution.domain.errors import StoreUnavailable
 from workers import trust
 from workers.context import context
+from workers.unrecorded import held
 
 _PARTS = 3
 _SHOWN = 2_000
@@ -29,25 +31,42 @@ def guarded(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
     def received(
         message: Any, body: Any, ack: Callable[[], None], reject: Any, callbacks: Any, **kw: Any
     ) -> Any:
-        refused = trust.refusal(message)
-        if refused is not None:
-            trust.refuse(message, task.name, refused)
-            message.ack_log_error(logging.getLogger(__name__), consumer.connection_errors)
+        again = partial(received, message, body, ack, reject, callbacks, **kw)
+        waiting = held(consumer, message, again)
+        try:
+            if not _obeyed(task.name, message, body):
+                message.ack_log_error(logging.getLogger(__name__), consumer.connection_errors)
+                return None
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was recorded
+            waiting.again(error)
             return None
-        if _readable(message, body):
-            return handle(message, body, ack, reject, callbacks, **kw)
-        text = bytes(message.body or b"")[:_SHOWN].decode("utf-8", "replace")
-        structlog.get_logger().error("unreadable message refused", task=task.name, body=text)
-        if task.name == "tasks.place_order":
-            # Malformed requests are stored too; recovery publishes the refusal.
-            try:
-                context().intake.receive({"unreadable message": text})
-            except StoreUnavailable as error:
-                structlog.get_logger().error("unreadable message not stored", error=str(error))
-        message.ack_log_error(logging.getLogger(__name__), consumer.connection_errors)
-        return None
+        return handle(message, body, ack, reject, callbacks, **kw)
 
     return received
+
+
+def _obeyed(task: str, message: Any, body: Any) -> bool:
+    """Whether a message is for its task to do; one that is not has been recorded as refused.
+
+    Raises whatever keeps that from being recorded: the message must not be acknowledged then.
+    """
+    refused = trust.refusal(message)
+    if refused is not None:
+        trust.refuse(message, task, refused)
+        return False
+    if _readable(message, body):
+        return True
+    text = shown(message)
+    structlog.get_logger().error("unreadable message refused", task=task, body=text)
+    if task == "tasks.place_order":
+        # Malformed requests are stored too; recovery publishes the refusal.
+        context().intake.receive({"unreadable message": text})
+    return False
+
+
+def shown(message: Any) -> str:
+    """The beginning of a message's body, as it may be stored and logged."""
+    return trust.body_of(message)[:_SHOWN].decode("utf-8", "replace")
 
 
 def _readable(message: Any, body: Any) -> bool:

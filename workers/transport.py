@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
-from redis.exceptions import NoPermissionError
+from kombu.utils.json import dumps
+from redis.exceptions import NoPermissionError, RedisError
 
 from execution.faultpoints import reach
 from execution.signing import Signature
@@ -30,13 +31,54 @@ class QoS(redis.QoS):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._acknowledged: list[str] = []
         self._spent: list[Signature] = []
+        self._unlisted: dict[str, Any] = {}
         super().__init__(*arguments, **options)
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Redis has handed a message over, and hears now that it is with us."""
+        """Redis has handed a message over, and hears now that it is with us.
+
+        By then it is in no queue any more, so a Redis that does not list it (out of memory, a
+        replica by now, frozen) must not make us drop it: it is worked on all the same.
+        """
         reach("receive:before")
-        super().append(message, delivery_tag)
+        try:
+            super().append(message, delivery_tag)
+        except (RedisError, OSError) as error:
+            structlog.get_logger().warning("message not listed as received", error=str(error))
+            self._unlisted[delivery_tag] = message
+            super(redis.QoS, self).append(message, delivery_tag)
         reach("receive:after")
+
+    def keep(self, delivery_tag: str) -> None:
+        """Say that a message is still being worked on, or Redis would give it to another."""
+        message = self._unlisted.get(delivery_tag)
+        try:
+            with self.pipe_or_acquire() as pipe:
+                pipe.zadd(self.unacked_index_key, {delivery_tag: time.time()}, xx=message is None)
+                if message is not None:
+                    pipe.hset(self.unacked_key, delivery_tag, _listed(message))
+                pipe.execute()
+        except (RedisError, OSError) as error:
+            structlog.get_logger().warning("message not listed as received", error=str(error))
+            return
+        self._unlisted.pop(delivery_tag, None)
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's
+        """Give a message back to its queue, one too that Redis has not listed as received."""
+        delivered: dict[str, Any] = self._delivered or {}
+        message = delivered.get(tag)
+        unlisted = self._unlisted.pop(tag, None)
+        if unlisted is None:
+            super().restore_by_tag(tag, client=client, leftmost=leftmost)
+        else:
+            info, channel = unlisted.delivery_info, cast("Any", self.channel)
+            with channel.conn_or_acquire(client) as using, using.pipeline() as pipe:
+                channel._do_restore_message(  # noqa: SLF001 - as kombu's own QoS does
+                    _raw(unlisted), info["exchange"], info["routing_key"], pipe, leftmost
+                )
+                pipe.execute()
+        if message is not None:
+            message.given_back = True
 
     def ack(self, delivery_tag: str) -> None:
         """Called in the loop's own thread, wherever the task ran."""
@@ -51,6 +93,7 @@ class QoS(redis.QoS):
         verified: Signature | None = getattr(message, "verified", None)
         if verified is not None:
             self._spent.append(verified)
+        self._unlisted.pop(delivery_tag, None)
         if hub is None:
             self._tell_all()
         super(redis.QoS, self).ack(delivery_tag)  # what concerns this process, at once
@@ -85,6 +128,17 @@ class QoS(redis.QoS):
             structlog.get_logger().warning("messages not acknowledged", error=str(error))
 
 
+def _raw(message: Any) -> Any:
+    """A message as it came out of its queue."""
+    return message._raw  # noqa: SLF001 - kombu has no other name for it
+
+
+def _listed(message: Any) -> str:
+    """A received message as Redis keeps it until it is acknowledged."""
+    info = message.delivery_info
+    return dumps([_raw(message), info["exchange"], info["routing_key"]])
+
+
 class Channel(redis.Channel):
     """Making a `redis.Redis` takes longer than the command it is made for."""
 
@@ -103,6 +157,11 @@ class Channel(redis.Channel):
         if self._kept is None or self._kept.connection_pool is not self.pool:
             self._kept = super()._create_client()  # type: ignore[misc]
         return self._kept
+
+    def keep_unacknowledged(self, delivery_tag: str) -> None:
+        """Say that a message is still being worked on here; does nothing once this is closed."""
+        if not self.closed:
+            cast("QoS", self.qos).keep(delivery_tag)
 
 
 class Transport(redis.Transport):

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import structlog
 
-from execution.domain.errors import StoreUnavailable
 from execution.settings import current
 from execution.signing import HEADER, Signature
 from execution.store import alerts
@@ -65,30 +64,26 @@ def refuse(message: Any, task: str, refused: Refusal) -> None:
     """Say that a message is not obeyed: in the log, and in an alert unless it is harmless.
 
     An order in it that was never taken is recorded as refused. Its content is somebody else's, so
-    it stays out of the log.
+    it stays out of the log. Raises StoreUnavailable when that is not recorded.
     """
-    log = structlog.get_logger().bind(task=task, task_id=_text(_header(message, "id")))
+    log = structlog.get_logger().bind(task=task, task_id=text_of(message, "id"))
     if refused.harmless:
         log.info("message refused", reason=refused.reason)
         return
     log.error("message refused", reason=refused.reason)
     shared = context()
     text = body_of(message)[:_SHOWN].decode("utf-8", "replace")
-    try:
-        if task == "tasks.place_order" and not refused.replayed:
-            shared.intake.refuse(
-                {"refused message": text}, f"the message was not obeyed: {refused.reason}"
-            )
-        with shared.store.transaction() as connection:
-            alerts.alert(
-                connection,
-                alerts.UNTRUSTED_MESSAGE,
-                f"{task}: {refused.reason.split(' has expired')[0]}",
-                f"a message {task} with id {_text(_header(message, 'id'))} was not obeyed: "
-                f"{refused.reason}",
-            )
-    except StoreUnavailable as error:
-        log.warning("refusal not recorded", error=str(error))
+    if task == "tasks.place_order" and not refused.replayed:
+        shared.intake.refuse(
+            {"refused message": text}, f"the message was not obeyed: {refused.reason}"
+        )
+    with shared.store.transaction() as connection:
+        alerts.alert(
+            connection,
+            alerts.UNTRUSTED_MESSAGE,
+            f"{task}: {refused.reason.split(' has expired')[0]}",
+            f"a message {task} with id {text_of(message, 'id')} was not obeyed: {refused.reason}",
+        )
 
 
 def body_of(message: Any) -> bytes:
@@ -97,9 +92,7 @@ def body_of(message: Any) -> bytes:
     return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body or b"")
 
 
-def _header(message: Any, name: str) -> object:
-    return message.headers.get(name) if isinstance(message.headers, Mapping) else None
-
-
-def _text(value: object) -> str:
-    return str(value)[:64]
+def text_of(message: Any, name: str) -> str:
+    """A header of a message, as it may be stored and logged; `None` for one that is not there."""
+    headers = message.headers
+    return str(headers.get(name) if isinstance(headers, Mapping) else None)[:64]

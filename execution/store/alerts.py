@@ -32,6 +32,9 @@ UNREADABLE_MESSAGE = "UNREADABLE_MESSAGE"
 UNTRUSTED_MESSAGE = "UNTRUSTED_MESSAGE"
 VENUE_RESET = "VENUE_RESET"
 """A venue's ids have begun anew; the key is broker, account and how often."""
+INTAKE_FAILING = "INTAKE_FAILING"
+"""A message that cannot be recorded for another reason than PostgreSQL's absence; the key is its
+Celery id."""
 NAV_GROUP = "NAV_GROUP"
 """A group of the NAV arbitrage; the key is its id."""
 
@@ -44,6 +47,7 @@ KINDS = (
     EXECUTION_DIFFERS,
     EXECUTION_TIME_UNKNOWN,
     FOREIGN_ORDER,
+    INTAKE_FAILING,
     LATE_FILL,
     MISSING_ORDER,
     NAV_GROUP,

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg2.errors
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from execution.domain.errors import StoreUnavailable
 from execution.faultpoints import committed, committing
-from execution.store.statements import Direct
+from execution.store.statements import Direct, is_lost
 
 # A process that is stopped inside a transaction must not hold its locks for ever: the server ends
 # an idle transaction, and a statement or a wait for a lock that takes this long is retried.
@@ -168,24 +168,37 @@ def _unfinished(link: Direct) -> bool:
     return bool(raw.closed or raw.info.transaction_status != TRANSACTION_STATUS_IDLE)
 
 
+_MAY_HEAL = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    psycopg2.errors.IdleInTransactionSessionTimeout,
+    # The server is a standby, or has become one.
+    psycopg2.errors.ReadOnlySqlTransaction,
+)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise StoreUnavailable for what the driver raises when a later try may go well."""
     try:
         yield
-    except (
-        OperationalError,
-        InterfaceError,
-        PoolTimeout,
-        psycopg2.OperationalError,
-        psycopg2.InterfaceError,
-        psycopg2.errors.IdleInTransactionSessionTimeout,
-    ) as error:
+    except PoolTimeout as error:
         raise StoreUnavailable(_first_line(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except (DBAPIError, psycopg2.Error) as error:
+        if _may_heal(error):
             raise StoreUnavailable(_first_line(error)) from error
         raise
+
+
+def _may_heal(error: DBAPIError | psycopg2.Error) -> bool:
+    """Whether an error is about the connection or the server's state, not about the statement."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        cause: BaseException | None = error.orig
+    else:
+        cause = error
+    return is_lost(cause) or isinstance(cause, _MAY_HEAL)
 
 
 def _first_line(error: Exception) -> str:

@@ -55,6 +55,15 @@ class Direct:
 Link = Connection | Direct
 
 
+def is_lost(error: BaseException | None) -> bool:
+    """Whether the driver has lost its connection in the middle of a statement.
+
+    libpq then has no SQLSTATE (`server closed the connection unexpectedly`), for which psycopg2 has
+    no class but the root. What the driver itself refuses, such as a value, is of a class below it.
+    """
+    return type(error) is psycopg2.DatabaseError and error.pgcode is None
+
+
 def _maker(names: list[str]) -> Callable[[Iterable[Any]], Any]:
     """Makes named tuples of a query's columns, as psycopg2's cursor would each time anew."""
     row: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024 - a query's names
@@ -108,8 +117,9 @@ class Prepared:
             # A migration changed what the statement returns; a new connection prepares it anew.
             link.invalidate()
             raise StoreUnavailable(str(error)) from error
-        except psycopg2.Error:
-            if connection.dbapi_connection is None or connection.dbapi_connection.closed:
+        except psycopg2.Error as error:
+            raw = connection.dbapi_connection
+            if raw is None or raw.closed or is_lost(error):
                 link.invalidate()
             raise
 
