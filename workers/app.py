@@ -59,7 +59,7 @@ def _say_ready(**_: object) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    heartbeat.touch(heartbeat.READY_VARIABLE)
+    heartbeat.touch_at_last(heartbeat.READY_VARIABLE)
 
 
 @signals.worker_shutdown.connect

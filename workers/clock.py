@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery import beat
 
 from workers import heartbeat
 
 
-class Scheduler(PersistentScheduler):
-    """What `beat_scheduler` names. The sweep is due every few seconds, so it ticks that often."""
+class Scheduler(beat.Scheduler):
+    """What `beat_scheduler` names. The sweep is due every few seconds, so it ticks that often.
+
+    It keeps no file: what is due every few seconds is due after a restart, and a file is one more
+    thing that a full disk could end beat with.
+    """
+
+    def setup_schedule(self) -> None:
+        """Take the schedule from the settings."""
+        super().setup_schedule()
+        self.merge_inplace(self.app.conf.beat_schedule)
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Send what is due; seconds until the next look."""

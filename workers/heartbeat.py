@@ -6,6 +6,7 @@ Reading a file's age costs a container nothing; asking by Celery would start an 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,32 @@ TASK_STUCK_AFTER = 120.0
 """Seconds for which a task may run: longer than the longest step, all its time-outs together."""
 
 
-def touch(variable: str) -> None:
-    """Touch the file that a variable names, if it names one."""
+def touch(variable: str) -> bool:
+    """Touch the file that a variable names, if it names one; False when the disk does not take it.
+
+    A full disk must not end who calls: a worker whose file stays old is unhealthy, and works.
+    """
     name = os.environ.get(variable)
     if name:
         file = Path(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        except OSError as error:
+            structlog.get_logger().error("sign of life not written", error=str(error))
+            return False
+    return True
+
+
+def touch_at_last(variable: str) -> None:
+    """Touch the file, in the background for as long as the disk does not take it."""
+
+    def keep_trying() -> None:
+        while not touch(variable):
+            time.sleep(INTERVAL)
+
+    if not touch(variable):
+        threading.Thread(target=keep_trying, name="ready-file", daemon=True).start()
 
 
 def forget() -> None:

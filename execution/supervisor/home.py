@@ -92,7 +92,7 @@ def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
         raise
 
 

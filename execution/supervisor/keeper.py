@@ -134,4 +134,7 @@ class Keeper:
         if self._stopping.is_set() and status in {Status.STARTING, Status.READY}:
             return
         self.state = replace(self.state, status=status, since=time.time(), **changes)  # type: ignore[arg-type]
-        self._on_change(self.state)
+        try:
+            self._on_change(self.state)
+        except Exception:  # whoever is told of a process must not be what ends its keeper
+            logger.exception("%s is %s, and that was not reported", self.spec.name, status)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,13 @@ import psutil
 from execution.supervisor.home import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+SAVED_AGAIN_EVERY = 1.0
+"""Seconds between two tries to write a state file that the disk has not taken."""
 
 
 class Status(StrEnum):
@@ -81,6 +89,54 @@ class SupervisorState:
 def save_state(home: Path, state: SupervisorState) -> None:
     """Replace `<home>/state.json`."""
     write_atomically(home / "state.json", state.to_json(), durable=False)
+
+
+class StateFile:
+    """The state file of a running supervisor, behind a disk that may be full for a while.
+
+    `save` and `close` are called with `lock` held, which `state` needs. What could not be written
+    is logged once, and written as soon as the disk takes it.
+    """
+
+    def __init__(
+        self, home: Path, lock: threading.Condition, state: Callable[[], SupervisorState]
+    ) -> None:
+        self._home, self._lock, self._state = home, lock, state
+        self._closed = False
+        self._retrying: threading.Thread | None = None
+
+    def save(self) -> None:
+        """Write the state as it is now, or see to it that it is written later."""
+        if not self._written() and self._retrying is None:
+            self._retrying = threading.Thread(target=self._retry, name="state-file", daemon=True)
+            self._retrying.start()
+
+    def close(self) -> None:
+        """Try no more."""
+        self._closed = True
+        self._lock.notify_all()
+
+    def _retry(self) -> None:
+        with self._lock:
+            while not self._closed:
+                self._lock.wait(SAVED_AGAIN_EVERY)
+                if self._written():
+                    logger.warning("the state file is written again")
+                    break
+            self._retrying = None
+
+    def _written(self) -> bool:
+        try:
+            save_state(self._home, self._state())
+        except OSError as error:
+            if self._retrying is None:
+                logger.error(  # noqa: TRY400  a message for the operator
+                    "the state file is not written: %s; the processes are kept up all the same, "
+                    "and `execution status` shows an older state",
+                    error,
+                )
+            return False
+        return True
 
 
 def load_state(home: Path) -> SupervisorState | None:

@@ -13,7 +13,7 @@ import psutil
 from execution.supervisor.claim import HomeClaim
 from execution.supervisor.errors import StartFailed
 from execution.supervisor.keeper import Keeper
-from execution.supervisor.state import Phase, Status, SupervisorState, save_state
+from execution.supervisor.state import Phase, StateFile, Status, SupervisorState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,8 @@ class Supervisor:
 
     `on_progress(name, status, seconds)` is called at every change of a process, from several
     threads, with the seconds since its present run began. `claim` is a claim on the home already
-    taken; without one, `start` takes it. Every change is in `<home>/state.json` at once.
+    taken; without one, `start` takes it. Every change is in `<home>/state.json` at once, or, on a
+    full disk, once there is space again: the processes are kept up meanwhile.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Supervisor:
         self._claim = claim
         self._on_progress = on_progress
         self._changed = threading.Condition()
+        self._file = StateFile(home, self._changed, lambda: self.state)
         self._phase = Phase.STARTING
         self._error: str | None = None
         self._stopping = False
@@ -103,6 +105,7 @@ class Supervisor:
                 with ThreadPoolExecutor(len(keepers)) as pool:
                     list(pool.map(Keeper.stop, keepers))
             self._enter(Phase.FAILED if self._error else Phase.STOPPED)
+            self._file.close()
             if self._claim is not None:
                 self._claim.release()
 
@@ -141,11 +144,11 @@ class Supervisor:
     def _enter(self, phase: Phase) -> None:
         with self._changed:
             self._phase = phase
-            save_state(self.home, self.state)
+            self._file.save()
 
     def _report(self, process: ProcessState) -> None:
         with self._changed:
-            save_state(self.home, self.state)
+            self._file.save()
             self._changed.notify_all()
         if self._on_progress is not None:
             began = process.started_at or process.since or 0.0

@@ -407,3 +407,39 @@ def test_killed_up_stops_everything(home: Path) -> None:
     wait_for(lambda: control.read_state(home) is None)
     assert state is not None
     assert not processes_of(state)
+
+
+def limit_files(pid: int, size: int) -> None:
+    """Let a process write no file beyond a size, as on a full disk; -1 lifts the limit."""
+    psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (size, -1))
+
+
+def test_full_disk_ends_no_keeper(home: Path) -> None:
+    """While no state file can be written processes are kept up; it is written once it can be."""
+    state = start(home)
+    limit_files(state.supervisor_pid, 0)
+    old = next(process.pid for process in state.processes if process.name == "two")
+    assert old is not None
+    os.kill(old, signal.SIGKILL)
+
+    def another() -> bool:
+        family = psutil.Process(state.supervisor_pid).children(recursive=True)
+        return len(family) == len(state.processes) and old not in {one.pid for one in family}
+
+    wait_for(another)
+    log = home / "logs" / "supervisor.log"
+    limit_files(state.supervisor_pid, -1)
+
+    def written() -> bool:
+        now = load_state(home)
+        two = next(p for p in now.processes if p.name == "two") if now is not None else None
+        return two is not None and two.status is Status.READY and two.pid != old
+
+    wait_for(written)
+    wait_for(lambda: "the state file is written again" in log.read_text())
+    now = load_state(home)
+    assert now is not None
+    again = next(process.pid for process in now.processes if process.name == "two")
+    assert again is not None
+    os.kill(again, signal.SIGKILL)
+    wait_for(lambda: written() and load_state(home) != now)
