@@ -29,6 +29,7 @@ from execution.store import controls, migrate, reading, sessions
 from execution.store.engine import Store
 
 _OLDEST_POSTGRESQL = 150_000
+_NEARLY_FULL = 0.9
 _CLOCKS_APART = timedelta(milliseconds=500)
 
 VARIABLES: Mapping[BrokerName, tuple[str, ...]] = {
@@ -130,23 +131,52 @@ def _redis(settings: Settings) -> Iterator[Finding]:
     client = connect(settings.require_redis_url())
     with closing(client):
         try:
-            said = client.info()
-            kept = cast("dict[str, str]", client.config_get("maxmemory-policy", "appendonly"))
-        except redis.ResponseError:
-            kept = {}
+            yield from _redis_server(client)
         except redis.RedisError as error:
             remedy = "start it, or correct REDIS_URL"
             yield Finding(Level.PROBLEM, "Redis", f"does not answer: {error}", remedy)
-            return
-        name = "Valkey" if "valkey_version" in said else "Redis"
-        version = said.get("valkey_version") or said.get("redis_version")
+
+
+def _redis_server(client: redis.Redis) -> Iterator[Finding]:
+    said = client.info()
+    name = "Valkey" if "valkey_version" in said else "Redis"
+    version = said.get("valkey_version") or said.get("redis_version")
+    refusal = _refusal(client)
+    if refusal is None:
         yield Finding(Level.OK, "Redis", f"{name} {version} answers")
-    if kept.get("maxmemory-policy", "noeviction") != "noeviction":
-        words = f"may throw messages away: maxmemory-policy is {kept['maxmemory-policy']}"
+    else:
+        words = f"{name} {version} answers, and refuses messages: {refusal}"
+        remedy = (
+            "let REDIS_URL name the primary, raise maxmemory or free space, as it says: workers "
+            "go on by themselves; until then bare producers get an error"
+        )
+        yield Finding(Level.PROBLEM, "Redis", words, remedy)
+    used, most = int(said.get("used_memory", 0)), int(said.get("maxmemory", 0))
+    if refusal is None and most and used >= _NEARLY_FULL * most:
+        words = f"uses {used / most:.0%} of its maxmemory; beyond it, it refuses messages"
+        yield Finding(Level.NOTE, "Redis", words, "raise maxmemory, or start more workers")
+    try:
+        kept = cast("dict[str, str]", client.config_get("maxmemory-policy", "appendonly"))
+    except redis.ResponseError:  # this user may not ask
+        kept = {}
+    policy = said.get("maxmemory_policy") or kept.get("maxmemory-policy", "noeviction")
+    if policy != "noeviction":
+        words = f"may throw messages away: maxmemory-policy is {policy}"
         yield Finding(Level.PROBLEM, "Redis", words, "set maxmemory-policy noeviction")
     if kept.get("appendonly") == "no":
         words = "keeps no append-only file: a restart costs its messages, which recovery sends anew"
         yield Finding(Level.NOTE, "Redis", words)
+
+
+def _refusal(client: redis.Redis) -> str | None:
+    """The server's words when it accepts nothing now: a replica, out of memory, a full disk."""
+    try:
+        client.set("spent:doctor", "", px=1)
+    except redis.exceptions.NoPermissionError:
+        return None  # it was not asked: this user may not write
+    except redis.ResponseError as error:
+        return str(error)
+    return None
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

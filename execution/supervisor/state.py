@@ -94,8 +94,8 @@ def save_state(home: Path, state: SupervisorState) -> None:
 class StateFile:
     """The state file of a running supervisor, behind a disk that may be full for a while.
 
-    `save` and `close` are called with `lock` held, which `state` needs. What could not be written
-    is logged once, and written as soon as the disk takes it.
+    `save` is called with `lock` held, which `state` needs. What could not be written is logged
+    once, and written as soon as the disk takes it.
     """
 
     def __init__(
@@ -113,8 +113,9 @@ class StateFile:
 
     def close(self) -> None:
         """Try no more."""
-        self._closed = True
-        self._lock.notify_all()
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
 
     def _retry(self) -> None:
         with self._lock:
