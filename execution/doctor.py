@@ -13,6 +13,7 @@ import redis
 from sqlalchemy import Connection, text
 
 from execution.arbitrage.plan import plan
+from execution.domain.clocks import ALERT_BEYOND, in_words, why_not_send
 from execution.domain.errors import ConfigurationError, RequestRefused, StoreUnavailable
 from execution.domain.mapping import ExchangeMapper
 from execution.domain.risk.trading_state import EVERYWHERE, TradingState
@@ -25,12 +26,13 @@ from execution.domain.vocabulary import (
 )
 from execution.events.connection import connect
 from execution.settings import Settings
-from execution.store import controls, migrate, reading, sessions
+from execution.store import clocks, controls, migrate, reading, sessions
 from execution.store.engine import Store
 
 _OLDEST_POSTGRESQL = 150_000
 _NEARLY_FULL = 0.9
 _CLOCKS_APART = timedelta(milliseconds=500)
+_SYNCHRONISE = "synchronise both (NTP): a venue could take an order that comes late"
 
 VARIABLES: Mapping[BrokerName, tuple[str, ...]] = {
     BrokerName.IBKR: ("ibkr_host", "ibkr_account"),
@@ -193,6 +195,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
                     yield finding
                     return
                 yield from _stamp(connection, settings)
+                yield from _clocks(connection)
                 yield from _brokers(connection, settings)
                 yield from _force_paper(connection, settings)
                 yield from _controls(connection, settings)
@@ -223,8 +226,7 @@ def _server(connection: Connection) -> Iterator[Finding]:
     apart = max(before - row.now, row.now - datetime.now(UTC))
     if apart > _CLOCKS_APART:
         words = f"its clock and this machine's are {apart.total_seconds():.1f} s apart"
-        remedy = "synchronise both (NTP): a venue could take an order that comes late"
-        yield Finding(Level.PROBLEM, "clock", words, remedy)
+        yield Finding(Level.PROBLEM, "clock", words, _SYNCHRONISE)
 
 
 def _schema(connection: Connection) -> Finding | None:
@@ -249,6 +251,15 @@ def _stamp(connection: Connection, settings: Settings) -> Iterator[Finding]:
         if others:
             names = ", ".join(others)
             yield Finding(Level.OK, broker, f"its login owns further accounts: {names}")
+
+
+def _clocks(connection: Connection) -> Iterator[Finding]:
+    """Processes, on this machine or others, whose clocks are far from the database's."""
+    for row in clocks.measured(connection):
+        ahead = timedelta(seconds=row.ahead)
+        if abs(ahead) > ALERT_BEYOND:
+            words = why_not_send(ahead) or f"this worker's clock is {in_words(ahead)}"
+            yield Finding(Level.PROBLEM, "clock", f"{row.process}: {words}", _SYNCHRONISE)
 
 
 def _owned(connection: Connection, broker: str) -> Iterable[str]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from execution import exits
+from execution.domain.clocks import why_not_send
 from execution.domain.errors import KeptFromLive, NotAllowed
 from execution.domain.instruments import Instrument
 from execution.domain.orders import Order
@@ -26,6 +27,7 @@ from execution.events.quotes import QuoteCache
 from execution.exits import Venue
 from execution.store import controls as stored
 from execution.store import exposure, following
+from execution.store.clock import DatabaseClock, process_clock
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
 from execution.store.statements import Link
@@ -49,6 +51,8 @@ class Gate:
     `quote_max_age` is how old a quote may be, `price_wait` how long an order waits for one.
     `force_paper` keeps this process from sending anything new to a live broker. `silent` is when a
     venue had no quote of a symbol.
+    `force_paper` keeps this process from sending anything new to a live broker. So does a machine's
+    clock that is far from the database's, `clock`, by which a venue is told until when to take it.
     """
 
     store: Store
@@ -58,6 +62,7 @@ class Gate:
     price_wait: timedelta
     force_paper: bool = False
     silent: dict[str, float] = field(default_factory=dict)
+    clock: DatabaseClock = process_clock
 
     def at_creation(self, order: Order, accepted_at: datetime) -> str | None:
         """Why an order that step 1 has made is refused; None when it is not, or not yet.
@@ -135,6 +140,8 @@ class Gate:
         """
         if (kept := self.kept_from_live(order)) is not None:
             raise kept
+        if order.broker is not BrokerName.PAPER and (off := why_not_send(self.clock.ahead)):
+            raise NotAllowed(off, waits=True)
         controls = self.controls.get()
         while True:
             try:
@@ -270,6 +277,7 @@ class Gate:
         if quote is not None and datetime.now(UTC) - quote.at > self.quote_max_age:
             quote = None
         if quote is not None and (price_of is None or quote.source == order.broker):
+        if quote is not None and self.clock() - quote.at <= self.quote_max_age:
             return quote.mid
         self.quotes.want([order.symbol])
         if price_of is None or (quote is not None and self._asked_in_vain(order.symbol)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from execution.domain.payloads import fingerprint, shown, storable
 from execution.domain.requests import OrderRequest, parse
 from execution.domain.vocabulary import OnFailure
 from execution.store import requests
+from execution.store.clock import now
 from execution.store.engine import Store
 from execution.store.requests import AcceptedUnder, Receipt
 from execution.store.statements import Link
@@ -32,7 +33,7 @@ def new_id() -> UUID:
 
 def today() -> date:
     """The date that a symbol is read on."""
-    return datetime.now(UTC).date()
+    return now().date()
 
 
 _Understood = tuple[OrderRequest, Instrument]
@@ -178,7 +179,7 @@ class Intake:
         event = order_event(
             OrderEventType.REFUSED if reason else OrderEventType.ACCEPTED,
             key=request_id,
-            at=datetime.now(UTC),
+            at=now(),
             client_order_id=client_order_id,
             order_id=order_id,
             symbol=body.get("symbol") if isinstance(body.get("symbol"), str) else None,

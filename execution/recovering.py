@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, Self
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from execution.store import (
     sharing,
     unprotected,
 )
+from execution.store.clock import now
 from execution.store.engine import Store
 from execution.store.giving_up import give_up, keep_from_live
 from execution.store.orders import Timing
@@ -169,7 +170,7 @@ class Sweep:
 
     def _instrument(self, symbol: str) -> Instrument | None:
         try:
-            return self.mapper.map(symbol, on=datetime.now(UTC).date())
+            return self.mapper.map(symbol, on=now().date())
         except RequestRefused:
             return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -11,6 +10,7 @@ from celery.app.amqp import AMQP, task_message
 from kombu.utils.json import dumps
 
 from execution.signing import HEADER, Signer
+from execution.store.clock import now
 
 
 def signed_by(signer: Signer | None) -> type[AMQP]:
@@ -31,7 +31,7 @@ def signed_by(signer: Signer | None) -> type[AMQP]:
             ) -> Any:
                 # kombu serialises the very same object to the very same text.
                 body = dumps(message.body).encode()
-                signature = sign(name, message.headers["id"], body, time.time())
+                signature = sign(name, message.headers["id"], body, now().timestamp())
                 # A retry brings the headers of the message before it: ours replaces its signature.
                 headers = {**(options.pop("headers", None) or {}), HEADER: signature}
                 return send(producer, name, message, headers=headers, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.lifecycle import control_queue
 from execution.domain.orders import Order
 from execution.store import commands, outbox
+from execution.store.clock import now
 from execution.store.commands import PENDING, Command
 from execution.store.transitions import load_by_client_id
 from tasks.intake import IntakeTask
@@ -57,7 +57,7 @@ def told(
     return order_event(
         kind,
         key=command.command_id,
-        at=datetime.now(UTC),
+        at=now(),
         client_order_id=command.client_order_id,
         order_id=None if order is None else order.order_id,
         symbol=None if order is None else order.symbol,

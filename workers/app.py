@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 
-from celery import Celery, signals
+from celery import signals
 
 from execution import logs
 from execution.settings import current
 from execution.signed_messages import signed_by
-from workers import heartbeat, registry, remote_control
+from workers import celery_clock, heartbeat, registry, remote_control
 from workers.bootsteps import BrokerSessions
 
-app = Celery(
+celery_clock.install()
+
+app = celery_clock.Application(
     "execution",
     config_source="celeryconfig",
     events="workers.task_events:Events",

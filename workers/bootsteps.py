@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from celery import bootsteps
 
+from execution.clock_watch import ClockWatch
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
@@ -35,6 +36,7 @@ class BrokerSessions(bootsteps.StartStopStep):
         try:
             with shared.store.transaction() as connection:
                 stamp.verify(connection, shared.settings.execution_environment)
+            ClockWatch(shared.store, "worker", shared.clock).start()
             served = set(parent.app.amqp.queues.consume_from)
             for broker in BrokerName:
                 if broker.queue in served:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from celery import beat
 
+from execution.clock_watch import ClockWatch
+from execution.settings import current
+from execution.store.engine import Store
 from workers import heartbeat
 
 
@@ -19,6 +23,12 @@ class Scheduler(beat.Scheduler):
     def setup_schedule(self) -> None:
         """Take the schedule from the settings."""
         super().setup_schedule()
+        settings = current()
+        if settings.database_url is None:
+            structlog.get_logger().warning("DATABASE_URL is not set: beat goes by its own clock")
+        else:
+            url = settings.require_database_url()
+            ClockWatch(Store(url, pool_size=1, application_name="beat"), "beat").start()
         self.merge_inplace(self.app.conf.beat_schedule)
 
     def tick(self, *arguments: Any, **options: Any) -> float:

@@ -16,7 +16,7 @@ from execution.gate import Gate
 from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.settings import Settings
-from execution.store.clock import DatabaseClock
+from execution.store.clock import DatabaseClock, process_clock
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
 from execution.store.orders import Timing
@@ -72,5 +72,5 @@ def context() -> Context:
             submit_window=configured.submit_window,
             lease=configured.submit_window + configured.broker_call_timeout,
         ),
-        clock=DatabaseClock(),
+        clock=process_clock,
     )

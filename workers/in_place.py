@@ -16,7 +16,8 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC
+from typing import Any, Literal
 
 import structlog
 from celery import Celery
@@ -32,6 +33,7 @@ from kombu.exceptions import OperationalError
 from execution.domain.orders import Order
 from execution.faultpoints import reach
 from execution.settings import current
+from execution.store.clock import now
 
 _thread = threading.local()
 _enabled = current().continue_in_place
@@ -47,6 +49,14 @@ class StepRequest(Request):
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
         super().on_accepted(pid, time_accepted)
         _thread.request, _thread.left = self, None
+
+    def maybe_expire(self) -> Literal[True] | None:
+        """Whether it came too late, by the database's clock; it is not run then."""
+        expires = self.expires
+        if expires is None or now() <= (expires if expires.tzinfo else expires.replace(tzinfo=UTC)):
+            return None
+        state.revoked.add(self.id)
+        return True
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Wrap `on_success` of the class that `create_request_cls` derives from this one.

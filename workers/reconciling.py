@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -43,7 +43,6 @@ T = TypeVar("T")
 AT_LEAST = timedelta(days=1)
 """How far back a session looks for executions when it connects, however short it was away."""
 OVERLAP = timedelta(minutes=10)
-_CLOCKS_APART = timedelta(milliseconds=500)
 _BOOKED_WITHIN = 2.0
 _ASKED_FOR = 20
 """How many orders are asked for in one look; the rest shows when these are settled."""
@@ -185,11 +184,11 @@ def _accounts(connection: Connection, broker: BrokerName) -> Accounts:
 
 
 async def verify(context: Context, broker: BrokerName, adapter: Broker) -> Accounts:
-    """Make sure that this is the login, and the time, that the database's orders are of.
+    """Make sure that this is the login that the database's orders are of.
 
     Returns its accounts, which are announced in the database by then. Raises BrokerUnavailable: a
-    real account in practice, another account than before, or clocks so far apart that the venue
-    would not refuse what comes late.
+    real account in practice, or another account than before. Whether this machine's clock is right
+    is measured all the time (`execution.clock_watch`), not here.
     """
     found = await ask(adapter.accounts(), context.settings.broker_call_timeout)
     practice = context.settings.execution_environment is Environment.PRACTICE
@@ -201,16 +200,12 @@ async def verify(context: Context, broker: BrokerName, adapter: Broker) -> Accou
             )
     names = tuple(account.account for account in found)
     owned = Accounts(names[0], names)
-    apart = await asyncio.to_thread(_stamp, context, broker, found[0], owned)
-    if abs(apart) > _CLOCKS_APART:
-        raise BrokerUnavailable(
-            f"this machine's clock and the database's are {apart.total_seconds():.1f} s apart"
-        )
+    await asyncio.to_thread(_stamp, context, broker, found[0], owned)
     return owned
 
 
-def _stamp(context: Context, broker: BrokerName, account: Account, owned: Accounts) -> timedelta:
-    """Stamp the database with the accounts; how far its clock is ahead of ours."""
+def _stamp(context: Context, broker: BrokerName, account: Account, owned: Accounts) -> None:
+    """Stamp the database with the accounts."""
     alias = context.settings.default_account
     with context.store.transaction() as connection:
         if account.identity is not None:
@@ -218,9 +213,6 @@ def _stamp(context: Context, broker: BrokerName, account: Account, owned: Accoun
                 stamp.verify_account(connection, broker, account.identity)
             except ConfigurationError as error:
                 raise BrokerUnavailable(str(error)) from None
-        before = datetime.now(UTC)
-        there = database_time(connection)
-        after = datetime.now(UTC)
         converted = accounts.announce(connection, broker, owned, alias)
     if converted:
         structlog.get_logger().warning(
@@ -229,9 +221,6 @@ def _stamp(context: Context, broker: BrokerName, account: Account, owned: Accoun
             account=owned.default,
             labels=converted,
         )
-    if there < before:
-        return there - before
-    return max(there - after, timedelta(0))
 
 
 def _record(

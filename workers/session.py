@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -390,9 +390,9 @@ class BrokerSession:
         What was recorded before is known by its id, so each look overlaps the last one widely, and
         now and then goes back a day: an execution may come dated long before it is told.
         """
-        since, widely = datetime.now(UTC) - reconciling.OVERLAP, time.monotonic()
+        since, widely = self._context.clock() - reconciling.OVERLAP, time.monotonic()
         while adapter.capabilities.late_executions:
-            now = datetime.now(UTC)
+            now = self._context.clock()
             if time.monotonic() - widely > _LISTEN_WIDELY_EVERY:
                 since, widely = now - reconciling.AT_LEAST, time.monotonic()
             heard = await adapter.executions(since)

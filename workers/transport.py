@@ -5,7 +5,6 @@ One client for each channel instead of one for each command, and acknowledgement
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from execution.faultpoints import reach
 from execution.signing import Signature
+from workers.celery_clock import seconds
 
 LINGER = 0.1
 """Seconds from an acknowledgement to its sending, at most."""
@@ -54,7 +54,7 @@ class QoS(redis.QoS):
         message = self._unlisted.get(delivery_tag)
         try:
             with self.pipe_or_acquire() as pipe:
-                pipe.zadd(self.unacked_index_key, {delivery_tag: time.time()}, xx=message is None)
+                pipe.zadd(self.unacked_index_key, {delivery_tag: seconds()}, xx=message is None)
                 if message is not None:
                     pipe.hset(self.unacked_key, delivery_tag, _listed(message))
                 pipe.execute()
@@ -116,7 +116,7 @@ class QoS(redis.QoS):
         with self.pipe_or_acquire() as pipe:
             pipe.zrem(self.unacked_index_key, *tags).hdel(self.unacked_key, *tags)
             for signature in spent:
-                pipe.set(signature.spent_key, time.time(), exat=signature.expires)
+                pipe.set(signature.spent_key, seconds(), exat=signature.expires)
             pipe.execute()
         reach("acknowledge:after")
 

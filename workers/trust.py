@@ -6,7 +6,6 @@ done with before. Steps that go on in place were never messages and pass no chec
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,7 +14,7 @@ import structlog
 
 from execution.settings import current
 from execution.signing import HEADER, Signature
-from execution.store import alerts
+from execution.store import alerts, clock
 from workers.context import context
 
 TWICE_WITHIN = 60.0
@@ -45,9 +44,9 @@ def refusal(message: Any) -> Refusal | None:
     if signer is None:
         return None
     headers = message.headers if isinstance(message.headers, dict) else {}
-    now = time.time()
+    at = clock.now().timestamp()
     found = signer.verify(
-        headers.get(HEADER), headers.get("task"), headers.get("id"), body_of(message), now
+        headers.get(HEADER), headers.get("task"), headers.get("id"), body_of(message), at
     )
     if not isinstance(found, Signature):
         return Refusal(found)
@@ -55,7 +54,7 @@ def refusal(message: Any) -> Refusal | None:
     if before is None:
         message.verified = found  # for the transport, which tells when it is acknowledged
         return None
-    if headers.get("redelivered") or now - float(before) < TWICE_WITHIN:
+    if headers.get("redelivered") or at - float(before) < TWICE_WITHIN:
         return Refusal("it came twice, and was done with the first time", harmless=True)
     return Refusal("it is the copy of a message that was done with before", replayed=True)
 

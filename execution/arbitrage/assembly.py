@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import redis
 
@@ -19,6 +18,7 @@ from execution.instructions import Instructions
 from execution.intake import Intake
 from execution.market_calendar import ExchangeCalendars
 from execution.settings import Settings
+from execution.store.clock import now
 from execution.store.engine import Store
 
 
@@ -38,7 +38,7 @@ def assemble(
     """Raises ConfigurationError, or RequestRefused for a symbol that is none."""
     mapper = ExchangeMapper(settings.symbol_overrides)
     intake = Intake(store, mapper, settings.step_deadline)
-    planned = plan(settings, mapper, datetime.now(UTC))
+    planned = plan(settings, mapper, now())
     knowledge = Knowledge(
         quotes=QuoteCache(client),
         lending=LendingCache(client),

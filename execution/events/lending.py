@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +18,7 @@ from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable
 from execution.domain.events import timestamp
 from execution.domain.lending import Shortable
+from execution.store.clock import now
 
 KEY = "shortable"
 WANTED = "shortable:wanted"
@@ -62,14 +62,14 @@ class LendingCache:
 
     def want(self, symbols: Iterable[str]) -> None:
         """Ask the brokers' own workers to keep looking for a while."""
-        now = time.time()
-        wanted = dict.fromkeys(symbols, now)
+        at = now().timestamp()
+        wanted = dict.fromkeys(symbols, at)
         if not wanted:
             return
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.zadd(WANTED, cast("Mapping[Any, Any]", wanted))
-                pipe.zremrangebyscore(WANTED, "-inf", now - _WANTED_SECONDS)
+                pipe.zremrangebyscore(WANTED, "-inf", at - _WANTED_SECONDS)
                 pipe.execute()
         except redis.RedisError as error:
             raise EventsUnavailable(f"shortable shares were not asked for: {error}") from error
@@ -79,7 +79,7 @@ class LendingCache:
         try:
             found = cast(
                 "list[bytes]",
-                self._redis.zrangebyscore(WANTED, time.time() - _WANTED_SECONDS, "+inf"),
+                self._redis.zrangebyscore(WANTED, now().timestamp() - _WANTED_SECONDS, "+inf"),
             )
         except redis.RedisError as error:
             raise EventsUnavailable(f"what is wanted was not read: {error}") from error

@@ -8,7 +8,6 @@ of feeds cannot take the place of a broker.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +20,7 @@ from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable
 from execution.domain.events import timestamp
 from execution.domain.reports import Quote
+from execution.store.clock import now
 
 KEY = "quotes"
 OWN = "quotes:own"
@@ -81,14 +81,14 @@ class QuoteCache:
 
     def want(self, symbols: Iterable[str]) -> None:
         """Ask the venues' own workers to keep quotes of some symbols coming for a while."""
-        now = time.time()
-        wanted = dict.fromkeys(symbols, now)
+        at = now().timestamp()
+        wanted = dict.fromkeys(symbols, at)
         if not wanted:
             return
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.zadd(WANTED, cast("Mapping[Any, Any]", wanted))
-                pipe.zremrangebyscore(WANTED, "-inf", now - _WANTED_SECONDS)
+                pipe.zremrangebyscore(WANTED, "-inf", at - _WANTED_SECONDS)
                 pipe.execute()
         except redis.RedisError as error:
             raise EventsUnavailable(f"quotes were not asked for: {error}") from error
@@ -98,7 +98,7 @@ class QuoteCache:
         try:
             found = cast(
                 "list[bytes]",
-                self._redis.zrangebyscore(WANTED, time.time() - _WANTED_SECONDS, "+inf"),
+                self._redis.zrangebyscore(WANTED, now().timestamp() - _WANTED_SECONDS, "+inf"),
             )
         except redis.RedisError as error:
             raise EventsUnavailable(f"what is wanted was not read: {error}") from error

@@ -41,6 +41,7 @@ class ServiceCollector(Collector):
             "orders": standing.orders,
             "brokers": partial(standing.brokers, timeout=session_timeout),
             "alerts": standing.alerts,
+            "clocks": standing.clocks,
             "money": standing.money,
             "outbox": standing.outbox,
             "totals": totals,

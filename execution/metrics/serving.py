@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy.exc import SQLAlchemyError
 
+from execution.clock_watch import ClockWatch
 from execution.domain.errors import ConfigurationError, StoreUnavailable
 from execution.events.connection import connect
 from execution.metrics.collector import ServiceCollector
@@ -34,14 +35,22 @@ def serve(settings: Settings, address: str, port: int, stopping: threading.Event
     url = settings.require_database_url()
     with (
         closing(connect(settings.require_redis_url())) as client,
-        closing(Store(url, pool_size=2, application_name="metrics")) as store,
+        closing(Store(url, pool_size=3, application_name="metrics")) as store,
+        ExitStack() as stack,
     ):
         collector = ServiceCollector(store, client, settings.session_timeout)
         registry.register(collector)
+        stack.callback(_watched_clock(store).stop)
         with _listening(address, port, registry):
             while not stopping.is_set():
                 if not measure(store, collector):
                     stopping.wait(INTERVAL)
+
+
+def _watched_clock(store: Store) -> ClockWatch:
+    watch = ClockWatch(store, "metrics")
+    watch.start()
+    return watch
 
 
 def measure(store: Store, collector: ServiceCollector) -> bool:

@@ -18,6 +18,7 @@ from execution.domain.vocabulary import (
     SessionStatus,
 )
 from execution.metrics.labels import gauge, mode_at
+from execution.store import clocks as stored_clocks
 from execution.store import observing, sessions
 from execution.store.alerts import KINDS
 
@@ -138,6 +139,16 @@ def alerts(connection: Connection) -> Iterator[Metric]:
         "Open alerts: see `execution alerts`.",
         ("kind",),
         (((kind,), number) for kind, number in found.items()),
+    )
+
+
+def clocks(connection: Connection) -> Iterator[Metric]:
+    """How far machines' clocks are from the database's, as their processes have measured it."""
+    yield gauge(
+        "execution_clock_ahead_seconds",
+        "How far the machine's clock is ahead of the database's; negative: behind.",
+        ("host", "process"),
+        (((row.host, row.process), row.ahead) for row in stored_clocks.measured(connection)),
     )
 
 

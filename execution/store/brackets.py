@@ -7,7 +7,6 @@ due is in `execution.store.families`.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -21,6 +20,7 @@ from execution.domain.orders import Order
 from execution.domain.payloads import fingerprint
 from execution.domain.vocabulary import OrderState
 from execution.store import outbox
+from execution.store.clock import now
 from execution.store.rows import instrument_to_json
 
 _LABEL = "bracket"
@@ -173,7 +173,7 @@ def insert(
             order_event(
                 kind,
                 key=1,
-                at=datetime.now(UTC),
+                at=now(),
                 client_order_id=child.client_order_id,
                 order_id=child.order_id,
                 symbol=parent.symbol,

@@ -43,6 +43,15 @@ class DatabaseClock:
             self._reading = (said, asked)
         return said
 
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the database's just now; None before a reading.
+
+        It may be set at any time, so it is compared anew whenever this is asked. Off by what a
+        reading took, at most.
+        """
+        return None if self._reading is None else datetime.now(UTC) - self()
+
     def __call__(self) -> datetime:
         """What time it is, aware UTC."""
         reading = self._reading
@@ -50,3 +59,15 @@ class DatabaseClock:
             return datetime.now(UTC)
         said, asked = reading
         return said + timedelta(seconds=self._elapsed() - asked)
+
+
+process_clock = DatabaseClock()
+"""This process's own, which `execution.clock_watch` keeps read."""
+
+
+def now() -> datetime:
+    """What time it is for whatever another process may compare: the database's, aware UTC.
+
+    In a process that has no database, or has not reached it yet, the machine's.
+    """
+    return process_clock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from execution.domain.events import Event, order_event
@@ -10,6 +10,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.store import outbox
+from execution.store.clock import now
 from execution.store.requests import Spec
 from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
@@ -89,7 +90,7 @@ def _events_of(spec: Spec, order_id: UUID) -> list[Event]:
         order_event(
             kind,
             key=1,
-            at=datetime.now(UTC),
+            at=now(),
             client_order_id=order["client_order_id"],
             order_id=order_id,
             symbol=order["symbol"],

@@ -30,6 +30,7 @@ APPEND_ONLY = frozenset({"order_events", "quotes", "nav_observations", "paper_ex
 """History: what is in it is never changed, by workers neither."""
 PASSING = frozenset(
     {"account_snapshots", "ibkr_client_ids", "quotes", "risk_limits", "step_latencies"}
+    {"ibkr_client_ids", "process_clocks", "quotes", "risk_limits", "step_latencies"}
 )
 """What workers, and people who set limits, also take away: it is no record of any order."""
 NOBODYS = frozenset({"alembic_version"})

@@ -36,6 +36,7 @@ from execution.store.schema.measurements import (
     fill_measures,
     measured,
     measured_totals,
+    process_clocks,
     step_latencies,
 )
 from execution.store.schema.orders import (
@@ -88,6 +89,7 @@ __all__ = [
     "paper_orders",
     "paper_positions",
     "positions",
+    "process_clocks",
     "quotes",
     "reconciliations",
     "risk_changes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from execution.store.schema.columns import TIME, metadata
+from execution.store.schema.columns import NOW, TIME, metadata
 
 measured = sa.Table(
     "measured",
@@ -23,6 +23,15 @@ measured_totals = sa.Table(
     sa.Column("le", sa.Double, primary_key=True, comment="upper bound of a histogram's bucket"),
     sa.Column("total", sa.BigInteger, nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
+)
+
+process_clocks = sa.Table(
+    "process_clocks",
+    metadata,
+    sa.Column("process", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("ahead", sa.Double, nullable=False, comment="seconds; negative: behind"),
+    sa.Column("measured_at", TIME, nullable=False, server_default=NOW),
 )
 
 step_latencies = sa.Table(
