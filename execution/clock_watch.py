@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import suppress
 
 import structlog
 
 from execution.domain.clocks import ALERT_BEYOND, in_words
-from execution.domain.errors import StoreUnavailable
+from execution.domain.errors import ConfigurationError, StoreUnavailable
 from execution.store import clocks
 from execution.store.clock import DatabaseClock, process_clock
 from execution.store.engine import Store
@@ -44,7 +45,7 @@ class ClockWatch:
         self._stopping.set()
 
     def measure(self) -> None:
-        """Read the clock and record the difference. Raises nothing."""
+        """Read the clock and record the difference. Raises ConfigurationError, for a pooler."""
         try:
             with self._store.transaction() as connection:
                 self._clock.read(connection)
@@ -58,6 +59,8 @@ class ClockWatch:
             self._was_off = off
             with self._store.transaction() as connection:
                 clocks.record(connection, self._process, self._host, ahead)
+        except ConfigurationError:
+            raise
         except StoreUnavailable as error:
             structlog.get_logger().warning("clock not measured", error=str(error))
         except Exception:  # noqa: BLE001 - whatever it was, the next measurement may go well
@@ -65,4 +68,5 @@ class ClockWatch:
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL):
-            self.measure()
+            with suppress(ConfigurationError):  # of a database that was away at the start
+                self.measure()

@@ -203,6 +203,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         except StoreUnavailable as error:
             remedy = "start it, or correct DATABASE_URL"
             yield Finding(Level.PROBLEM, "PostgreSQL", f"does not answer: {error}", remedy)
+        except ConfigurationError as error:
+            yield Finding(Level.PROBLEM, "PostgreSQL", str(error), "correct DATABASE_URL")
 
 
 def _server(connection: Connection) -> Iterator[Finding]:

@@ -10,12 +10,13 @@ from typing import Any
 
 import psycopg2.errors
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from execution.domain.errors import StoreUnavailable
 from execution.faultpoints import committed, committing
+from execution.store import pooling
 from execution.store.statements import Direct, is_lost
 
 # A process that is stopped inside a transaction must not hold its locks for ever: the server ends
@@ -50,7 +51,8 @@ class Store:
     """A pool of connections of this process, made anew in a forked child.
 
     Raises StoreUnavailable for whatever a later try may heal: no server, a restart, a deadlock, a
-    lock or pool time-out. Everything else is a defect and keeps its own type.
+    lock or pool time-out. Everything else is a defect and keeps its own type. The first connection
+    raises ConfigurationError where a pooler would not keep its session (`execution.store.pooling`).
     """
 
     def __init__(
@@ -87,20 +89,28 @@ class Store:
         own: dict[str, Any] = (
             {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if direct else {}
         )
-        return create_engine(
+        arguments = {
+            "connect_timeout": 5,
+            **_TCP,
+            "application_name": self._application_name,
+            "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
+        }
+        engine = create_engine(
             self._url,
             pool_size=self._pool_size,
             max_overflow=10,
             pool_timeout=10,
             pool_use_lifo=True,  # few connections that are warm rather than many that are not
-            connect_args={
-                "connect_timeout": 5,
-                **_TCP,
-                "application_name": self._application_name,
-                "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
-            },
+            connect_args=arguments,
             **own,
         )
+
+        @event.listens_for(engine, "first_connect")
+        def _verify(raw: Any, record: object) -> None:
+            del record
+            pooling.verify(raw, pooling.another(engine, arguments), _SESSION)
+
+        return engine
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 import migrations
+from execution.store import pooling
 
 # Any number that nobody else uses: two migrations at once would trip over each other.
 _LOCK = 7_302_114_665
@@ -39,7 +40,8 @@ def upgrade(url: str, revision: str = "head", *, lock_timeout: str = "10s") -> N
     """Run what is missing, one process at a time; waits at most 10 s for a table's lock.
 
     A lock that is not had by then raises SQLAlchemy's OperationalError, and the database is as it
-    was: all migrations of a run are one transaction.
+    was: all migrations of a run are one transaction. ConfigurationError for a pooler that keeps no
+    session.
     """
     _run(url, lock_timeout, lambda config: command.upgrade(config, revision))
 
@@ -53,6 +55,8 @@ def _run(url: str, lock_timeout: str, migrate: Callable[[Config], None]) -> None
     config = _config()
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
+        # Its lock is held by a session.
+        pooling.verify(connection.connection.dbapi_connection, pooling.another(engine, {}), {})
         connection.execute(
             text("SELECT set_config('lock_timeout', :most, false)"), {"most": lock_timeout}
         )
