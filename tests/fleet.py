@@ -174,6 +174,11 @@ class Fleet:
         if "client" in self.__dict__:
             self.client.close()
 
+    @property
+    def supervisor(self) -> Supervisor | None:
+        """What runs the processes, once it does."""
+        return self._supervisor
+
     @cached_property
     def client(self) -> OrderClient:
         """A Python producer's client."""

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import structlog
 from celery import bootsteps
+from celery.concurrency.prefork import TaskPool as Processes
 
 from execution.clock_watch import ClockWatch
-from execution.domain.errors import ExecutionError
+from execution.domain.errors import ConfigurationError, ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName
@@ -38,6 +39,7 @@ class BrokerSessions(bootsteps.StartStopStep):
                 stamp.verify(connection, shared.settings.execution_environment)
             ClockWatch(shared.store, "worker", shared.clock).start()
             served = set(parent.app.amqp.queues.consume_from)
+            _refuse_processes(parent, served)
             for broker in BrokerName:
                 if broker.queue in served:
                     session = _session(parent, broker, shared)
@@ -46,6 +48,16 @@ class BrokerSessions(bootsteps.StartStopStep):
         except ExecutionError as error:
             structlog.get_logger().critical("worker does not start", reason=str(error))
             raise SystemExit(1) from None
+
+
+def _refuse_processes(worker: Any, served: set[str]) -> None:
+    """Raise ConfigurationError where tasks would run in other processes than the connection."""
+    brokers_served = sorted(served & {broker.queue for broker in BrokerName})
+    if brokers_served and issubclass(worker.pool_cls, Processes):
+        raise ConfigurationError(
+            f"a worker of {', '.join(brokers_served)} must run its tasks in threads, beside the "
+            "broker's connection: start it with `-P threads`"
+        )
 
 
 def _session(worker: Any, broker: BrokerName, shared: Context) -> BrokerSession:

@@ -119,8 +119,8 @@ def worker_spec(queue: str, home: Path, env: Mapping[str, str], number: int = 1)
 
 def beat_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
     """Return how to run the clock that sends the periodic tasks."""
-    argv = _celery("beat", "-s", str(home / "beat-schedule"), "--pidfile=")
-    return ProcessSpec("beat", argv, env, project_root(), SERVICES)
+    del home  # it keeps no file
+    return ProcessSpec("beat", _celery("beat", "--pidfile="), env, project_root(), SERVICES)
 
 
 def flower_spec(home: Path, env: Mapping[str, str]) -> ProcessSpec:
