@@ -68,7 +68,11 @@ class BareProducer:
     def more(self, count: int, what: str = "took", timeout: float = 60.0) -> None:
         """Wait until so many more have been logged."""
         target = len(self.ids(what)) + count
-        wait_until(lambda: len(self.ids(what)) >= target, timeout, f"{count} more {what}")
+        wait_until(
+            lambda: len(self.ids(what)) >= target,
+            timeout,
+            f"{count} more {what} (took {len(self.ids('took'))})",
+        )
 
 
 def assert_rows(fleet: Fleet, ids: list[str], timeout: float = 90.0) -> None:

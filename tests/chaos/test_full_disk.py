@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -51,18 +51,25 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @contextmanager
 def full(disk: Path) -> Iterator[None]:
-    """Not a byte is free, for as long as this lasts."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for piece in (_PIECE, b"\0" * 4096):
-            try:
-                while file.write(piece) == len(piece):
-                    pass
-            except OSError as error:
-                assert error.errno == errno.ENOSPC  # noqa: PT017 - it is what ends the filling
+    """Not a page is free, for as long as this lasts: what others give up is filled as well."""
+    ballast, stopping = disk / "ballast", threading.Event()
+
+    def fill() -> None:
+        with ballast.open("wb", buffering=0) as file:
+            while not stopping.wait(0.05):
+                for piece in (_PIECE, b"\0" * 4096):
+                    with suppress(OSError):  # ENOSPC is what ends the filling
+                        while file.write(piece) == len(piece):
+                            pass
+
+    filling = threading.Thread(target=fill, name="filling")
+    filling.start()
     try:
+        wait_until(lambda: shutil.disk_usage(disk).free == 0, what="a full disk")
         yield
     finally:
+        stopping.set()
+        filling.join()
         ballast.unlink()
 
 
@@ -88,7 +95,7 @@ def is_up(fleet: Fleet, name: str) -> bool:
 
 
 def test_full_disk(disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Stores, logs and state files on a full disk, processes killed meanwhile: all recovers."""
+    """Stores, logs and state files on a full disk, and beat killed meanwhile: all recovers."""
     stores = Stores(disk / "stores")
     with stores.supervisor:
         upgrade(stores.postgres.url)
@@ -96,16 +103,17 @@ def test_full_disk(disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture)
             stores.postgres.url, stores.valkey.url, disk / "fleet", queues=("orders", "paper")
         )
         with made as fleet, BareProducer("full", stores.valkey.url, tmp_path / "log") as producer:
-            orders = process(fleet, "worker-orders").pid
+            workers = ("worker-orders", "worker-paper")
+            before = [process(fleet, name).pid for name in workers]
             producer.more(20)
             with full(disk):
-                for name in ("worker-paper", "beat", "worker-paper"):
-                    kill(fleet, name)
-                producer.more(20, "error")
+                for _ in range(2):  # of the second a keeper that had died knew nothing
+                    kill(fleet, "beat")
+                producer.more(3, "error")
             producer.more(20, timeout=120)
             assert_rows(fleet, producer.ids("took"), timeout=120)
             assert "the state file is not written: [Errno 28]" in caplog.text
-            for name in ("worker-orders", "worker-paper", "beat"):
+            for name in (*workers, "beat"):
                 wait_until(partial(is_up, fleet, name), timeout=60, what=name)
-            assert process(fleet, "worker-orders").pid == orders
+            assert [process(fleet, name).pid for name in workers] == before
     stores.postgres.destroy()
