@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -20,26 +20,15 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from execution.domain.arbitrage.permission import ShortSpot
 from execution.domain.errors import ConfigurationError
 from execution.domain.symbols.overrides import SymbolOverride
 from execution.domain.vocabulary import Environment, OnFailure
+from execution.durations import Seconds
+from execution.nav_settings import NavSettings
 from execution.signing import SHORTEST_KEY, Signer
 
 _SHORTEST_LIFETIME = timedelta(minutes=1)
 
-
-def _seconds(value: object) -> object:
-    """A bare number is seconds; pydantic reads a bare string of digits as an ISO 8601 duration."""
-    try:
-        return timedelta(seconds=float(value)) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError("must be a number of seconds") from None
-    except OverflowError:
-        raise ValueError("must be a number of seconds in range") from None
-
-
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 _MOST_CLIENT_IDS = 32
 """So many clients TWS takes at once."""
@@ -93,7 +82,7 @@ class NamedFileSource(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class Settings(BaseSettings):
+class Settings(NavSettings):
     """What the environment says; field names are the variables' names in lower case.
 
     Any variable may also come from a file: `NAME_FILE=/run/secrets/name` (see `NamedFileSource`).
@@ -266,54 +255,6 @@ class Settings(BaseSettings):
     breaker_counts: Literal["health", "all"] = Field(
         default="health", description="`all` lets refusals of single orders open the breaker too."
     )
-
-    nav_arbitrage_enabled: bool = Field(
-        default=False, description="Act on the signals of the NAV arbitrage; else only observe."
-    )
-    nav_trust: str = "GBTC"
-    nav_spot: str = "BTC-USDT"
-    nav_conversion: str | None = Field(
-        default=None,
-        description="Symbol whose price is dollars per unit of the spot's currency; without it "
-        "USDT is taken for dollars, and observations are flagged.",
-    )
-    nav_coins_per_share: Decimal | None = Field(
-        default=None, gt=0, description="What a share held on NAV_COINS_AS_OF; none: no watching."
-    )
-    nav_coins_as_of: date | None = None
-    nav_coins_max_age: int = Field(
-        default=7, ge=0, description="Days, beyond which coins per share are refused."
-    )
-    nav_annual_fee: Decimal = Field(default=Decimal("0.02"), ge=0, lt=1)
-    nav_interval: str = Field(default="1d", description="Of one observation: 1d, 15m, 1h.")
-    nav_window: int = Field(default=60, ge=2, le=1_000_000)
-    nav_entry_z: Decimal = Field(default=Decimal(2), ge=0)
-    nav_entry_spread: Decimal = Field(default=Decimal("0.02"), ge=0)
-    nav_exit_z: Decimal = Field(default=Decimal("0.5"), ge=0)
-    nav_longest_holding: Seconds | None = None
-    nav_poll: Seconds = Field(
-        default=timedelta(seconds=5), description="How often the pair is looked at."
-    )
-    nav_hours: Literal["exchange", "always"] = Field(
-        default="exchange", description="`always`: as if the trust never closed. Practice only."
-    )
-    nav_notional: Decimal = Field(
-        default=Decimal(10_000), gt=0, description="Dollars of the trust an entry."
-    )
-    nav_largest_position: Decimal | None = Field(
-        default=None, gt=0, description="Dollars of the trust that may be held after an entry."
-    )
-    nav_short_spot: ShortSpot | None = Field(
-        default=None,
-        description="How coins are sold short: `inventory` sells held ones, `margin` borrows; "
-        "without it no entry does.",
-    )
-    nav_paper: bool = Field(default=False, description="Both legs on paper.")
-    nav_leg_limit: Seconds = Field(
-        default=timedelta(seconds=60), description="How long a leg may stand unfilled."
-    )
-    nav_balance_max_age: Seconds = timedelta(seconds=60)
-    nav_shortable_max_age: Seconds = timedelta(minutes=15)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

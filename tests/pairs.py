@@ -27,6 +27,9 @@ SETTINGS = {
     "NAV_HOURS": "always",
     "NAV_INTERVAL": "1m",
     "NAV_WINDOW": str(WINDOW),
+    # Their signals are far beyond what a market does.
+    "NAV_FARTHEST_Z": "1000000",
+    "NAV_LARGEST_MOVE": "10",
     # Tests say when the pair is looked at.
     "NAV_POLL": "3600",
     "NAV_COINS_PER_SHARE": str(COINS),

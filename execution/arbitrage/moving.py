@@ -6,9 +6,10 @@ it came, and a message that was not sent is sent by recovery.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import structlog
@@ -19,13 +20,16 @@ from execution.arbitrage.knowledge import Knowledge
 from execution.arbitrage.plan import Plan
 from execution.arbitrage.sending import Messages
 from execution.domain.arbitrage.groups import Decision, GroupState, decide
+from execution.domain.arbitrage.holding import held_for
 from execution.domain.arbitrage.result import result
+from execution.domain.arbitrage.signals import ExitReason
 from execution.domain.commands import CommandKind
+from execution.domain.decimals import plain
 from execution.domain.mapping import ExchangeMapper
 from execution.faultpoints import reach
 from execution.instructions import Instructions
 from execution.intake import Intake
-from execution.store import groups
+from execution.store import groups, in_kind
 from execution.store.clock import database_time
 from execution.store.engine import Store
 from execution.store.groups import Stored
@@ -69,12 +73,17 @@ class Mover:
                 return False
             group, now = stored.group, self.clock(connection)
             plan = self.plan.for_pair(stored.pair, self.mapper, now.date())
+            if self._is_due(stored, now):
+                groups.want_exit(connection, stored, ExitReason.HELD_LONG_ENOUGH)
+                group = replace(group, exit_reason=ExitReason.HELD_LONG_ENOUGH)
             around = self.knowledge.surroundings(connection, plan, group.mode, now)
             decision = decide(group, around)
             changed = (decision.state, decision.phase) != (group.state, group.phase)
-            alert = decision.alert or self._unwatched(stored, decision)
-            if alert is not None or not changed:
-                groups.tell_alert(connection, stored, alert)
+            alert = decision.alert
+            if decision.state is GroupState.OPEN:
+                alert = "; ".join(filter(None, (alert, *self._matters(connection, stored, now))))
+            if alert or not changed:
+                groups.tell_alert(connection, stored, alert or None)
             if decision.state.is_over:
                 self._account(connection, stored)
             if changed or decision.reductions:
@@ -92,10 +101,31 @@ class Mover:
         self._cancel(stored, decision)
         return changed or bool(orders)
 
-    def _unwatched(self, stored: Stored, decision: Decision) -> str | None:
-        if decision.state is GroupState.OPEN and stored.pair != self.plan.pair:
-            return f"it is open, and {self.plan.pair.trust} is what is watched: nothing closes it"
-        return None
+    def _is_due(self, stored: Stored, now: datetime) -> bool:
+        """Whether a group has been held for the longest time: that takes no observation to see."""
+        group, longest = stored.group, self.plan.parameters.longest_holding
+        if group.state is not GroupState.OPEN or group.exit_reason is not None or longest is None:
+            return False
+        return self.plan.enabled and held_for(stored.position.entered_at, now) >= longest
+
+    def _matters(self, connection: Connection, stored: Stored, now: datetime) -> Iterator[str]:
+        """What a person must know of a group that is open and that nothing may close."""
+        plan = self.plan
+        if stored.pair != plan.pair:
+            yield f"it is open, and {plan.pair.trust} is what is watched: nothing closes it"
+        elif plan.coins is None:
+            yield "it is open, and nobody has said what a share holds: nothing closes it"
+        elif problem := plan.coins.problem(now.date(), plan.freshness.coins_max_age_days):
+            yield f"it is open, and cannot be judged: {problem}"
+        else:
+            look = groups.last_look(connection, plan.pair, plan.interval.name)
+            if look is not None and look["unjudged"] is not None:
+                yield f"it is open, and cannot be judged: {look['unjudged']}"
+        for received in in_kind.received(connection, stored):
+            yield (
+                f"{plain(received.quantity)} {received.symbol} came in kind for its shares, and "
+                "the group does not close them: trade them by hand when it ends"
+            )
 
     def _account(self, connection: Connection, stored: Stored) -> None:
         """What it has earned, again while commissions are still told."""
@@ -103,6 +133,8 @@ class Mover:
         rate = stored.signal["conversion"]
         fills = groups.fills(connection, group.group_id, group.mode)
         earned = result(fills, {}, **({} if rate is None else {"spot_in_dollars": rate}))
+        more = sum((one.worth for one in in_kind.received(connection, stored)), Decimal(0))
+        earned = replace(earned, pnl=earned.pnl + more)
         if earned.pnl != stored.pnl:
             groups.close_accounts(connection, group.group_id, earned)
 

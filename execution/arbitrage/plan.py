@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from execution.domain.arbitrage.groups import Role
 from execution.domain.arbitrage.intervals import Interval
 from execution.domain.arbitrage.legs import Pair
 from execution.domain.arbitrage.permission import Bounds
+from execution.domain.arbitrage.plausible import Plausibility
 from execution.domain.arbitrage.prices import Freshness
 from execution.domain.arbitrage.signals import Parameters
 from execution.domain.errors import ConfigurationError
@@ -47,6 +48,7 @@ class Plan:
     mode: ExecutionMode
     enabled: bool
     always_open: bool
+    plausible: Plausibility = field(default_factory=Plausibility)
 
     def for_pair(self, pair: Pair, mapper: ExchangeMapper, day: date) -> Plan:
         """The same for another pair, such as a group's that was opened under other settings."""
@@ -125,6 +127,12 @@ def plan(settings: Settings, mapper: ExchangeMapper, now: datetime) -> Plan:
         mode=ExecutionMode.PAPER if paper else ExecutionMode.LIVE,
         enabled=settings.nav_arbitrage_enabled,
         always_open=always,
+        plausible=Plausibility(
+            settings.nav_farthest_z,
+            settings.nav_largest_move,
+            settings.nav_coins_tolerance,
+            settings.nav_annual_fee,
+        ),
     )
 
 

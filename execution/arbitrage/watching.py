@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,14 +18,16 @@ from execution.domain.arbitrage.detector import NavArbitrageDetector
 from execution.domain.arbitrage.groups import Lot, Role, group_id_of
 from execution.domain.arbitrage.legs import Legs, Sizing, legs_of, opening
 from execution.domain.arbitrage.permission import objections
+from execution.domain.arbitrage.plausible import doubts
 from execution.domain.arbitrage.prices import Observation, Price, Reading, Unusable, observe
 from execution.domain.arbitrage.signals import Action, Assessment, Direction, Signal
 from execution.domain.errors import RequestRefused
 from execution.domain.reports import Quote
 from execution.faultpoints import reach
 from execution.intake import Intake
-from execution.store import arbitrage, groups
+from execution.store import arbitrage, confirmations, groups
 from execution.store.clock import database_time
+from execution.store.confirmations import Doubted
 from execution.store.engine import Store
 from execution.store.groups import Stored
 
@@ -43,6 +45,10 @@ class Look:
     said: str
     assessment: Assessment | None = None
     group_id: UUID | None = None
+    unjudged: str | None = None
+    """Why a reading was no observation."""
+    doubted: Doubted | None = None
+    """What of it a person may confirm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,12 @@ class Watch:
         plan = self.plan
         with self.store.transaction() as connection:
             groups.looked(connection, plan.pair, plan.interval.name, now, look.said)
+            if look.unjudged is not None:
+                confirmations.unjudged(
+                    connection, plan.pair, plan.interval.name, look.unjudged, look.doubted
+                )
+            elif look.assessment is not None:
+                confirmations.judged(connection, plan.pair, plan.interval.name)
         if look.group_id is not None:
             self.mover.advance(look.group_id)
         return look
@@ -102,7 +114,7 @@ class Watch:
             return Look(f"the interval of {interval.isoformat()} was observed")
         found = observe(self._reading(interval, now), plan.freshness)
         if isinstance(found, Unusable):
-            return Look(f"no observation: {'; '.join(found.reasons)}")
+            return _unjudged(found.reasons)
         return self._judge(found, now)
 
     def _symbols(self) -> list[str]:
@@ -145,7 +157,22 @@ class Watch:
         if not _alone(connection):
             return Look("another is looking"), []
         plan = self.plan
-        assessment, held = self._assess(connection, seen)
+        window = arbitrage.last_window(
+            connection, plan.pair, plan.interval.name, plan.parameters.window, before=seen.interval
+        )
+        detector = NavArbitrageDetector(plan.parameters, window)
+        why = doubts(
+            seen,
+            detector.score(seen),
+            window[-1] if window else None,
+            confirmations.newest(connection, plan.pair),
+            plan.plausible,
+        )
+        if why:
+            reading = Doubted(seen.spread, seen.coins_per_share, seen.coins_as_of)
+            return _unjudged(why, reading), []
+        held = groups.unfinished(connection, plan.pair)
+        assessment = detector.observe(seen, None if held is None else held.position)
         signal, declined, group_id = assessment.signal, None, None
         orders: list[UUID] = []
         if signal is not None and signal.action is Action.ENTER:
@@ -155,17 +182,6 @@ class Watch:
         if not arbitrage.record(connection, plan.pair, plan.interval.name, assessment, declined):
             raise _AlreadySeenError
         return Look(_words(assessment, declined), assessment, group_id), orders
-
-    def _assess(
-        self, connection: Connection, seen: Observation
-    ) -> tuple[Assessment, Stored | None]:
-        plan = self.plan
-        held = groups.unfinished(connection, plan.pair)
-        window = arbitrage.last_window(
-            connection, plan.pair, plan.interval.name, plan.parameters.window, before=seen.interval
-        )
-        detector = NavArbitrageDetector(plan.parameters, window)
-        return detector.observe(seen, None if held is None else held.position), held
 
     def _enter(
         self, connection: Connection, signal: Signal, now: datetime
@@ -207,6 +223,11 @@ class Watch:
         assert signal.exit_reason is not None  # noqa: S101 - an EXIT has one
         groups.want_exit(connection, held, signal.exit_reason)
         return None, held.group.group_id
+
+
+def _unjudged(reasons: Sequence[str], doubted: Doubted | None = None) -> Look:
+    why = "; ".join(reasons)
+    return Look(f"no observation: {why}", unjudged=why, doubted=doubted)
 
 
 def _alone(connection: Connection) -> bool:

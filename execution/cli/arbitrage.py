@@ -1,4 +1,4 @@
-"""`execution arbitrage`: `backtest FILE`; `status` and `run` are in `nav_status`."""
+"""`execution arbitrage`: `backtest FILE`; the others are in `nav_status` and `nav_confirm`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from execution.cli import nav_status
+from execution.cli import nav_confirm, nav_status
 from execution.cli.nav_chart import ChartsMissing, draw
 from execution.cli.nav_history import Columns, readings
 from execution.cli.nav_report import document, show
@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     group.command("backtest")(run_backtest)
     group.command("status")(nav_status.status)
     group.command("run")(nav_status.run)
+    group.command("confirm")(nav_confirm.confirm)
     app.add_typer(group, name="arbitrage")
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, text
 from execution.domain.reconciliation import FOREIGN_ORDER, MISSING_ORDER, POSITION_BREAK, STILL_OPEN
 from execution.store.statements import Link, Prepared
 
+NAV_READING = "NAV_READING"
+"""A reading of the pair that nobody believes yet; the key is the pair."""
 OVERFILLED = "OVERFILLED"
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
 UNKNOWN_ORDER = "UNKNOWN_ORDER"
@@ -54,6 +56,7 @@ KINDS = (
     LATE_FILL,
     MISSING_ORDER,
     NAV_GROUP,
+    NAV_READING,
     OVERFILLED,
     POSITION_BREAK,
     PROTECTION_ENDED,

@@ -421,7 +421,7 @@ def last_look(connection: Connection, pair: Pair, interval: str) -> dict[str, An
         connection.execute(
             text(
                 """
-                SELECT looked_at, said FROM nav_looks
+                SELECT looked_at, said, unjudged FROM nav_looks
                 WHERE trust_symbol = :trust AND spot_symbol = :spot AND interval = :interval
                 """
             ),

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg2
 import pytest
 import redis
+from kombu import Connection
 
 from execution.store.migrate import upgrade
 from execution.supervisor.postgres import EmbeddedPostgres
@@ -77,6 +81,76 @@ def test_postgres_crashes(stores: Stores, fleet: Fleet, tmp_path: Path, again: i
         producer.more(20)
     assert not producer.ids("error")
     assert_rows(fleet, producer.ids("took"))
+
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN IF NEW.payload::text LIKE ''%poison%'' THEN RAISE ''no''; END IF; RETURN NEW; END';
+CREATE TRIGGER refuse BEFORE INSERT ON order_requests FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+
+
+@contextmanager
+def connected(stores: Stores) -> Iterator[Any]:
+    """A connection of the test's own."""
+    address = stores.postgres.url.replace("postgresql+psycopg2://", "postgresql://")
+    with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+        yield cursor
+        connection.commit()
+
+
+def test_what_cannot_be_recorded_is_kept(stores: Stores, fleet: Fleet) -> None:
+    """An error that nobody foresaw: the message stays, an alert says so, others pass by."""
+    with connected(stores) as cursor:
+        cursor.execute(REFUSE)
+    try:
+        for number in range(20):  # more than a worker prefetches
+            fleet.send(symbol=f"poison{number}", client_order_id=f"poison-{number}")
+        fleet.send(symbol="SPY", side="BUY", quantity="1", client_order_id="beside")
+        wait_until(lambda: fleet.request("beside"), what="the order beside them")
+        standing = "SELECT * FROM alerts WHERE kind = 'INTAKE_FAILING' AND resolved_at IS NULL"
+        wait_until(lambda: len(fleet.query(standing)) == 20, 60, "the alerts")
+        assert fleet.request("poison-0") is None
+    finally:
+        with connected(stores) as cursor:
+            cursor.execute("DROP TRIGGER refuse ON order_requests; DROP FUNCTION refuse")
+    for number in range(20):
+        wait_until(partial(fleet.request, f"poison-{number}"), 60, f"poison-{number}")
+    wait_until(lambda: not fleet.query(standing), what="the end of the alerts")
+
+
+def test_what_no_task_can_read_is_recorded(stores: Stores, fleet: Fleet) -> None:
+    """While PostgreSQL takes nothing, messages that are none wait; then each is a refused row."""
+    name = f"tasks.{uuid4().hex}"
+    log = fleet.home / "logs"
+    before = sum(file.read_text().count("not recorded yet") for file in log.glob("worker-*.log"))
+    with connected(stores) as cursor:
+        cursor.execute("LOCK TABLE order_requests IN ACCESS EXCLUSIVE MODE")
+        fleet.send(name)
+        with Connection(stores.valkey.url) as connection:
+            for body in ('{"torn', f'"{name}"'):
+                connection.Producer().publish(
+                    body,
+                    routing_key="orders",
+                    content_type="application/json",
+                    content_encoding="utf-8",
+                    headers={"task": "tasks.place_order", "id": name, "lang": "py"},
+                )
+            connection.Producer().publish({"no": name}, routing_key="orders")
+
+        def kept() -> bool:
+            files = log.glob("worker-*.log")
+            return sum(one.read_text().count("not recorded yet") for one in files) >= before + 4
+
+        wait_until(kept, 60, "four messages that wait")
+    refused = (
+        "SELECT reason FROM order_requests WHERE outcome = 'REFUSED' "
+        "AND payload ? 'unreadable message'"
+    )
+    wait_until(lambda: len(fleet.query(refused)) == 4, 60, "four refusals")
+    reasons = " ".join(row["reason"] for row in fleet.query(refused))
+    assert f"there is no task {name}" in reasons
+    assert "it is no Celery message" in reasons
 
 
 def workers(fleet: Fleet) -> dict[str, int]:

@@ -90,9 +90,6 @@ def test_a_step_that_fails_is_taken_up_again(fleet: Fleet, side: str, symbol: st
         fleet.send(symbol=symbol, side="BUY", quantity="1", client_order_id=name)
         wait_until(partial(fleet.fired, point), what=point)
         (fleet.faults / next(fleet.faults.glob(f"{point}.fired.*")).name).unlink()
-        if step == "place_order" and side == "begin":
-            # Nothing was accepted yet: until ACCEPTED appears, a producer sends the same again.
-            fleet.send(symbol=symbol, side="BUY", quantity="1", client_order_id=name)
         names.append(name)
     for name in names:
         order = fleet.await_state(name, "FILLED", timeout=WITHIN)

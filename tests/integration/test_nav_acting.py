@@ -69,6 +69,9 @@ class Desk:
             "nav_hours": "always",
             "nav_interval": "1m",
             "nav_window": WINDOW,
+            # Its signals are far beyond what a market does.
+            "nav_farthest_z": Decimal(10**6),
+            "nav_largest_move": Decimal(10),
             "nav_coins_per_share": COINS,
             "nav_coins_as_of": NOW.date(),
             "nav_annual_fee": "0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 import redis
@@ -92,3 +93,55 @@ def test_after_its_connection_was_dropped(connection: Connection) -> None:
         message.ack()
     with pytest.raises(errors):
         message.reject()
+
+
+@pytest.mark.parametrize("refusal", ["out of memory", "a replica"])
+def test_what_redis_does_not_list(servers: Servers, connection: Connection, refusal: str) -> None:
+    """A message that Redis has handed over and does not list is worked on, kept and given back."""
+    with closing(redis.Redis.from_url(servers.valkey.url)) as client:
+        queue = Queue("acknowledging", channel=connection.default_channel)
+        queue.declare()
+        for number in range(3):
+            connection.Producer().publish(number, routing_key="acknowledging")
+        taken = []
+        channel: Any = connection.default_channel
+        listing = channel.qos.append
+
+        def refusing(message: Message, tag: str) -> None:
+            # Just between the two commands: the queue is shorter by now.
+            if refusal == "a replica":
+                client.replicaof("127.0.0.1", "1")
+            else:
+                client.config_set("maxmemory", "1")
+            listing(message, tag)
+
+        channel.qos.append = refusing
+        try:
+            taken += [queue.get()]
+        finally:
+            client.replicaof("NO", "ONE")
+            client.config_set("maxmemory", "0")
+            channel.qos.append = listing
+        (message,) = taken
+        assert message is not None
+        assert message.payload == 0
+        assert client.hlen("unacked") == 0
+        assert client.llen("acknowledging") == 2
+        connection.close()
+        assert client.llen("acknowledging") == 3
+
+
+def test_kept_ones_are_listed_later(servers: Servers, connection: Connection) -> None:
+    """What was not listed is, as soon as Redis can; and no message is another's meanwhile."""
+    with closing(redis.Redis.from_url(servers.valkey.url)) as client:
+        (message,) = received(connection, 1)
+        tag = str(message.delivery_tag)
+        client.delete("unacked", "unacked_index")
+        channel: Any = connection.default_channel
+        channel.keep_unacknowledged(tag)
+        assert client.zcard("unacked_index") == 0  # somebody else has it
+        channel.qos._unlisted[tag] = message
+        channel.keep_unacknowledged(tag)
+        assert client.hkeys("unacked") == [tag.encode()]
+        message.ack()
+        assert client.hlen("unacked") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from execution.domain.arbitrage.holding import held_for
 from execution.domain.arbitrage.prices import Observation
 from execution.domain.arbitrage.signals import (
     Action,
@@ -37,6 +38,10 @@ class NavArbitrageDetector:
         for observation in window:
             if self._is_new(observation):
                 self._take(observation)
+
+    def score(self, observation: Observation) -> Score | None:
+        """What an observation would be judged by; nothing is taken into the window."""
+        return self._window.score(observation.spread) if self._is_new(observation) else None
 
     def observe(self, observation: Observation, position: Position | None = None) -> Assessment:
         """Judge an observation by the window before it, then take it into the window.
@@ -89,7 +94,7 @@ class NavArbitrageDetector:
         if score.z.copy_abs() < self.parameters.exit_z:
             return ExitReason.REVERTED
         longest = self.parameters.longest_holding
-        if longest is not None and observation.at - position.entered_at >= longest:
+        if longest is not None and held_for(position.entered_at, observation.at) >= longest:
             return ExitReason.HELD_LONG_ENOUGH
         return None
 

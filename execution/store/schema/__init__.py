@@ -1,6 +1,7 @@
 """Every table. What must be unique lives in plain tables; append-only history in hypertables."""
 
 from execution.store.schema.arbitrage import (
+    nav_confirmations,
     nav_group_events,
     nav_group_legs,
     nav_groups,
@@ -75,6 +76,7 @@ __all__ = [
     "measured",
     "measured_totals",
     "metadata",
+    "nav_confirmations",
     "nav_group_events",
     "nav_group_legs",
     "nav_groups",

@@ -121,4 +121,21 @@ nav_looks = sa.Table(
     sa.Column("interval", sa.Text, primary_key=True),
     sa.Column("looked_at", TIME, nullable=False),
     sa.Column("said", sa.Text, nullable=False, comment="what the last look came to"),
+    sa.Column("unjudged", sa.Text, comment="why the last reading was no observation"),
+    sa.Column("doubted_spread", NUMBER, comment="of a reading that is to be confirmed"),
+    sa.Column("doubted_coins", NUMBER, comment="per share, on the day of that reading"),
+    sa.Column("doubted_coins_as_of", sa.Date),
+)
+
+nav_confirmations = sa.Table(
+    "nav_confirmations",
+    metadata,
+    sa.Column("trust_symbol", sa.Text, primary_key=True),
+    sa.Column("spot_symbol", sa.Text, primary_key=True),
+    sa.Column("at", TIME, primary_key=True, server_default=NOW),
+    sa.Column("spread", NUMBER, nullable=False),
+    sa.Column("coins_per_share", NUMBER, nullable=False),
+    sa.Column("coins_as_of", sa.Date, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("confirmed_by", sa.Text, nullable=False),
 )
