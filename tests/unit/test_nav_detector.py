@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -152,6 +153,21 @@ def test_longest_holding(longest: float | None, exits: bool) -> None:  # noqa: F
     signal = detector.observe(newest, HELD_LONG).signal
     assert (signal is not None) == exits
     assert signal is None or signal.exit_reason is ExitReason.HELD_LONG_ENOUGH
+
+
+@pytest.mark.parametrize("month", [3, 11])
+def test_longest_holding_across_a_change_of_clocks(month: int) -> None:
+    """Twenty days from close to close, by New York's clocks, which changed between."""
+    zone = ZoneInfo("America/New_York")
+    entered = datetime(2024, month, 1, 16, tzinfo=zone).astimezone(UTC)
+    held = Position(Direction.LONG_TRUST_SHORT_SPOT, entered, Decimal(-3), Decimal("-0.05"))
+    *before, newest = at_spreads(*AROUND_ZERO, "-0.04")
+    rules = replace(THREE, longest_holding=timedelta(days=20))
+    for day, reason in ((20, None), (21, ExitReason.HELD_LONG_ENOUGH)):
+        at = datetime(2024, month, day, 16, tzinfo=zone).astimezone(UTC)
+        seen = replace(newest, at=at)
+        signal = NavArbitrageDetector(rules, before).observe(seen, held).signal
+        assert (signal and signal.exit_reason) == reason
 
 
 def test_the_newest_is_judged_by_the_window_before_it() -> None:
