@@ -10,6 +10,7 @@ from tests.chaos.planted import (
     reducing,
     refusals,
     steps,
+    stores,
     venues,
 )
 from tests.chaos.planted.bug import Bug
@@ -25,4 +26,5 @@ BUGS: tuple[Bug, ...] = (
     *records.BUGS,
     *mt4.BUGS,
     *binance.BUGS,
+    *stores.BUGS,
 )
