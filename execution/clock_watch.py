@@ -48,6 +48,8 @@ class ClockWatch:
         """Read the clock and record the difference. Raises ConfigurationError, for a pooler."""
         try:
             with self._store.transaction() as connection:
+                # Twice: the first statement of a process may be slow, and so its reading rough.
+                self._clock.read(connection)
                 self._clock.read(connection)
             ahead = self._clock.ahead
             if ahead is None:
