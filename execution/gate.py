@@ -49,10 +49,9 @@ class Gate:
     that no limit and no state is about costs a condition of the statement that is run anyway.
 
     `quote_max_age` is how old a quote may be, `price_wait` how long an order waits for one.
-    `force_paper` keeps this process from sending anything new to a live broker. `silent` is when a
-    venue had no quote of a symbol.
     `force_paper` keeps this process from sending anything new to a live broker. So does a machine's
     clock that is far from the database's, `clock`, by which a venue is told until when to take it.
+    `silent` is when a venue had no quote of a symbol.
     """
 
     store: Store
@@ -274,10 +273,9 @@ class Gate:
         if not concern.needs_price:
             return None
         quote = self.quotes.get([order.symbol]).get(order.symbol)
-        if quote is not None and datetime.now(UTC) - quote.at > self.quote_max_age:
+        if quote is not None and self.clock() - quote.at > self.quote_max_age:
             quote = None
         if quote is not None and (price_of is None or quote.source == order.broker):
-        if quote is not None and self.clock() - quote.at <= self.quote_max_age:
             return quote.mid
         self.quotes.want([order.symbol])
         if price_of is None or (quote is not None and self._asked_in_vain(order.symbol)):

@@ -52,8 +52,8 @@ class QuoteCache:
         self._put(OWN, {symbol: {"halted": True, "source": source} for symbol in symbols})
 
     def _put(self, key: str, fields: Mapping[str, dict[str, Any]]) -> None:
-        now = time.time()
-        texts = {symbol: json.dumps({**found, "put": now}) for symbol, found in fields.items()}
+        at = now().timestamp()
+        texts = {symbol: json.dumps({**found, "put": at}) for symbol, found in fields.items()}
         if not texts:
             return
         try:
@@ -148,7 +148,7 @@ def _is_live(text: bytes) -> bool:
         put = float(json.loads(text)["put"])
     except (ValueError, TypeError, KeyError):
         return False
-    return abs(time.time() - put) <= _CONNECTED_SECONDS
+    return abs(now().timestamp() - put) <= _CONNECTED_SECONDS
 
 
 def _is_halt(text: bytes) -> bool:

@@ -29,8 +29,14 @@ class Role(StrEnum):
 APPEND_ONLY = frozenset({"order_events", "quotes", "nav_observations", "paper_executions"})
 """History: what is in it is never changed, by workers neither."""
 PASSING = frozenset(
-    {"account_snapshots", "ibkr_client_ids", "quotes", "risk_limits", "step_latencies"}
-    {"ibkr_client_ids", "process_clocks", "quotes", "risk_limits", "step_latencies"}
+    {
+        "account_snapshots",
+        "ibkr_client_ids",
+        "process_clocks",
+        "quotes",
+        "risk_limits",
+        "step_latencies",
+    }
 )
 """What workers, and people who set limits, also take away: it is no record of any order."""
 NOBODYS = frozenset({"alembic_version"})

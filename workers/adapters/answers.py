@@ -16,6 +16,7 @@ import structlog
 
 from execution.domain.errors import BrokerUnavailable, OutcomeUnknown
 from execution.domain.reports import Unreadable
+from execution.store.clock import now
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +47,7 @@ def executed(reader: Callable[[Any], datetime], value: object) -> tuple[datetime
     try:
         return reader(value), None
     except _SENSELESS:
-        return datetime.now(UTC), str(value)
+        return now(), str(value)
 
 
 class Unread:

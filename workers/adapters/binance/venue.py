@@ -22,6 +22,7 @@ from execution.domain.market_data import Candle, OrderBook, PublicTrade
 from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, Quote, VenueOrder
 from execution.domain.vocabulary import OrderState
+from execution.store.clock import now
 from workers.adapters.answers import Unread, decimal, outcome, read
 from workers.adapters.binance import outcomes, wire
 from workers.adapters.binance.budget import Count, urgent
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 def utc_now() -> datetime:
     """The process's clock."""
-    return datetime.now(UTC)
+    return now()
 
 
 class Venue:
@@ -250,7 +251,7 @@ class Venue:
         return read(self._as_quotes, [answer] if isinstance(answer, dict) else answer)
 
     def _as_quotes(self, items: Sequence[Json]) -> list[Quote]:
-        at = datetime.now(UTC)
+        at = now()
 
         def quote(item: Json) -> Quote:
             symbol = self.listings.symbol(item["symbol"]) or ""

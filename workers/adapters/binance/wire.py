@@ -17,6 +17,7 @@ from execution.domain.ports import Attempt
 from execution.domain.reports import Execution, Held, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import OrderState, OrderType, Side
+from execution.store.clock import now
 from workers.adapters.answers import Unread, decimal, executed
 
 Json = Mapping[str, Any]
@@ -229,7 +230,7 @@ def order_book(symbol: str, answer: Json, source: str) -> OrderBook:
         tuple((decimal(price), decimal(size)) for price, size, *_ in answer[side])
         for side in ("bids", "asks")
     )
-    return OrderBook(symbol, bids, asks, datetime.now(UTC), source)
+    return OrderBook(symbol, bids, asks, now(), source)
 
 
 def public_trades(answer: Sequence[Json]) -> list[PublicTrade]:

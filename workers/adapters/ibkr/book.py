@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from execution.domain.reports import Execution, VenueOrder
 from execution.domain.vocabulary import Side
+from execution.store.clock import now
 from workers.adapters.ibkr import outcomes
 from workers.adapters.ibkr.entries import (
     CANCEL_TAKEN,
@@ -296,4 +297,4 @@ class Book:
 
 def utc_now() -> datetime:
     """The process's clock."""
-    return datetime.now(UTC)
+    return now()

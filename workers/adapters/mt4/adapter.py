@@ -38,6 +38,7 @@ from execution.domain.reports import (
 )
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName, OrderType
+from execution.store.clock import now
 from workers.adapters.alone import of_one
 from workers.adapters.answers import Unread, decimal, moment, outcome, read
 from workers.adapters.mt4 import wire
@@ -345,7 +346,7 @@ class MT4Adapter:
         return self._open
 
     def _soon(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._timeout)
+        return now() + timedelta(seconds=self._timeout)
 
 
 def _may_pass(error: BaseException) -> bool:
