@@ -76,7 +76,7 @@ BUGS = (
     Bug(
         "an execution whose time cannot be read is lost",
         "workers/adapters/answers.py",
-        "    except _SENSELESS:\n        return datetime.now(UTC), str(value)",
+        "    except _SENSELESS:\n        return now(), str(value)",
         "    except _SENSELESS:\n        raise",
         ("tests/unit/test_binance_wire.py::test_a_trade_whose_time_cannot_be_read",),
     ),
