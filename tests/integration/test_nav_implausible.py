@@ -76,8 +76,8 @@ def test_a_spin_off_is_no_signal(desks: Any) -> None:
     assert observed(desk) == before
     (alert,) = readings(desk)
     assert "`execution arbitrage confirm`" in alert
-    # A day later it is no better.
-    desk.now += timedelta(days=1)
+    # Hours later it is no better.
+    desk.now += timedelta(hours=20)
     assert desk.look("45.1").startswith("no observation: Z is -")
     with desk.store.transaction() as connection:
         held_back = confirmations.doubted(connection, desk.all.watch.plan.pair, "1m")
