@@ -81,8 +81,20 @@ class FaultKind(StrEnum):
     """An order is shown under a status that nobody has heard of, `code`."""
 
 
-BINANCES_OWN = frozenset({FaultKind.INVISIBLE, FaultKind.SHUT_OUT, FaultKind.STRANGE_STATUS})
-"""What only Binance's simulator commits."""
+COMMON = frozenset(
+    {
+        FaultKind.DROP_REQUEST,
+        FaultKind.DROP_REPLY,
+        FaultKind.DELAY,
+        FaultKind.DELAY_REPLY,
+        FaultKind.ERROR_REPLY,
+        FaultKind.DISCONNECT,
+        FaultKind.REJECT,
+        FaultKind.UNAVAILABLE,
+        FaultKind.HOLD_FILLS,
+    }
+)
+"""What every simulator but the gateway commits; each names in `SUPPORTED` what it has code for."""
 
 OPERATIONS = frozenset({"submit", "cancel", "modify", "query", "any"})
 _OF_SUBMITS = frozenset(

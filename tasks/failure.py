@@ -60,7 +60,7 @@ def halted(
     nobody can trade nothing is simulated.
     """
     if fallback(order.on_failure, reduces_risk=order.reduces_risk) is OnFailure.WAIT:
-        giving_up.wait(connection, order, reason)
+        giving_up.wait(connection, order, reason, new_id())
     else:
         giving_up.refuse(connection, order, reason, step=step, code=code)
 
@@ -102,7 +102,7 @@ def not_allowed(app: Celery, order: Order, refusal: NotAllowed, *, step: Step) -
                 timing=context().timing,
             )
         elif refusal.waits:
-            giving_up.wait(connection, order, str(refusal))
+            giving_up.wait(connection, order, str(refusal), new_id())
         else:
             exposes = not isinstance(refusal, NothingToReduce)
             giving_up.refuse(connection, order, str(refusal), step=step, exposes=exposes)

@@ -259,6 +259,22 @@ class Mt4Venue(SimulatedVenue):
     broker = "MT4"
     thin = False
     parts = ("bridge", "terminal")
+    # What is carried out late shows within the long look, which is 2 s here.
+    delays: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "a time-out, and carried out after all": {
+            "kind": "taken_late",
+            "code": "128",
+            "seconds": 1,
+        },
+        "no connection, and carried out after all": {
+            "kind": "taken_late",
+            "code": "6",
+            "seconds": 0.7,
+        },
+        "a busy broker that fills": {"kind": "taken_late", "code": "137", "seconds": 0.7},
+        "a send that blocks": {"kind": "delay", "seconds": 2.5},
+        "a busy server": {"kind": "reject", "code": "146", "times": 12},
+    }
     own: ClassVar[tuple[str, ...]] = ()
     module = "simulators.mt4_terminal"
     traded = EURO

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from execution.domain.capabilities import CAPABILITIES
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.routing import fallback
@@ -71,7 +72,7 @@ def give_up(
         refuse(connection, order, reason, step=step)
         return False
     if choice is OnFailure.WAIT:
-        wait(connection, order, reason)
+        wait(connection, order, reason, attempt_id)
         return False
     return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
 
@@ -109,7 +110,7 @@ def keep_from_live(
         or unwinds(connection, order.client_order_id)
         or not following.may_turn_to_paper(connection, order)
     ):
-        wait(connection, order, reason)
+        wait(connection, order, reason, attempt_id)
         return False
     return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
 
@@ -153,10 +154,15 @@ def _to_paper(
     return rerouted
 
 
-def wait(connection: Connection, order: Order, reason: str) -> None:
-    """Let an order that is at no venue wait, with an alert, and try again when due."""
+def wait(connection: Connection, order: Order, reason: str, attempt_id: UUID) -> None:
+    """Let an order that is at no venue wait, with an alert, and try again when due.
+
+    As the attempt `attempt_id`, where its venue has heard of this one and takes no id twice.
+    """
     if order.state is OrderState.PENDING:
         orders.gateway_waits(connection, order, reason, WAIT)
+    elif CAPABILITIES[order.broker].ids_once:
+        following.anew(connection, order, reason, attempt_id, WAIT, sent=True)
     else:
         orders.back_to_gateway(connection, order, reason, WAIT)
     _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")

@@ -16,19 +16,20 @@ from simulators.binance.options import VenueOptions
 from simulators.binance.port import RestPort
 from simulators.binance.symbols import find_symbol
 from simulators.control import control_app, text_of
-from simulators.faults import Fault, FaultKind, Faults
+from simulators.faults import COMMON, Fault, FaultKind, Faults
 from simulators.journal import Journal
 from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener
 
-# What only a venue that tells its clients unasked can commit.
-_NOT_HERE = frozenset(
+SUPPORTED = COMMON | frozenset(
     {
-        FaultKind.SWALLOW,
-        FaultKind.LATE_REJECT,
-        FaultKind.LATE_COMMISSION,
-        FaultKind.LOCATE,
-        FaultKind.AMBIGUOUS,
+        FaultKind.DUPLICATE_REPORT,
+        FaultKind.FILL_BEFORE_STATUS,
+        FaultKind.INVISIBLE,
+        FaultKind.MALFORMED,
+        FaultKind.RATE_LIMIT,
+        FaultKind.SHUT_OUT,
+        FaultKind.STRANGE_STATUS,
     }
 )
 
@@ -60,7 +61,7 @@ class BinanceVenue(ServedVenue):
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.faults = BinanceFaults(frozenset(FaultKind) - _NOT_HERE)
+        self.faults = BinanceFaults(SUPPORTED)
         self._clock = clock
         self._offset = 0
         self._journal = Journal(state)

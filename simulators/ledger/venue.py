@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.control import control_app
-from simulators.faults import BINANCES_OWN, Fault, FaultKind, Faults
+from simulators.faults import COMMON, Fault, FaultKind, Faults
 from simulators.journal import Journal
 from simulators.ledger.api import VenuePort
 from simulators.ledger.book import Book, VenueOptions
@@ -17,16 +17,10 @@ from simulators.ledger.interventions import intervention_routes
 from simulators.served import ServedVenue, utc_now
 from simulators.serving import HttpListener
 
-# What only venues with rate limits, or that tell their clients unasked, can commit.
-_NOT_HERE = BINANCES_OWN | frozenset(
+SUPPORTED = COMMON | frozenset(
     {
-        FaultKind.RATE_LIMIT,
-        FaultKind.MALFORMED,
-        FaultKind.SWALLOW,
-        FaultKind.LATE_REJECT,
-        FaultKind.LATE_COMMISSION,
-        FaultKind.LOCATE,
-        FaultKind.AMBIGUOUS,
+        FaultKind.DUPLICATE_REPORT,
+        FaultKind.FILL_BEFORE_STATUS,
     }
 )
 
@@ -46,7 +40,7 @@ class LedgerVenue(ServedVenue):
         state: Path | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.faults = Faults(frozenset(FaultKind) - _NOT_HERE)
+        self.faults = Faults(SUPPORTED)
         self._journal = Journal(state)
         self.book = Book(options or VenueOptions(), self.faults, self._journal, clock)
         venue_port = VenuePort(self.book, self._disconnect)

@@ -19,25 +19,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
-from simulators.faults import Fault, FaultKind, Faults
+from simulators.faults import COMMON, Fault, FaultKind, Faults
 from simulators.mt4_terminal.book import Book
 from simulators.mt4_terminal.errors import TradeCode, TradeError
 from simulators.mt4_terminal.tickets import BUY, SELL, Symbol, Ticket
 
-SUPPORTED = frozenset(
-    {
-        FaultKind.DROP_REQUEST,
-        FaultKind.DROP_REPLY,
-        FaultKind.DELAY,
-        FaultKind.DELAY_REPLY,
-        FaultKind.ERROR_REPLY,
-        FaultKind.DISCONNECT,
-        FaultKind.REJECT,
-        FaultKind.UNAVAILABLE,
-        FaultKind.HOLD_FILLS,
-        FaultKind.TAKEN_LATE,
-    }
-)
+SUPPORTED = COMMON | {FaultKind.TAKEN_LATE}
 
 
 class TradeServer:

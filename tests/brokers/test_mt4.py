@@ -307,9 +307,9 @@ def test_positions_closed_by_each_other(fleet: Fleet) -> None:
     flatten(fleet)
 
 
-@pytest.mark.parametrize("code", ["134", "132"])
+@pytest.mark.parametrize("code", ["134", "148"])
 def test_a_refusal_is_rejected(fleet: Fleet, code: str) -> None:
-    """Not enough money, a closed market: REJECTED with its number, and not simulated."""
+    """Not enough money, too many orders: REJECTED with its number, and not simulated."""
     name = new_id("refused")
     fleet.venue.arm("reject", on="submit", code=code)
     place(fleet, name)
@@ -319,22 +319,49 @@ def test_a_refusal_is_rejected(fleet: Fleet, code: str) -> None:
     assert attempt["error_code"] == code
 
 
+def test_a_closed_market_is_waited_for(fleet: Fleet) -> None:
+    """`wait` waits, with an alert, without another try until a price moves; then it fills, live."""
+    name = new_id("closed")
+    fleet.venue.arm("reject", on="submit", code="132")
+    place(fleet, name, on_failure="wait")
+    waiting = "SELECT message FROM alerts a JOIN orders o USING (order_id) WHERE a.kind = 'WAITING'"
+    wait_until(
+        lambda: fleet.query(f"{waiting} AND client_order_id = %s AND resolved_at IS NULL", name),
+        what="the alert",
+    )
+    wait_until(
+        lambda: "not traded now" in ((fleet.order(name) or {}).get("reason") or ""),
+        what="the symbol's state",
+    )
+    order = fleet.order(name) or {}
+    assert (order["state"], order["broker"], order["attempt_no"]) == ("PENDING", "MT4", 2)
+    fleet.venue.price("EURUSD", "1.1", "1.10008")
+    order = fleet.await_state(name, "FILLED", timeout=60)
+    assert (order["execution_mode"], order["attempt_no"]) == ("LIVE", 2)
+
+
+def test_a_closed_market_is_not_simulated(fleet: Fleet) -> None:
+    """Nobody can trade at its price: REJECTED, though its producer takes paper."""
+    name = new_id("closed")
+    fleet.venue.arm("reject", on="submit", code="132")
+    place(fleet, name, on_failure="paper")
+    order = fleet.await_state(name, "REJECTED")
+    assert order["broker"] == "MT4"
+    fleet.venue.price("EURUSD", "1.1", "1.10008")
+
+
 def test_a_server_that_stays_busy(fleet: Fleet) -> None:
     """Another attempt follows after a pause that grows, and none of them is a send in doubt."""
     name = new_id("busy")
-    fleet.venue.arm("reject", on="submit", code="146", times=30)
+    fleet.venue.arm("reject", on="submit", code="146", times=10_000)
     place(fleet, name, on_failure="wait")
-    order = fleet.await_state(name, "FILLED", timeout=60)
-    at = [
-        row["at"]
-        for row in fleet.query(
-            "SELECT at FROM order_events WHERE order_id = %s AND detail ->> 'intent' = 'true' "
-            "ORDER BY at",
-            order["order_id"],
-        )
-    ]
+    intents = """SELECT e.at FROM order_events e JOIN orders o USING (order_id)
+        WHERE client_order_id = %s AND detail ->> 'intent' = 'true' ORDER BY e.at"""
+    wait_until(lambda: len(fleet.query(intents, name)) > 3, timeout=60, what="four tries")
+    at = [row["at"] for row in fleet.query(intents, name)]
+    fleet.venue.disarm()
+    fleet.await_state(name, "FILLED", timeout=60)
     pauses = [(after - before).total_seconds() for before, after in itertools.pairwise(at)]
-    assert len(pauses) >= 3
     assert pauses[2] > pauses[0] + 1
 
 

@@ -16,9 +16,9 @@ from execution.domain.vocabulary import (
     OrderType,
     TimeInForce,
 )
-from simulators.faults import BINANCES_OWN, FaultKind
+from simulators.faults import FaultKind
 from simulators.ledger.book import VenueOptions
-from simulators.ledger.venue import LedgerVenue
+from simulators.ledger.venue import SUPPORTED, LedgerVenue
 from workers.adapters.ledger import LedgerAdapter
 
 from .controlled import ControlledHarness
@@ -30,7 +30,7 @@ class LedgerHarness(ControlledHarness):
 
     name: ClassVar[str] = "ledger"
     duplicate_ids: ClassVar[str] = "accept"
-    faults: ClassVar[frozenset[FaultKind]] = frozenset(FaultKind) - BINANCES_OWN
+    faults: ClassVar[frozenset[FaultKind]] = SUPPORTED
     abilities: ClassVar[frozenset[Ability]] = frozenset(Ability) - {Ability.HALTS}
     order_types: ClassVar[frozenset[OrderType]] = frozenset(OrderType) - {
         OrderType.MARKET_ON_CLOSE,

@@ -214,6 +214,7 @@ class Mt4Harness(ControlledHarness):
         {
             Ability.RESTART,
             Ability.REFUSES_EVERYBODY,
+            Ability.HALTS,
             Ability.FENCE,
             Ability.FENCE_IN_TRANSIT,
             Ability.QUERY_FAULTS,
@@ -281,7 +282,8 @@ class Mt4Harness(ControlledHarness):
 
     def refusal(self, scope: RejectionScope) -> dict[str, str]:
         codes = {
-            RejectionScope.ORDER: "132",
+            RejectionScope.ORDER: "134",
+            RejectionScope.SYMBOL: "132",
             RejectionScope.VENUE: "133",
             RejectionScope.TERMS: "131",
         }

@@ -141,7 +141,7 @@ def test_an_unsent_order_goes_to_paper(store: Store, on_failure: OnFailure) -> N
     """Whatever it wants after a failure: nothing has failed. An alert that it waits ends."""
     order = persisted(store, on_failure=on_failure.value)
     with store.transaction() as connection:
-        giving_up.wait(connection, order, "not connected")
+        giving_up.wait(connection, order, "not connected", new_id())
     order = reload(store, order.order_id)
     assert open_alerts(store, order) == [alerts.WAITING]
     assert keep(store, order)

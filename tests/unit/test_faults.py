@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simulators.binance import venue as binance
 from simulators.faults import FaultKind, Faults
+from simulators.ib_gateway import gateway
+from simulators.ledger import venue as ledger
+from simulators.mt4_terminal import trade_server
+
+SIMULATORS = Path(__file__).parents[2] / "simulators"
 
 
 def test_nothing_armed_never_fires() -> None:
@@ -124,3 +132,22 @@ def test_unsupported() -> None:
     faults = Faults({FaultKind.REJECT})
     with pytest.raises(ValueError, match="cannot commit"):
         faults.arm({"kind": "delay", "seconds": 1})
+
+
+@pytest.mark.parametrize(
+    ("package", "supported"),
+    [
+        ("mt4_terminal", trade_server.SUPPORTED),
+        ("ib_gateway", gateway.SUPPORTED),
+        ("binance", binance.SUPPORTED),
+        ("ledger", ledger.SUPPORTED),
+    ],
+)
+def test_every_kind_that_can_be_armed_has_code(
+    package: str, supported: frozenset[FaultKind]
+) -> None:
+    """A fault that nothing commits would make a test pass for nothing."""
+    sources = (SIMULATORS / package).rglob("*.py")
+    code = "".join(path.read_text("utf-8") for path in sources)
+    code = re.sub(r"^SUPPORTED = .*?^$", "", code, flags=re.MULTILINE | re.DOTALL)
+    assert {kind for kind in supported if f"FaultKind.{kind.name}" not in code} == set()

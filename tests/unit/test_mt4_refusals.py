@@ -15,7 +15,7 @@ from execution.domain.errors import (
 )
 from workers.adapters.mt4 import wire
 
-SERVER = ("2", "3", "129", "130", "132", "134", "135", "136", "138", "140", "148", "149", "150")
+SERVER = ("2", "3", "129", "130", "134", "135", "136", "138", "140", "148", "149", "150")
 EVERYBODY = ("5", "64", "65", "133")
 TERMS = ("131", "147")
 BUSY = ("4", "146")
@@ -41,10 +41,11 @@ def command(code: str, *, sent: str = "YES", kind: str = "PLACE") -> dict[str, s
         *((code, RejectionScope.ORDER) for code in SERVER),
         *((code, RejectionScope.VENUE) for code in EVERYBODY),
         *((code, RejectionScope.TERMS) for code in TERMS),
+        ("132", RejectionScope.SYMBOL),
     ],
 )
 def test_the_server_s_no(code: str, scope: RejectionScope) -> None:
-    """A definite no to the order, a closed market (132) among them; the code stands with it."""
+    """A definite no to the order; a closed market (132) is a state of the symbol."""
     error = wire.refusal(command(code))
     assert isinstance(error, BrokerRejected)
     assert (error.code, error.scope) == (code, scope)

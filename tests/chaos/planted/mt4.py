@@ -102,9 +102,23 @@ BUGS = (
     ),
     Bug(
         "the next close of a netted order waits for recovery",
-        "execution/domain/orders.py",
-        "        return ended or self.lacks_executions or",
-        "        return self.lacks_executions or",
+        "tasks/await_fill.py",
+        "    if follows:\n        send_from(",
+        "    if follows and order is None:\n        send_from(",
         ("tests/brokers/test_mt4.py::test_the_next_close_follows_at_once",),
+    ),
+    Bug(
+        "a closed market is the order's own trouble",
+        "workers/adapters/mt4/wire.py",
+        "        scope = RejectionScope.SYMBOL",
+        "        scope = RejectionScope.ORDER",
+        ("tests/unit/test_mt4_refusals.py",),
+    ),
+    Bug(
+        "an order that waits is sent again under an id that its venue has used",
+        "execution/store/giving_up.py",
+        "    elif CAPABILITIES[order.broker].ids_once:",
+        "    elif CAPABILITIES[order.broker].brackets:",
+        ("tests/brokers/test_mt4.py::test_a_closed_market_is_waited_for",),
     ),
 )

@@ -12,6 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -52,6 +53,8 @@ _OF_A_WAIT = 0.5
 _RETRY_FIRST, _RETRY_MOST = 0.1, 1.0
 _LOADED_WITHIN = 60.0
 """Seconds that a terminal may take to load a symbol before somebody has to look."""
+_CLOSED_FOR = 900.0
+"""Seconds after which a closed market is tried again though no price has moved."""
 
 
 class MT4Adapter:
@@ -87,6 +90,7 @@ class MT4Adapter:
         self._by_name: dict[str, Market] = {}
         self._unloaded: frozenset[str] = frozenset()
         self._unknown_since: dict[str, float] = {}
+        self._closed: dict[str, tuple[str | None, float]] = {}
         self._login = Login("", "")
 
     async def connect(self) -> None:
@@ -117,7 +121,13 @@ class MT4Adapter:
         return [market.rules for market in self._by_symbol.values()]
 
     async def rules(self, instrument: Instrument) -> TradingRules | None:
-        return (await self._market(instrument.symbol)).rules
+        at = await self._market(instrument.symbol)
+        shown = await self._bridge().ask(f"symbols/{at.name}", absent="unknown_symbol")
+        if shown is None:
+            return at.rules
+        if not read(wire.is_known, shown):
+            raise _not_loaded(instrument.symbol)
+        return replace(at.rules, tradable=read(self._is_traded, shown, instrument.symbol))
 
     async def part(self, attempt: Attempt) -> Part | None:
         """The oldest of our tickets that stands against a MARKET order, or all of what is left."""
@@ -150,7 +160,13 @@ class MT4Adapter:
         until = attempt.send_by or self._soon()
         if attempt.expires_at is not None:  # whether it opens or closes, rests or not
             until = min(until, attempt.expires_at)
-        command = await self._change(path, attempt.venue_order_id, until, body)
+        try:
+            command = await self._change(path, attempt.venue_order_id, until, body)
+        except BrokerRejected as refusal:
+            if refusal.scope is RejectionScope.SYMBOL:
+                shown = await self._ask(f"symbols/{at.name}")
+                self._closed[at.symbol] = (shown.get("quoted_at"), time.monotonic())
+            raise
         return self._order(command, at)
 
     async def cancel(self, attempt: Attempt) -> None:
@@ -169,15 +185,13 @@ class MT4Adapter:
     async def find(self, attempt: Attempt) -> VenueOrder | None:
         """By our id. BrokerUnavailable, too, while the terminal itself is finding out.
 
-        What never left the terminal, or found a server that took nothing, is not there. What was
+        What never left the terminal, or found a server that took nothing or a closed market, is not
+        there. What was
         sent and not found after a long look is refused: nobody may send it again on the word of a
         search.
         """
         answer = await self._bridge().ask(f"order/{attempt.venue_order_id}", absent="unknown_order")
-        if answer is None or (
-            answer.get("outcome") == "FAILED"
-            and isinstance(read(wire.refusal, answer), BrokerUnavailable)
-        ):
+        if answer is None or (answer.get("outcome") == "FAILED" and read(_took_nothing, answer)):
             return None
         try:
             return self._order(answer, await self._market(attempt.instrument.symbol))
@@ -302,6 +316,16 @@ class MT4Adapter:
     def _read_market(self, item: Json) -> Market:
         return wire.market(item, self._suffix)
 
+    def _is_traded(self, shown: Json, symbol: str) -> bool:
+        """Whether the terminal may trade a symbol, and its market is not known to be closed.
+
+        A market that has refused an order is closed until a price moves; now and then it is tried.
+        """
+        quoted_at, since = self._closed.get(symbol, (None, 0.0))
+        if quoted_at != shown["quoted_at"] or time.monotonic() - since > _CLOSED_FOR:
+            self._closed.pop(symbol, None)
+        return bool(shown["trade_allowed"]) and symbol not in self._closed
+
     async def _of_ours(self, answer: Json, key: str) -> Sequence[Json]:
         """The items of a list that are of symbols of ours, without those whose lots are not known.
 
@@ -327,7 +351,7 @@ class MT4Adapter:
             await self._learn_symbols()
         market = self._by_symbol.get(symbol)
         if market is None and symbol in self._unloaded:
-            raise BrokerUnavailable(f"the terminal has not loaded the lots of {symbol} yet")
+            raise _not_loaded(symbol)
         if market is None:
             raise BrokerRejected(
                 f"symbol: {symbol} is not among those of the terminal",
@@ -347,6 +371,18 @@ class MT4Adapter:
 
     def _soon(self) -> datetime:
         return now() + timedelta(seconds=self._timeout)
+
+
+def _not_loaded(symbol: str) -> BrokerUnavailable:
+    return BrokerUnavailable(f"the terminal has not loaded the lots of {symbol} yet")
+
+
+def _took_nothing(command: Json) -> bool:
+    """Whether a command that failed may follow as another, for all that the venue made of it."""
+    refusal = wire.refusal(command)
+    return isinstance(refusal, BrokerUnavailable) or (
+        isinstance(refusal, BrokerRejected) and refusal.scope is RejectionScope.SYMBOL
+    )
 
 
 def _may_pass(error: BaseException) -> bool:

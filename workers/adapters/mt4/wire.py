@@ -30,6 +30,8 @@ Json = Mapping[str, Any]
 
 _VENUE_WIDE = frozenset({"5", "64", "65", "133"})
 """Old version of the terminal, account disabled or invalid, trade disabled."""
+_CLOSED = "132"
+"""The market of the symbol is closed."""
 _TERMS = frozenset({"131", "147", "4106"})
 """Invalid volume, expirations not taken, unknown symbol."""
 _BUSY = frozenset({"4", "146"})
@@ -183,6 +185,8 @@ def refusal(command: Json) -> BrokerError:
     scope = RejectionScope.ORDER
     if code in _VENUE_WIDE:
         scope = RejectionScope.VENUE
+    elif code == _CLOSED:
+        scope = RejectionScope.SYMBOL
     elif code in _TERMS:
         scope = RejectionScope.TERMS
     return BrokerRejected(f"{said} ({code})", code=code, scope=scope)
