@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from execution.domain.errors import (
@@ -13,6 +15,8 @@ from execution.domain.errors import (
     RejectionScope,
     TooLate,
 )
+from execution.domain.trading_rules import TradingRules
+from workers.adapters.answers import Unread
 from workers.adapters.mt4 import wire
 
 SERVER = ("2", "3", "129", "130", "134", "135", "136", "138", "140", "148", "149", "150")
@@ -115,3 +119,15 @@ def test_what_is_not_there_after_a_long_look() -> None:
 def test_doubt() -> None:
     """The terminal is finding out."""
     assert type(wire.refusal(command("128") | {"outcome": "UNKNOWN"})) is OutcomeUnknown
+
+
+def test_one_position_that_cannot_be_read_hides_no_other() -> None:
+    """What is not understood concerns its own ticket; it is noted, and the rest is held."""
+    at = wire.Market("EURUSD", "EURUSD.x", Decimal(100_000), TradingRules("EURUSD"))
+    login = wire.login({"account": "1", "currency": "USD"})
+    good = {"symbol": "EURUSD.x", "lots": "0.2", "side": "BUY"}
+    unread = Unread()
+    tickets = [good, good | {"side": "SIDEWAYS"}, good | {"lots": "many"}]
+    (held,) = wire.positions(tickets, {"EURUSD.x": at}, login, unread)
+    assert held.quantity == 20_000
+    assert len(unread.take()) == 2
