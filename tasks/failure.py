@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import Celery
 from sqlalchemy import Connection
 
@@ -15,10 +17,23 @@ from execution.store import alerts, breakers, giving_up
 from workers.context import context
 
 
-def give_up(connection: Connection, order: Order, reason: str, *, step: Step) -> bool:
+def give_up(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    *,
+    step: Step,
+    again: timedelta = giving_up.WAIT,
+) -> bool:
     """`giving_up.give_up`, with this process's settings; `send_reroute` is due when it is True."""
     return giving_up.give_up(
-        connection, order, reason, step=step, attempt_id=new_id(), timing=context().timing
+        connection,
+        order,
+        reason,
+        step=step,
+        attempt_id=new_id(),
+        timing=context().timing,
+        again=again,
     )
 
 

@@ -40,6 +40,8 @@ _AGAIN = timedelta(seconds=1)
 # Clocks of the database and the venue may differ; absence is believed only this much later.
 _CLOCK_MARGIN = timedelta(seconds=1)
 _MOST_PATIENCE = timedelta(seconds=30)
+_SHUT_OUT = timedelta(minutes=1)
+"""Knocking at a venue that lets nobody in would be taken for an attack."""
 
 
 @app.task(bind=True, base=StepTask, name=Step.SUBMIT_ORDER.task)
@@ -331,7 +333,8 @@ def _never_left(
         # No waiting makes a venue accept a key, or an address.
         hopeless = isinstance(error, AccessRefused)
         if hopeless or failing_for > shared.settings.lost_connection_grace:
-            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER)
+            again = _SHUT_OUT if hopeless else giving_up.WAIT
+            rerouted = give_up(connection, order, reason, step=Step.SUBMIT_ORDER, again=again)
         elif session.capabilities.ids_once:
             following.anew(connection, order, reason, new_id(), pause, failed=fails)
         else:

@@ -60,19 +60,20 @@ def give_up(
     step: Step,
     attempt_id: UUID,
     timing: Timing,
+    again: timedelta = WAIT,
 ) -> bool:
     """Decide, in the caller's transaction, about an order whose broker fails: on_failure does.
 
     For one that provably never left. True when it now stands for paper, as the attempt
     `attempt_id`, and its message is due after the commit. One on paper waits: its venue is a table
-    beside the order's own, which comes back with the database.
+    beside the order's own, which comes back with the database. One that waits is tried `again`.
     """
     choice = _choice(connection, order)
     if choice is OnFailure.REJECT:
         refuse(connection, order, reason, step=step)
         return False
     if choice is OnFailure.WAIT:
-        wait(connection, order, reason, attempt_id)
+        wait(connection, order, reason, attempt_id, again)
         return False
     return _to_paper(connection, order, reason, step=step, attempt_id=attempt_id, timing=timing)
 
@@ -154,17 +155,23 @@ def _to_paper(
     return rerouted
 
 
-def wait(connection: Connection, order: Order, reason: str, attempt_id: UUID) -> None:
-    """Let an order that is at no venue wait, with an alert, and try again when due.
+def wait(
+    connection: Connection,
+    order: Order,
+    reason: str,
+    attempt_id: UUID,
+    again: timedelta = WAIT,
+) -> None:
+    """Let an order that is at no venue wait, with an alert, and try `again` after that.
 
     As the attempt `attempt_id`, where its venue has heard of this one and takes no id twice.
     """
     if order.state is OrderState.PENDING:
-        orders.gateway_waits(connection, order, reason, WAIT)
+        orders.gateway_waits(connection, order, reason, again)
     elif CAPABILITIES[order.broker].ids_once:
-        following.anew(connection, order, reason, attempt_id, WAIT, sent=True)
+        following.anew(connection, order, reason, attempt_id, again, sent=True)
     else:
-        orders.back_to_gateway(connection, order, reason, WAIT)
+        orders.back_to_gateway(connection, order, reason, again)
     _alert(connection, order, alerts.WAITING, f"waits for {order.broker}: {reason}")
 
 

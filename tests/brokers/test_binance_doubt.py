@@ -139,3 +139,20 @@ def test_what_rests_is_sent_again(fleet: Fleet) -> None:
     assert (order["execution_mode"], len(held(fleet, order))) == ("LIVE", 1)
     fleet.client.cancel(name)
     fleet.await_state(name, "CANCELLED")
+
+
+def test_one_that_waits_knocks_once_a_minute(fleet: Fleet) -> None:
+    """Where the venue lets nobody in, the next try comes no sooner."""
+    fleet.venue.arm("shut_out", on="submit", times=50)
+    name = place(fleet, on_failure="wait")
+
+    def waits() -> Any:
+        order = fleet.order(name)
+        return order if order and "firewall" in (order["reason"] or "") else None
+
+    order = wait_until(waits, timeout=WITHIN, what="the order that waits")
+    assert order["state"] == "PENDING"
+    assert (order["due_at"] - order["updated_at"]).total_seconds() > 30
+    assert fleet.venue.fired("shut_out") == 1
+    fleet.client.cancel(name)
+    fleet.await_state(name, "CANCELLED")
