@@ -222,6 +222,9 @@ def test_an_order_whose_time_is_over_is_not_sent(fleet: Fleet) -> None:
     assert "not sent until" in order["reason"]
     attempts = fleet.query("SELECT * FROM order_attempts WHERE order_id = %s", order["order_id"])
     ids = {attempt["venue_order_id"] for attempt in attempts}
+    after = new_id("after")
+    place(fleet, after, on_failure="wait")
+    fleet.await_state(after, "FILLED", timeout=60)  # the terminal is back
     assert not ids & {one["venue_order_id"] for one in fleet.venue.orders()}
 
 
