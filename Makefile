@@ -46,6 +46,9 @@ test-brokers: $(STAMP) ## whole runs with the simulator of each broker as the ve
 test-operations: $(STAMP) ## whole runs of what operators use: compose, locks, limits, secrets, decisions by hand; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/operations
 
+test-hosts: $(STAMP) ## faults of the host: clocks, full disks, poolers; needs gcc or g++, pgbouncer, and rights to mount
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/hosts
+
 test-faults: $(STAMP) ## kills, hangs, cuts and lost replies: the fault runs in small; needs only Python
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos
 
@@ -115,4 +118,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-clients test-operations test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit format
+.PHONY: help install up down lint test test-brokers test-clients test-operations test-hosts test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit format

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.chaos.planted.bug import Bug, Edit
 
 _STORES = "tests/chaos/test_failing_stores.py"
-_CLOCK = "tests/operations/test_clock.py"
+_CLOCK = "tests/hosts/test_clock.py"
 _READINGS = "tests/integration/test_nav_implausible.py"
 
 BUGS = (
@@ -89,7 +89,7 @@ BUGS = (
         "execution/store/pooling.py",
         "            if others == pid or mine != pid:",
         "            if others == pid and mine != pid:",
-        ("tests/integration/test_pooling.py",),
+        ("tests/hosts/test_pooling.py",),
     ),
     Bug(
         "a spin-off is the signal of a lifetime",

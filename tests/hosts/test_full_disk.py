@@ -44,7 +44,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     ]
     mounted = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a file system: {mounted.stderr.strip()}")
+        pytest.fail(f"cannot mount a file system, which needs root: {mounted.stderr.strip()}")
     yield folder
     subprocess.run([_program("umount"), "-l", str(folder)], timeout=30, check=True)
 

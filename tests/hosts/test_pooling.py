@@ -50,7 +50,7 @@ def bouncer(servers: Servers, url: str, folder: Path, mode: str, ignored: str) -
     """A PgBouncer before a database; gives the address that leads through it."""
     program = shutil.which("pgbouncer")
     if program is None:
-        pytest.skip("no pgbouncer on the path")
+        pytest.fail("no pgbouncer on the path: install it")
     there = make_url(url)
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))

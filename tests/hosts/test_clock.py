@@ -31,7 +31,7 @@ def fleet(
     """Workers two hours ahead, the one of Binance two hours behind; beat's clock is right."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("g++")
     if compiler is None:
-        pytest.skip("no C compiler")
+        pytest.fail("no C compiler: install gcc or g++")
     library = tmp_path_factory.mktemp("clock") / "clock.so"
     command = [compiler, "-x", "c", "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE)]
     subprocess.run([*command, "-ldl"], check=True, timeout=60)

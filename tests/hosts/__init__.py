@@ -1,0 +1,1 @@
+"""Faults of the host: tests that need a compiler, PgBouncer and rights to mount."""
