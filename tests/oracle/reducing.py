@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
 
 from tests.oracle.case import Case, Place
 from tests.oracle.ledger import Booked
@@ -20,14 +22,8 @@ def check_reversals(case: Case) -> None:
     Executions of one moment have no order that everybody agrees on: a reversal that happens
     whichever came first needs an alert, an alert needs a reversal that could have happened.
     """
-    first = _beyond_zero(case, reducers_last=False)
-    last = _beyond_zero(case, reducers_last=True)
-    # A plain sale and a stop of one second: whichever came last turned the position around.
-    certain = {key: min(first[key], last[key]) for key in first.keys() & last.keys()}
-    possible = {
-        key: max(first.get(key, Decimal(0)), last.get(key, Decimal(0)))
-        for key in first.keys() | last.keys()
-    }
+    certain = _beyond_zero(case, excusing=True)
+    possible = _beyond_zero(case, excusing=False)
     # One that an execution reported late has disproved is withdrawn.
     alerts = [
         row
@@ -48,8 +44,11 @@ def check_reversals(case: Case) -> None:
         case.expect(caused, f"alert {REVERSED} {row['key']}: no position was reversed")
 
 
-def _beyond_zero(case: Case, *, reducers_last: bool) -> dict[str, Decimal]:
-    """By how much each reduce-only order made its position larger instead of smaller."""
+def _beyond_zero(case: Case, *, excusing: bool) -> dict[str, Decimal]:
+    """By how much each reduce-only order made its position larger instead of smaller.
+
+    Of one moment the executions are taken in the order that excuses it, or in the one that accuses.
+    """
     moves: defaultdict[Place, list[tuple[Booked, str | None]]] = defaultdict(list)
     for item in case.booked:
         attempt = case.attempt_called.get(item.venue_order_id)
@@ -59,17 +58,40 @@ def _beyond_zero(case: Case, *, reducers_last: bool) -> dict[str, Decimal]:
     beyond: defaultdict[str, Decimal] = defaultdict(Decimal)
     for executions in moves.values():
         held = Decimal(0)
-        # A stable sort: within a moment and a kind, the ledger's own order.
-        executions.sort(
-            key=lambda one: (one[0].executed_at or _EPOCH, (one[1] is not None) == reducers_last)
-        )
-        for item, reducer in executions:
-            signed = item.quantity if item.side == "BUY" else -item.quantity
-            after = held + signed
-            if reducer is not None and after * signed > 0:
-                beyond[reducer] += min(abs(after), item.quantity)
-            held = after
-            base = case.base_of(item)
-            if item.commission and base is not None and item.commission_currency == base:
-                held -= item.commission
+        executions.sort(key=_moment)  # stable: the ledger's own order within a moment
+        for _, together in groupby(executions, key=_moment):
+            held = _through(case, held, list(together), beyond, excusing=excusing)
     return beyond
+
+
+def _moment(one: tuple[Booked, str | None]) -> datetime:
+    return one[0].executed_at or _EPOCH
+
+
+def _through(
+    case: Case,
+    held: Decimal,
+    together: Sequence[tuple[Booked, str | None]],
+    beyond: defaultdict[str, Decimal],
+    *,
+    excusing: bool,
+) -> Decimal:
+    """What is held after the executions of one moment; adds what reducers took beyond zero."""
+    for side, sign in (("BUY", 1), ("SELL", -1)):
+        if excusing:  # what leaves most to reduce was first
+            at = held - sign * sum(item.quantity for item, _ in together if item.side != side)
+        else:  # what leaves least
+            at = held + sign * sum(
+                item.quantity for item, reducer in together if item.side == side and not reducer
+            )
+        for item, reducer in together:
+            if reducer is not None and item.side == side:
+                at += sign * item.quantity
+                if at * sign > 0:
+                    beyond[reducer] += min(abs(at), item.quantity)
+    for item, _ in together:
+        held += item.quantity if item.side == "BUY" else -item.quantity
+        base = case.base_of(item)
+        if item.commission and base is not None and item.commission_currency == base:
+            held -= item.commission
+    return held
