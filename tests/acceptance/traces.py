@@ -26,6 +26,7 @@ _OWN = {
     *("version", "resends", "spec"),
     "end_cause",  # of a bracket's child: our cancel may come before its book covers it
 }
+_CHILDREN = ("-STOP_LOSS", "-TAKE_PROFIT")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -37,6 +38,10 @@ def traces(fleet: Fleet) -> dict[str, list[Any]]:
     for table, order in _TABLES.items():
         rows = fleet.query(f"SELECT to_jsonb(t) AS row FROM {table} t ORDER BY {order}")
         kept = [_common(row["row"], names) for row in rows if row["row"].get("step") != "waiting"]
+        for row in kept:
+            if str(row.get("order_id")).endswith(_CHILDREN):
+                # As `end_cause`: the book may have ended it before we ask for its cancel.
+                row.pop("cancel_asked_at", None)
         # Rows of one order stay in their order; orders come by their names.
         found[table] = sorted(kept, key=lambda row: str(row.get("order_id")))
     return found
