@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from execution.domain.errors import BrokerUnavailable
 from execution.domain.reports import Execution, Held
 from execution.domain.vocabulary import Side
-from workers.adapters.binance.evidence import unexplained
+from workers.adapters.binance.evidence import forbid_unattributed, unexplained
 
 D = Decimal
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -71,6 +74,26 @@ def test_what_no_execution_explains(
 ) -> None:
     """By asset, to the last digit."""
     assert unexplained(held(0, BTC="1", USDT="1000"), now, trades, PAIR) == moved
+
+
+@pytest.mark.parametrize(
+    ("changes", "forbids"),
+    [
+        ({"broker_order_id": "7"}, False),  # of an order that Binance shows
+        ({"broker_order_id": "8"}, True),
+        ({"broker_order_id": "8", "venue_order_id": "another"}, False),
+        ({"broker_order_id": "7", "venue_order_id": "mine"}, True),
+        ({"broker_order_id": "8", "symbol": "ETH-USDT"}, False),
+    ],
+)
+def test_a_trade_that_may_be_the_orders_own(changes: dict[str, Any], *, forbids: bool) -> None:
+    """One that became visible after the orders were listed explains nothing: it is evidence."""
+    attempt: Any = SimpleNamespace(
+        venue_order_id="mine", instrument=SimpleNamespace(symbol="BTC-USDT")
+    )
+    found = trade(5, Side.SELL, "1.5", "64000", **changes)
+    with pytest.raises(BrokerUnavailable) if forbids else nullcontext():
+        forbid_unattributed(found, attempt, {"7"})
 
 
 amounts = st.decimals("0.00001", "1000", places=5)

@@ -39,7 +39,7 @@ from workers.adapters.answers import Unread, read
 from workers.adapters.binance import client as clients
 from workers.adapters.binance import wire
 from workers.adapters.binance.budget import Budget, KeptPause
-from workers.adapters.binance.evidence import Evidence, HeldBefore
+from workers.adapters.binance.evidence import Evidence, HeldBefore, forbid_unattributed
 from workers.adapters.binance.history import History
 from workers.adapters.binance.polling import Polling
 from workers.adapters.binance.venue import Venue, utc_now
@@ -221,15 +221,13 @@ class BinanceAdapter:
                 return order
         shown = {order.broker_order_id for order in orders}
         for trade in await venue.trades(symbol, startTime=start):
-            if trade.broker_order_id not in shown and trade.venue_order_id is None:
-                raise BrokerUnavailable(
-                    f"Binance tells trade {trade.execution_id} of {symbol}, of an order that it "
-                    "does not show"
-                )
-        if attempt.broker_order_id is None:
-            evidence = Evidence(venue, self._symbols, self._held_before)
-            await evidence.forbids_absence(attempt, since - self._window)
-        return None
+            forbid_unattributed(trade, attempt, shown)
+        if attempt.broker_order_id is not None:
+            return None
+        evidence = Evidence(venue, self._symbols, self._held_before)
+        await evidence.forbids_absence(attempt, since - self._window, shown)
+        # Last of all: it may have become visible while the other questions were asked.
+        return await venue.order(attempt)
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         return await self._venue().open_orders()

@@ -8,7 +8,7 @@ that an order is absent; each of them forbids to believe it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -40,10 +40,13 @@ class Evidence:
     ) -> None:
         self._venue, self._symbols, self._held_before = venue, symbols, held_before
 
-    async def forbids_absence(self, attempt: Attempt, since: datetime) -> None:
+    async def forbids_absence(
+        self, attempt: Attempt, since: datetime, shown: Collection[str | None]
+    ) -> None:
         """BrokerUnavailable where the order, sent after `since`, may be there.
 
-        Also where nobody knows what the account held before.
+        Also where nobody knows what the account held before. `shown` are Binance's ids of the
+        orders that it shows.
         """
         before = await self._held_before(since)
         if before is None:
@@ -53,7 +56,12 @@ class Evidence:
         now = read(wire.held, await self._venue.account(), self._venue.unread)
         symbols = [symbol for symbol in await self._symbols() if symbol in self._venue.listings]
         assets = attempt.instrument.symbol.split("-")
-        moved = unexplained(before, now, await self._trades(symbols, assets, before), assets)
+        trades = await self._trades(symbols, assets, before)
+        for trade in trades:
+            # It may have become visible since the orders were listed, and must explain nothing.
+            if trade.executed_at >= since:
+                forbid_unattributed(trade, attempt, shown)
+        moved = unexplained(before, now, trades, assets)
         if moved:
             amounts = ", ".join(f"{amount:+f} {asset}" for asset, amount in moved.items())
             raise BrokerUnavailable(
@@ -92,6 +100,18 @@ class Evidence:
                 f"Binance shows no such order, and counts {more} new orders of the account where "
                 f"it shows {len(shown)}"
             )
+
+
+def forbid_unattributed(trade: Execution, attempt: Attempt, shown: Collection[str | None]) -> None:
+    """BrokerUnavailable for a trade that may be the attempt's: of no order that is shown."""
+    if trade.symbol != attempt.instrument.symbol:
+        return
+    mine = trade.venue_order_id == attempt.venue_order_id
+    if mine or (trade.venue_order_id is None and trade.broker_order_id not in shown):
+        raise BrokerUnavailable(
+            f"Binance tells trade {trade.execution_id} of {trade.symbol}, of an order that it "
+            "does not show"
+        )
 
 
 def unexplained(
