@@ -70,8 +70,12 @@ def test_what_is_bare_is_closed(fleet: Fleet) -> None:
     profit = child(fleet, name, "TAKE_PROFIT")
     assert profit is not None
     assert (profit["state"], profit["filled_quantity"]) == ("CANCELLED", 0)
-    (held,) = fleet.query("SELECT quantity FROM paper_positions WHERE symbol = 'SPY'")
-    assert held["quantity"] == 0
+
+    def flat() -> bool:
+        (held,) = fleet.query("SELECT quantity FROM paper_positions WHERE symbol = 'SPY'")
+        return bool(held["quantity"] == 0)
+
+    wait_until(flat, what="no position")  # step 7 comes after the state
 
     def settled() -> bool:
         rows = fleet.query("SELECT resolved_at FROM alerts WHERE kind = 'UNPROTECTED'")

@@ -360,7 +360,7 @@ def test_a_server_that_stays_busy(fleet: Fleet) -> None:
     place(fleet, name, on_failure="wait")
     intents = """SELECT e.at FROM order_events e JOIN orders o USING (order_id)
         WHERE client_order_id = %s AND detail ->> 'intent' = 'true' ORDER BY e.at"""
-    wait_until(lambda: len(fleet.query(intents, name)) > 3, timeout=60, what="four tries")
+    wait_until(lambda: len(fleet.query(intents, name)) > 3, timeout=150, what="four tries")
     at = [row["at"] for row in fleet.query(intents, name)]
     fleet.venue.disarm()
     fleet.await_state(name, "FILLED", timeout=60)
