@@ -191,7 +191,10 @@ def test_worker(fleet: Fleet, own: list[str], broken: str, tmp_path: Path) -> No
     log = tmp_path / "log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-Q", "paper"],
+            [
+                *(sys.executable, "-m", "celery", "-A", "workers.app", "worker"),
+                *("-Q", "paper", "-P", "threads"),
+            ],
             env={**fleet.environment, broken: wrong(address, password)},
             cwd=project_root(),
             stdout=file,
