@@ -46,7 +46,7 @@ def soak(tmp_path: Path) -> Iterator[Soak]:
     """A soak with servers of its own: those of the run must not be killed."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    soak = Soak(home, orders=ORDERS, seconds=SECONDS, seed=1, producers=2, workers_of_venue=1)
+    soak = Soak(home, orders=ORDERS, seconds=SECONDS, seed=3, producers=2, workers_of_venue=1)
     yield soak
     soak.postgres.destroy()
 
