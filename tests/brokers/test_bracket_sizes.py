@@ -21,6 +21,10 @@ WORKING = ("SUBMITTED", "PARTIALLY_FILLED")
 WITHIN = 20.0
 
 
+at_a_venue = pytest.mark.parametrize("place", ["ledger"], indirect=True)
+"""The paper book ends and refuses nothing by itself, and loses no answer."""
+
+
 @pytest.fixture(scope="module", params=["paper", "ledger"])
 def place(
     request: pytest.FixtureRequest,
@@ -272,10 +276,9 @@ def test_a_stop_that_its_producer_cancels(place: Place) -> None:
     wait_until(lambda: kinds(place, name) == [], WITHIN, "the alert to be settled")
 
 
+@at_a_venue
 def test_a_stop_that_the_venue_ends(place: Place) -> None:
     """It is reported and placed again, once."""
-    if "end" not in place.faults:
-        pytest.skip("the paper book ends nothing by itself")
     name = bracket(place, 4)
     buy(place, name, 4)
     await_cover(place, name, 4)
@@ -286,10 +289,9 @@ def test_a_stop_that_the_venue_ends(place: Place) -> None:
     flat(place, name)
 
 
+@at_a_venue
 def test_a_refused_change(place: Place) -> None:
     """It is reported, tried again after a pause, and settled; not more than twice a minute."""
-    if "refuse" not in place.faults:
-        pytest.skip("the paper book refuses nothing")
     name = bracket(place)
     buy(place, name, 4)
     await_cover(place, name, 4)
@@ -302,10 +304,9 @@ def test_a_refused_change(place: Place) -> None:
     flat(place, name)
 
 
+@at_a_venue
 def test_a_change_whose_answer_is_lost(place: Place) -> None:
     """It names a size, so it is asked for again; in the end there is one size."""
-    if "lose_reply" not in place.faults:
-        pytest.skip("the paper book answers always")
     name = bracket(place)
     buy(place, name, 4)
     await_cover(place, name, 4)
