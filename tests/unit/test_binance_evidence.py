@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from execution.domain.errors import BrokerUnavailable
 from execution.domain.reports import Execution, Held
 from execution.domain.vocabulary import Side
-from workers.adapters.binance.evidence import forbid_unattributed, unexplained
+from workers.adapters.answers import Unread
+from workers.adapters.binance.evidence import Evidence, forbid_unattributed, unexplained
 
 D = Decimal
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -94,6 +96,42 @@ def test_a_trade_that_may_be_the_orders_own(changes: dict[str, Any], *, forbids:
     found = trade(5, Side.SELL, "1.5", "64000", **changes)
     with pytest.raises(BrokerUnavailable) if forbids else nullcontext():
         forbid_unattributed(found, attempt, {"7"})
+
+
+def test_what_was_just_shown_explains_nothing() -> None:
+    """The trade explains what the account has moved by, and its order is not among those shown."""
+    sold = trade(5, Side.SELL, "1", "100", broker_order_id="8")
+
+    class Stub:
+        listings = frozenset({"BTC-USDT"})
+        unread = Unread()
+
+        async def account(self) -> dict[str, Any]:
+            balances = [
+                {"asset": "BTC", "free": "0", "locked": "0"},
+                {"asset": "USDT", "free": "1100", "locked": "0"},
+            ]
+            return {"updateTime": int(NOON.timestamp() + 9) * 1000, "balances": balances}
+
+        async def trades(self, *_: Any, **__: Any) -> list[Execution]:
+            return [sold]
+
+        def counted_before(self, _: str) -> None:
+            """Nobody has counted."""
+
+    async def symbols() -> list[str]:
+        return ["BTC-USDT"]
+
+    async def before(_: datetime) -> Held:
+        return held(0, BTC="1", USDT="1000")
+
+    attempt: Any = SimpleNamespace(
+        venue_order_id="mine", instrument=SimpleNamespace(symbol="BTC-USDT")
+    )
+    evidence = Evidence(cast("Any", Stub()), symbols, before)
+    asyncio.run(evidence.forbids_absence(attempt, NOON, {"8"}))
+    with pytest.raises(BrokerUnavailable, match="of an order that it does not show"):
+        asyncio.run(evidence.forbids_absence(attempt, NOON, {"7"}))
 
 
 amounts = st.decimals("0.00001", "1000", places=5)
