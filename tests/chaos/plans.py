@@ -17,8 +17,10 @@ QUANTITIES = {
     "AAPL": ("2", "5"),
 }
 PAPER_QUANTITIES = {**QUANTITIES, "EURUSD": ("10", "30")}
-"""On paper there is a depth, the same for every symbol."""
-PAPER_DEPTH = "20"
+"""What fills on paper in a few parts at `_DEPTH`; a venue's own orders get there as they are."""
+_DEPTH = 20
+_COARSE = 100
+"""Times as much of everything on paper, where the venue's own orders are in thousands."""
 DAY_SYMBOLS = frozenset({"SPY", "GBTC", "AAPL"})
 """What is for the day unless it says otherwise; a default that is spelled out is not kept."""
 SWING = Decimal("0.002")
@@ -35,6 +37,20 @@ class Offer:
     symbol: str
     brackets: bool = False
     accounts: tuple[str, ...] = ("main",)
+
+    @property
+    def paper_depth(self) -> str:
+        """PAPER_DEPTH, the same for every symbol: what is rerouted fills in a few parts, too."""
+        return str(_DEPTH * self._scale)
+
+    def on_paper(self, symbol: str) -> list[str]:
+        """The quantities of paper orders."""
+        scaled = (Decimal(quantity) * self._scale for quantity in PAPER_QUANTITIES[symbol])
+        return [format(quantity.normalize(), "f") for quantity in scaled]
+
+    @property
+    def _scale(self) -> int:
+        return _COARSE if self.symbol == "EURUSD" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +79,7 @@ def plan(seed: int, producer: str, number: int, offer: Offer) -> Plan:
         "client_order_id": f"{producer}-{number}",
         "symbol": symbol,
         "side": side,
-        "quantity": chosen.choice((QUANTITIES if live else PAPER_QUANTITIES)[symbol]),
+        "quantity": chosen.choice(QUANTITIES[symbol] if live else offer.on_paper(symbol)),
     }
     if live and chosen.random() < 0.7:
         payload["on_failure"] = "wait"

@@ -43,7 +43,7 @@ from execution.supervisor.supervisor import Supervisor
 from execution.supervisor.valkey import EmbeddedValkey
 from tests.chaos.accounts import Accounts
 from tests.chaos.feed import Feed
-from tests.chaos.plans import PAPER_DEPTH
+from tests.chaos.plans import Offer
 from tests.chaos.producers import ProducerProcess, Said, read
 from tests.chaos.proxy import FaultProxy, Upstream
 from tests.chaos.report import Report, counted
@@ -152,7 +152,7 @@ class Soak:
             **os.environ,
             **TIMINGS,
             "BREAKER_COOLDOWN": "3",
-            "PAPER_DEPTH": PAPER_DEPTH,
+            "PAPER_DEPTH": Offer(self._venue.traded.symbol).paper_depth,
             "DATABASE_URL": database.render_as_string(hide_password=False),
             "REDIS_URL": valkey._replace(netloc=password).geturl(),
             "EXECUTION_HOME": str(self._home),
