@@ -28,11 +28,16 @@ task_serializer = "json"
 result_serializer = "json"
 accept_content = ["json"]
 result_backend = None
+result_expires = None  # or beat would want to clean a backend up
 task_ignore_result = True
 task_store_errors_even_if_ignored = False
 
 task_default_queue = "orders"
-task_queues = [Queue(name) for name in ("orders", "recovery", "ibkr", "mt4", "binance", "paper")]
+task_queues = [
+    Queue(name)
+    # `celery` is where Celery puts what names no queue: whoever serves `orders` serves it too.
+    for name in ("orders", "recovery", "ibkr", "mt4", "binance", "paper", "celery")
+]
 task_create_missing_queues = False
 task_routes = {
     "tasks.place_order": {"queue": "orders"},

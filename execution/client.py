@@ -52,7 +52,7 @@ class OrderClient:
         self._celery = Celery(
             "producer",
             broker=self._settings.require_redis_url(),
-            amqp=signed_by(self._settings.signer()),
+            amqp=signed_by(self._settings.signer),
         )
         self._celery.conf.update(
             broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},

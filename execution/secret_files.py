@@ -23,6 +23,7 @@ _GENERATED = (
     "mt4_bridge_token",
     "mt4_terminal_token",
     "task_signing_key",
+    "producer_signing_key",
 )
 DATABASE, OWNER = "timescaledb:5432/execution", "execution"
 REDIS = "redis:6379/0"

@@ -25,7 +25,7 @@ from execution.domain.symbols.overrides import SymbolOverride
 from execution.domain.vocabulary import Environment, OnFailure
 from execution.durations import Seconds
 from execution.nav_settings import NavSettings
-from execution.signing import SHORTEST_KEY, Signer
+from execution.signing import SHORTEST_KEY, KeyRole, Signer
 
 _SHORTEST_LIFETIME = timedelta(minutes=1)
 
@@ -47,6 +47,10 @@ def _client_ids(value: object) -> object:
 
 
 ClientIds = Annotated[str, BeforeValidator(_client_ids)]
+
+
+_NEVER_EMPTY = frozenset({"task_signing_key", "producer_signing_key"})
+"""What nobody leaves out by an empty file: messages would be taken that are not signed."""
 
 
 class NamedFileSource(PydanticBaseSettingsSource):
@@ -71,6 +75,8 @@ class NamedFileSource(PydanticBaseSettingsSource):
                 return self.decode_complex_value(field_name, field, text), field_name, False
             except ValueError:
                 raise ConfigurationError(f"{variable} names {file}, which is not JSON") from None
+        if not text and field_name in _NEVER_EMPTY:
+            raise ConfigurationError(f"{variable} names {file}, which is empty")
         # An empty file is for what is not set, as an empty variable is.
         return text or None, field_name, False
 
@@ -113,7 +119,16 @@ class Settings(NavSettings):
     task_signing_key: SecretStr | None = Field(
         default=None,
         description="Keys of task messages, separated by blanks: the first signs, all are taken. "
-        "Where it is set, a worker obeys no message that is not signed.",
+        "Without it the workers sign with a key that the database keeps.",
+    )
+    producer_signing_key: SecretStr | None = Field(
+        default=None,
+        description="Keys that sign orders, cancels and changes, and nothing else: what a producer "
+        "needs where the intake must be signed. Workers take what any of them signed.",
+    )
+    require_signed_intake: bool | None = Field(
+        default=None,
+        description="Whether orders, cancels and changes must be signed. Unset: in production.",
     )
     task_signature_lifetime: Seconds = Field(
         default=timedelta(hours=1), description="How long a signed message may be on its way."
@@ -285,7 +300,7 @@ class Settings(NavSettings):
             raise ValueError("no time zone such as America/New_York") from None
         return value
 
-    @field_validator("task_signing_key", mode="after")
+    @field_validator("task_signing_key", "producer_signing_key", mode="after")
     @classmethod
     def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
         """A key that can be guessed protects nothing."""
@@ -301,12 +316,25 @@ class Settings(NavSettings):
             raise ValueError(f"must be at least {_SHORTEST_LIFETIME.total_seconds():.0f} seconds")
         return value
 
+    @property
+    def requires_signed_intake(self) -> bool:
+        """Whether an order, a cancel or a change must be signed to be taken."""
+        if self.require_signed_intake is not None:
+            return self.require_signed_intake
+        return self.execution_environment is Environment.PRODUCTION
+
+    def signing_keys(self) -> dict[KeyRole, list[str]]:
+        """The keys that are set, by their roles."""
+        values = {
+            KeyRole.SERVICE: self.task_signing_key,
+            KeyRole.PRODUCER: self.producer_signing_key,
+        }
+        return {role: value.get_secret_value().split() for role, value in values.items() if value}
+
     def signer(self) -> Signer | None:
-        """What signs and verifies task messages; None without a key."""
-        if self.task_signing_key is None:
-            return None
-        keys = self.task_signing_key.get_secret_value().split()
-        return Signer(keys, self.task_signature_lifetime)
+        """What a producer signs task messages with; None without a key."""
+        keys = self.signing_keys()
+        return Signer(keys, self.task_signature_lifetime) if keys else None
 
     def require_database_url(self) -> str:
         """The database URL in clear; ConfigurationError when none is set."""

@@ -28,7 +28,6 @@ class StepTask(Task):  # type: ignore[type-arg]
     """
 
     abstract = True
-    Strategy = "workers.strategy:guarded"
     Request = "workers.in_place:StepRequest"
     autoretry_for: tuple[type[Exception], ...] = (StoreUnavailable, EventsUnavailable)
     max_retries = None

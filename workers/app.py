@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 
-from celery import signals
+from celery import Celery, signals
 
 from execution import logs
 from execution.settings import current
 from execution.signed_messages import signed_by
-from workers import celery_clock, heartbeat, registry, remote_control
+from workers import celery_clock, heartbeat, keys, registry, remote_control
 from workers.bootsteps import BrokerSessions
 
 celery_clock.install()
@@ -18,7 +18,7 @@ app = celery_clock.Application(
     "execution",
     config_source="celeryconfig",
     events="workers.task_events:Events",
-    amqp=signed_by(current().signer()),
+    amqp=signed_by(keys.signer),
     include=[
         "tasks.place_order",
         "tasks.create_order",
@@ -41,6 +41,13 @@ app = celery_clock.Application(
     ],
 )
 app.steps["worker"].update({BrokerSessions, heartbeat.Heartbeat})
+
+
+@app.on_after_finalize.connect
+def _without_builtins(sender: Celery, **_: object) -> None:
+    """Take Celery's own tasks away: they run and send whatever tasks their arguments name."""
+    for name in [name for name in sender.tasks if name.startswith("celery.")]:
+        del sender.tasks[name]
 
 
 @signals.setup_logging.connect

@@ -1,4 +1,4 @@
-"""The worker's consumer: it outlives a Redis that refuses, and records what no task can be.
+"""The worker's consumer: it outlives a Redis that refuses, and checks each message it receives.
 
 Celery restarts its consumer for a lost connection, and ends the worker for an error reply. Such
 replies (READONLY, UNBLOCKED, OOM, MISCONF, LOADING, NOREPLICAS) are states of a server that pass:
@@ -9,8 +9,6 @@ NOAUTH after a change of the password.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import structlog
@@ -18,12 +16,11 @@ from celery.worker import state
 from redis.exceptions import ResponseError
 
 from execution.domain.lifecycle import INTAKE_QUEUE
-from workers import trust
-from workers.context import context
-from workers.strategy import shown
+from workers.receiving import Receiver
 from workers.task_events import Consumer as EventsConsumer
-from workers.unrecorded import held
 
+UNNAMED_QUEUE = "celery"
+"""Where Celery puts a message that names no queue; who serves the intake serves it too."""
 LONGEST_PAUSE = 5.0
 """Seconds between two tries to take messages from a Redis that refuses."""
 _STEADY = 30.0
@@ -37,6 +34,9 @@ class Consumer(EventsConsumer):
         self._pause = 0.0
         self._refused_at = float("-inf")
         super().__init__(*arguments, **options)
+        queues = self.app.amqp.queues
+        if INTAKE_QUEUE in queues.consume_from:
+            queues.select_add(queues[UNNAMED_QUEUE])
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         super().on_connection_error_before_connected(exc)
@@ -63,34 +63,26 @@ class Consumer(EventsConsumer):
             time.sleep(0.1)
         self._refused_at = time.monotonic()
 
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
+        """Receive messages through a check of each."""
+        self.receiver = Receiver(self, super().create_task_handler(*arguments, **options))
+        return self.receiver
+
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """A body that cannot be read, or has a content type that is not accepted."""
-        self._refuse(message, f"it cannot be decoded: {exc}", super().on_decode_error, exc)
+        """A body that passed the check, and that kombu cannot decode."""
+        self.receiver.refuse(message, f"it cannot be decoded: {exc}")
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
-        """A message that is none of Celery's."""
-        act = super().on_unknown_message
-        self._refuse(message, "it is no Celery message", lambda message: act(body, message))
+        """A message that passed the check, and that Celery does not know for one of its own."""
+        del body
+        self.receiver.refuse(message, "it is no Celery message")
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """A task that this release does not have."""
-        act, name = super().on_unknown_task, trust.text_of(message, "task")
-        self._refuse(message, f"there is no task {name}", lambda message: act(body, message, exc))
+        """A task that passed the check, and that Celery does not find."""
+        del body, exc
+        self.receiver.refuse(message, "there is no such task")
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """A message of Celery's with headers that do not fit its protocol."""
-        act = super().on_invalid_task
-        self._refuse(message, f"it is invalid: {exc}", lambda message: act(body, message, exc))
-
-    def _refuse(
-        self, message: Any, reason: str, drop: Callable[..., None], *arguments: Any
-    ) -> None:
-        """Record as a refused request what was sent to the intake, then let Celery drop it."""
-        waiting = held(self, message, partial(self._refuse, message, reason, drop, *arguments))
-        try:
-            if (message.delivery_info or {}).get("routing_key") == INTAKE_QUEUE:
-                context().intake.refuse({"unreadable message": shown(message)}, reason)
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was recorded
-            waiting.again(error)
-            return
-        drop(message, *arguments)
+        """Headers that passed the check, and that Celery does not understand."""
+        del body
+        self.receiver.refuse(message, f"it is invalid: {exc}")

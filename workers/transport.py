@@ -1,25 +1,33 @@
-"""Kombu's Redis transport with less to say to Redis.
+"""Kombu's Redis transport, which trusts no message and asks Redis for less.
 
-One client for each channel instead of one for each command, and acknowledgements in bundles.
+Every message is opened by `workers.envelope`. One client for each channel instead of one for each
+command, and acknowledgements in bundles.
 """
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from queue import Empty
 from typing import Any, cast
 
 import structlog
 from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
+from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
 from redis.exceptions import NoPermissionError, RedisError
 
 from execution.faultpoints import reach
-from execution.signing import Signature
+from execution.signing import HEADER, Signature, restored_key
 from workers.celery_clock import seconds
+from workers.envelope import LARGEST, opened, understood
 
 LINGER = 0.1
 """Seconds from an acknowledgement to its sending, at most."""
+_ANSWERS = ".reply.celery.pidbox"
+REMEMBERED = 3_600
+"""Seconds for which it is known that a worker gave a message back."""
 
 
 class QoS(redis.QoS):
@@ -139,11 +147,82 @@ def _listed(message: Any) -> str:
     return dumps([_raw(message), info["exchange"], info["routing_key"]])
 
 
+def _opened(item: bytes, queue: str) -> dict[str, Any] | None:
+    """The frame of a message from a queue; None for an answer to nobody's question.
+
+    Answers of remote control have headers of their own, and only who has asked reads them.
+    """
+    if not queue.endswith(_ANSWERS):
+        return opened(item, queue)
+    try:
+        frame: dict[str, Any] = json.loads(item) if len(item) <= LARGEST else {}
+    except (ValueError, RecursionError):
+        return None
+    return frame if understood(frame) else None
+
+
 class Channel(redis.Channel):
     """Making a `redis.Redis` takes longer than the command it is made for."""
 
     QoS = QoS
     _kept: Any = None
+
+    def _brpop_read(self: Any, **options: Any) -> bool:
+        """Hand on the message that was waited for, whatever it is."""
+        try:
+            try:
+                found = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            except self.connection_errors:
+                self.client.connection.disconnect()
+                raise
+            if not found:
+                raise Empty
+            key, item = found
+            queue = bytes_to_str(key).rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)
+            frame = _opened(item, queue)
+            if frame is not None:
+                self.connection._deliver(frame, queue)  # noqa: SLF001 - kombu's own way
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _get(self: Any, queue: str, timeout: float | None = None) -> dict[str, Any]:
+        """The next message of a queue, for who asks instead of waiting."""
+        del timeout
+        with self.conn_or_acquire() as client:
+            for priority in self.priority_steps:
+                item = client.rpop(self._q_for_pri(queue, priority))
+                frame = _opened(item, queue) if item else None
+                if frame is not None:
+                    return frame
+        raise Empty
+
+    def _deliver_fanout_message(self, message: object, exchange: str) -> bool:
+        """Hand on what came by a channel, to the remote control for one."""
+        if not understood(message):
+            structlog.get_logger().warning("remote control refused", reason="no message of kombu")
+            raise Empty
+        return bool(super()._deliver_fanout_message(message, exchange))  # type: ignore[misc]
+
+    def _do_restore_message(
+        self,
+        payload: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        pipe: Any,
+        leftmost: bool = False,  # noqa: FBT001, FBT002 - kombu's
+    ) -> None:
+        """Give a message back to its queue, and note that this was a worker's doing.
+
+        A header could say so as well, for everybody.
+        """
+        key = restored_key(payload.get("headers", {}).get(HEADER))
+        if key is not None:
+            pipe.set(key, 1, ex=REMEMBERED)
+        for queue in self._lookup(exchange, routing_key):
+            (pipe.lpush if leftmost else pipe.rpush)(queue, dumps(payload))
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's
         if asynchronous:

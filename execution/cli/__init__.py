@@ -12,6 +12,7 @@ from execution.cli import (
     arbitrage,
     booking,
     database,
+    dead_letters,
     doctor,
     environment,
     examples,
@@ -39,6 +40,7 @@ orders.register(app)
 instructions.register(app)
 market.register(app)
 alerts.register(app)
+dead_letters.register(app)
 trading.register(app)
 limits.register(app)
 arbitrage.register(app)

@@ -12,19 +12,23 @@ from kombu.exceptions import OperationalError
 from execution.domain.errors import EventsUnavailable
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
+from execution.service_keys import service_signer
 from execution.settings import Settings
 from execution.signed_messages import signed_by
+from execution.store.engine import Store
 
 
 class Messages:
     """Implements the `Messages` of `execution.recovering` and of `execution.arbitrage.sending`.
 
-    Use it in a `with`. Raises EventsUnavailable.
+    Use it in a `with`. Raises EventsUnavailable, and StoreUnavailable where the database keeps the
+    key that signs the messages.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
+        signer = service_signer(settings, lambda: store)
         self._celery = Celery(
-            "operator", broker=settings.require_redis_url(), amqp=signed_by(settings.signer())
+            "operator", broker=settings.require_redis_url(), amqp=signed_by(lambda: signer)
         )
         self._celery.conf.update(
             broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},

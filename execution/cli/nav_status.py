@@ -95,7 +95,7 @@ def _arbitrage(store: Store) -> Iterator[tuple[Arbitrage, Store, Settings]]:
     with (
         closing(store),
         closing(connect(settings.require_redis_url())) as client,
-        Messages(settings) as messages,
+        Messages(settings, store) as messages,
     ):
         yield assemble(settings, store, client, messages), store, settings
 

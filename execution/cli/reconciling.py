@@ -40,7 +40,7 @@ def reconcile(
     status 1 when something differs or could not be compared.
     """
     settings = connected_settings()
-    with closing(open_verified_store()) as store, Messages(settings) as messages:
+    with closing(open_verified_store()) as store, Messages(settings, store) as messages:
         asked = {new_id(): name for name in _brokers(store, broker)}
         if not asked:
             raise ExecutionError("no live broker is connected: see `execution brokers`")

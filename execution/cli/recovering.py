@@ -51,7 +51,7 @@ def recover(as_json: Json = False) -> None:
     with (
         closing(open_verified_store()) as store,
         closing(connect(settings.require_redis_url())) as client,
-        Messages(settings) as messages,
+        Messages(settings, store) as messages,
     ):
         _require(client)
         sweep = Sweep(

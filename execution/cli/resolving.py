@@ -88,7 +88,7 @@ def resolve_order(
         deadline = time.monotonic() + wait
         settled = _settle(store, seen, resolution, deadline)
         if not settled.state.is_final:
-            _wake(settled)
+            _wake(store, settled)
         order = _follow(store, settled.order_id, deadline)
     if order["due_at"] is not None:
         typer.echo(f"settled; a worker of {seen.broker} goes on with its executions", err=True)
@@ -169,10 +169,10 @@ def _settle(store: Store, seen: Order, said: Resolution, deadline: float) -> Ord
         time.sleep(_LOOK_EVERY)
 
 
-def _wake(order: Order) -> None:
+def _wake(store: Store, order: Order) -> None:
     """Let a worker of its broker take up the executions at once; else recovery does."""
     try:
-        with Messages(connected_settings()) as messages:
+        with Messages(connected_settings(), store) as messages:
             messages.steps(order.order_id, Step.AWAIT_FILL, order.broker)
     except EventsUnavailable as error:
         typer.echo(f"settled; the workers hear of it a little later: {error}", err=True)

@@ -37,8 +37,9 @@ class User(StrEnum):
 
 RULES: Mapping[User, str] = {
     User.WORK: (
-        "~orders* ~recovery* ~ibkr* ~mt4* ~binance* ~paper* ~unacked* ~*celery.pidbox* "
-        f"~spent:* ~quotes* ~shortable* ~book:* ~trades:* {_BINDINGS} {_MONITORED} {_CHANNELS} "
+        "~orders* ~recovery* ~ibkr* ~mt4* ~binance* ~paper* ~celery* ~unacked* ~*celery.pidbox* "
+        "~spent:* ~restored:* ~quotes* ~shortable* ~book:* ~trades:* "
+        f"{_BINDINGS} {_MONITORED} {_CHANNELS} "
         "+@read +@write +@pubsub +@transaction +@connection +eval +evalsha +script|load "
         "+script|exists +time -@dangerous +info"
     ),

@@ -31,6 +31,7 @@ APPEND_ONLY = frozenset({"order_events", "quotes", "nav_observations", "paper_ex
 PASSING = frozenset(
     {
         "account_snapshots",
+        "dead_letters",
         "ibkr_client_ids",
         "process_clocks",
         "quotes",
@@ -39,6 +40,8 @@ PASSING = frozenset(
     }
 )
 """What workers, and people who set limits, also take away: it is no record of any order."""
+SECRET = frozenset({"signing_keys"})
+"""What nobody reads but the workers, who sign with it."""
 NOBODYS = frozenset({"alembic_version"})
 """The migrations' own: others may read it."""
 PRODUCED = frozenset({"order_requests", "order_commands", "events", "environment_stamp"})
@@ -55,6 +58,8 @@ def allowed(table: str) -> Mapping[Role, str]:
         work = "SELECT, INSERT"
     if table in PASSING:
         work += ", DELETE"
+    if table in SECRET:
+        return {Role.WORK: "SELECT"}
     if table in NOBODYS:
         work = "SELECT"
     produce = "SELECT, INSERT" if table in PRODUCED else "SELECT"

@@ -120,12 +120,15 @@ def test_what_cannot_be_recorded_is_kept(stores: Stores, fleet: Fleet) -> None:
 
 
 def test_what_no_task_can_read_is_recorded(stores: Stores, fleet: Fleet) -> None:
-    """While PostgreSQL takes nothing, messages that are none wait; then each is a refused row."""
+    """While PostgreSQL takes nothing, what cannot be read waits; then each is in its table.
+
+    An order that somebody sent is a refused request, everything else a dead letter.
+    """
     name = f"tasks.{uuid4().hex}"
     log = fleet.home / "logs"
     before = sum(file.read_text().count("not recorded yet") for file in log.glob("worker-*.log"))
     with connected(stores) as cursor:
-        cursor.execute("LOCK TABLE order_requests IN ACCESS EXCLUSIVE MODE")
+        cursor.execute("LOCK TABLE order_requests, dead_letters IN ACCESS EXCLUSIVE MODE")
         fleet.send(name)
         with Connection(stores.valkey.url) as connection:
             for body in ('{"torn', f'"{name}"'):
@@ -147,10 +150,17 @@ def test_what_no_task_can_read_is_recorded(stores: Stores, fleet: Fleet) -> None
         "SELECT reason FROM order_requests WHERE outcome = 'REFUSED' "
         "AND payload ? 'unreadable message'"
     )
-    wait_until(lambda: len(fleet.query(refused)) == 4, 60, "four refusals")
-    reasons = " ".join(row["reason"] for row in fleet.query(refused))
-    assert f"there is no task {name}" in reasons
-    assert "it is no Celery message" in reasons
+    wait_until(lambda: len(fleet.query(refused)) == 2, 60, "two refused requests")
+    assert {row["reason"].split(": ")[1] for row in fleet.query(refused)} == {
+        "its body is not JSON",
+        "its body is not [args, kwargs, embed]",
+    }
+    letters = "SELECT task, reason FROM dead_letters"
+    wait_until(lambda: len(fleet.query(letters)) == 2, 60, "two dead letters")
+    assert {(row["task"], row["reason"]) for row in fleet.query(letters)} == {
+        (name, "its task is none of this service's"),
+        ("", "its task is none of this service's"),
+    }
 
 
 def workers(fleet: Fleet) -> dict[str, int]:

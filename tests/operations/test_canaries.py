@@ -36,6 +36,7 @@ CANARIES = {
         "BINANCE_API_SECRET",
         "MT4_BRIDGE_TOKEN",
         "TASK_SIGNING_KEY",
+        "PRODUCER_SIGNING_KEY",
         "DATABASE_PASSWORD",
         "REDIS_PASSWORD",
     )
@@ -71,6 +72,7 @@ def fleet(
             "BINANCE_API_URL": nobody,
             "MT4_BRIDGE_URL": nobody,
             "LOG_LEVEL": "DEBUG",
+            "REQUIRE_SIGNED_INTAKE": "true",
             **{name: value for name, value in CANARIES.items() if "PASSWORD" not in name},
         },
     ) as fleet:
@@ -113,7 +115,7 @@ def test_orders_and_what_is_told_of_them(fleet: Fleet, own: list[str]) -> None:
     settings = load(
         database_url=fleet.database_url,
         redis_url=fleet.redis_url,
-        task_signing_key=CANARIES["TASK_SIGNING_KEY"],
+        producer_signing_key=CANARIES["PRODUCER_SIGNING_KEY"],
     )
     with closing(Monitor(fleet.redis_url)) as monitor:
         with closing(OrderClient(settings)) as client:

@@ -287,7 +287,7 @@ def test_an_order_goes_through(stack: Stack) -> None:
     settings = load(
         database_url=secret_files.read(stack.secrets, "database_url_produce"),
         redis_url=secret_files.read(stack.secrets, "redis_url_produce"),
-        task_signing_key=secret_files.read(stack.secrets, "task_signing_key"),
+        producer_signing_key=secret_files.read(stack.secrets, "producer_signing_key"),
     )
     quote = time.strftime(
         '{"bid": "600.00", "ask": "600.02", "source": "test", "at": "%FT%T.0Z"}', time.gmtime()

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,56 +16,29 @@ from uuid import uuid4
 import pytest
 import redis
 from celery import Celery, signals
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool
 
 from execution.client import OrderClient
-from execution.events.access import User, acl_file
+from execution.events.access import User
 from execution.settings import load
 from execution.signed_messages import signed_by
-from execution.signing import Signer
-from execution.store.roles import Role, apply
+from execution.signing import KeyRole, Signed, Signer
+from execution.store.roles import Role
 from execution.supervisor.home import prepare_home
 from execution.supervisor.secrets import Secrets
 from execution.supervisor.services import flower_spec, project_root
 from execution.supervisor.supervisor import Supervisor
-from tests.fleet import Fleet, Servers, flush, wait_until
+from tests.fleet import Fleet, Servers, wait_until
+from tests.least_rights import least_rights
 from tests.operations.test_flower import ask
 
-KEY, OLD_KEY = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-PASSWORDS = {role: secrets.token_urlsafe(24) for role in Role}
-REDIS_PASSWORDS = {user: secrets.token_urlsafe(24) for user in User}
+KEY, PRODUCERS, OLD_KEY = (secrets.token_urlsafe(32) for _ in range(3))
 
 
 @pytest.fixture(scope="module")
 def addresses(servers: Servers, module_database_url: str) -> Iterator[dict[Role | User, str]]:
     """The addresses of the servers, as each of their users has them."""
-    owner: Any = redis.Redis.from_url(servers.valkey.url)
-    engine = create_engine(module_database_url, poolclass=NullPool)
-    flush(servers.valkey.url)
-    with engine.begin() as connection:
-        apply(connection, PASSWORDS)
-    for line in acl_file(REDIS_PASSWORDS).splitlines()[1:]:
-        owner.execute_command("ACL", "SETUSER", *line.split(" ")[1:])
-    database = make_url(module_database_url)
-    yield {
-        role: database.set(username=role.value, password=password).render_as_string(
-            hide_password=False
-        )
-        for role, password in PASSWORDS.items()
-    } | {
-        user: servers.valkey.url.replace("//:", f"//{user}:").replace(
-            Secrets(servers.valkey._home).token("valkey"), password
-        )
-        for user, password in REDIS_PASSWORDS.items()
-    }
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"REASSIGN OWNED BY {Role.MIGRATE} TO execution")
-        connection.exec_driver_sql(f"DROP OWNED BY {', '.join(Role)}")
-        connection.exec_driver_sql(f"DROP ROLE {', '.join(Role)}")
-    owner.acl_deluser(*User)
-    owner.close()
+    with least_rights(servers, module_database_url) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +57,9 @@ def fleet(
         environment={
             "DATABASE_URL": addresses[Role.WORK],
             "REDIS_URL": addresses[User.WORK],
-            "TASK_SIGNING_KEY": f"{KEY}\n{OLD_KEY}",
+            "TASK_SIGNING_KEY": KEY,
+            "PRODUCER_SIGNING_KEY": f"{PRODUCERS}\n{OLD_KEY}",
+            "REQUIRE_SIGNED_INTAKE": "true",
         },
     ) as fleet:
         yield fleet
@@ -95,7 +71,7 @@ def producer(fleet: Fleet, addresses: dict[Role | User, str]) -> Iterator[OrderC
     settings = load(
         database_url=addresses[Role.PRODUCE],
         redis_url=addresses[User.PRODUCE],
-        task_signing_key=OLD_KEY,
+        producer_signing_key=OLD_KEY,
     )
     with closing(OrderClient(settings)) as client:
         yield client
@@ -130,7 +106,7 @@ def documented(addresses: dict[Role | User, str]) -> Iterator[dict[str, Any]]:
     text = (project_root() / "docs/security.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     before = list(signals.before_task_publish.receivers or ())
-    yield {"REDIS_URL": addresses[User.PRODUCE], "KEY": KEY, "block": block}
+    yield {"REDIS_URL": addresses[User.PRODUCE], "KEY": PRODUCERS, "block": block}
     signals.before_task_publish.receivers = before
 
 
@@ -145,15 +121,16 @@ def test_plain_celery(fleet: Fleet, documented: dict[str, Any]) -> None:
 class Late(Signer):
     """Signed two hours ago."""
 
-    def sign(self, task: str, task_id: str, body: bytes, now: float) -> str:
-        return super().sign(task, task_id, body, now - 7200)
+    def sign(self, message: Signed, now: float) -> str:
+        return super().sign(message, now - 7200)
 
 
 class Changing(Signer):
     """Signed something else."""
 
-    def sign(self, task: str, task_id: str, body: bytes, now: float) -> str:
-        return super().sign(task, task_id, body.replace(b"BUY", b"SELL"), now)
+    def sign(self, message: Signed, now: float) -> str:
+        other = replace(message, body=message.body.replace(b"BUY", b"SELL"))
+        return super().sign(other, now)
 
 
 def test_refused(fleet: Fleet, producer: OrderClient) -> None:
@@ -161,14 +138,20 @@ def test_refused(fleet: Fleet, producer: OrderClient) -> None:
     names = [f"forged-{number}-{uuid4().hex[:8]}" for number in range(4)]
     unsigned = names[0]
     sent = {"symbol": "SPY", "side": "BUY", "quantity": "1"}
+    before = fleet.query("SELECT count(*) FROM order_requests")
     fleet.send(**sent, client_order_id=unsigned)
-    hour = timedelta(hours=1)
-    signers = [Changing([KEY], hour), Signer([secrets.token_urlsafe(32)], hour), Late([KEY], hour)]
+    hour, good = timedelta(hours=1), {KeyRole.PRODUCER: [PRODUCERS]}
+    signers = [
+        Changing(good, hour),
+        Signer({KeyRole.PRODUCER: [secrets.token_urlsafe(32)]}, hour),
+        Late(good, hour),
+    ]
     for name, signer in zip(names[1:], signers, strict=True):
-        with closing(Celery(name, broker=fleet.redis_url, amqp=signed_by(signer))) as forger:
+        amqp = signed_by(lambda signer=signer: signer)  # type: ignore[misc]
+        with closing(Celery(name, broker=fleet.redis_url, amqp=amqp)) as forger:
             order = {**sent, "client_order_id": name}
             forger.send_task("tasks.place_order", kwargs=order, queue="orders")
-    reasons = {"not signed", "signature is wrong", "signature has expired"}
+    reasons = {"it is not signed", "its signature is wrong", "its signature expired"}
 
     def alerted() -> bool:
         rows = fleet.query("SELECT message FROM alerts WHERE kind = 'UNTRUSTED_MESSAGE'")
@@ -176,12 +159,16 @@ def test_refused(fleet: Fleet, producer: OrderClient) -> None:
 
     wait_until(alerted, what="the alerts")
 
-    def recorded() -> bool:
-        rows = fleet.query("SELECT payload, reason FROM order_requests WHERE outcome = 'REFUSED'")
-        return all(any(name in json.dumps(row["payload"]) for row in rows) for name in names)
+    def kept() -> bool:
+        rows = fleet.query("SELECT body, reason FROM dead_letters WHERE task = 'tasks.place_order'")
+        return all(any(name in row["body"] for row in rows) for name in names)
 
-    wait_until(recorded, what="the refused requests")
+    wait_until(kept, what="the dead letters")
     assert [fleet.order(name) for name in names] == [None] * 4
+    # What nobody with a key has sent is no request.
+    assert fleet.query("SELECT count(*) FROM order_requests") == before
+    shown = json.loads(fleet.cli("dead-letters", "--json").stdout)
+    assert {row["task"] for row in shown} == {"tasks.place_order"}
     # The ids were not taken away.
     producer.place(**sent, client_order_id=unsigned)
     fleet.await_state(unsigned, "FILLED")

@@ -1,4 +1,4 @@
-"""What is told: the events of each stream and how far it is published."""
+"""Messages: the events of each stream and how far it is published, keys, dead letters."""
 
 from __future__ import annotations
 
@@ -25,6 +25,35 @@ sa.Index(
     "events_unsequenced",
     events.c.event_no,
     postgresql_where=sa.text("sequence IS NULL"),
+)
+
+signing_keys = sa.Table(
+    "signing_keys",
+    metadata,
+    sa.Column("key_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("created_at", TIME, nullable=False, server_default=NOW),
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("dead_letter_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("received_at", TIME, nullable=False, server_default=NOW),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column(
+        "unrecorded",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="messages refused before this one that have no row",
+    ),
 )
 
 streams = sa.Table(

@@ -30,13 +30,13 @@ BUGS = (
     ),
     Bug(
         "a message that no task can read is acknowledged though its refusal was not recorded",
-        "workers/strategy.py",
-        """            waiting.again(error)
-            return None
+        "workers/receiving.py",
+        """            message.held.again(error)
+            return
 """,
         """            structlog.get_logger().error("request not recorded yet", error=repr(error))
-            message.ack_log_error(logging.getLogger(__name__), consumer.connection_errors)
-            return None
+            message.ack_log_error(logging.getLogger(__name__), self._consumer.connection_errors)
+            return
 """,
         (f"{_STORES}::test_what_no_task_can_read_is_recorded",),
     ),

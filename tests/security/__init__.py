@@ -1,0 +1,1 @@
+"""Attacks, each run with what the attacker has and nothing else."""

@@ -1,0 +1,329 @@
+"""Attacks through Redis, with what a producer or a monitor has: no order, no worker lost."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+import redis
+from celery import Celery, chain, group
+
+from execution.events.access import User
+from execution.store.roles import Role
+from tests.fleet import Fleet, Servers, wait_until
+from tests.least_rights import least_rights
+
+KEY = secrets.token_urlsafe(32)
+ORDER = {"symbol": "BTC-USDT", "side": "BUY", "quantity": "1"}
+ORDER_ID = "0190d1f2-0000-7000-8000-000000000001"
+
+
+@pytest.fixture(scope="module")
+def addresses(servers: Servers, module_database_url: str) -> Iterator[dict[Role | User, str]]:
+    """The addresses of the servers, as each of their users has them."""
+    with least_rights(servers, module_database_url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    servers: Servers,
+    module_database_url: str,
+    addresses: dict[Role | User, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Fleet]:
+    """A service in practice: steps are signed with the database's key, orders need no signature."""
+    home = tmp_path_factory.mktemp("attacked") / "home"
+    with Fleet(
+        module_database_url,
+        servers.valkey.url,
+        home,
+        environment={
+            "DATABASE_URL": addresses[Role.WORK],
+            "REDIS_URL": addresses[User.WORK],
+        },
+    ) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def attacker(addresses: dict[Role | User, str]) -> Iterator[redis.Redis]:
+    """Who has a producer's user of Redis and nothing else."""
+    with closing(redis.Redis.from_url(addresses[User.PRODUCE])) as client:
+        yield client
+
+
+@pytest.fixture
+def producer(addresses: dict[Role | User, str]) -> Iterator[Celery]:
+    """A Celery application with a producer's user of Redis."""
+    with closing(Celery("attacker", broker=addresses[User.PRODUCE])) as app:
+        yield app
+
+
+@pytest.fixture(autouse=True)
+def unharmed(fleet: Fleet) -> Iterator[None]:
+    """After each attack every worker is the process that it was, and a good order fills."""
+    before = restarts(fleet)
+    yield
+    name = f"good-{uuid4().hex[:8]}"
+    fleet.send(**ORDER, client_order_id=name)
+    fleet.await_state(name, "FILLED", timeout=60)
+    assert restarts(fleet) == before
+    unknown = fleet.query(
+        """SELECT client_order_id FROM orders
+        WHERE client_order_id NOT LIKE 'good-%%' AND client_order_id NOT LIKE 'mine-%%'"""
+    )
+    assert unknown == []
+
+
+def restarts(fleet: Fleet) -> dict[str, int]:
+    """How often each process was started again."""
+    assert fleet._supervisor is not None
+    return {process.name: process.restarts for process in fleet._supervisor.state.processes}
+
+
+def frame(
+    task: object, args: object = (), kwargs: object = None, embed: object = None, **headers: object
+) -> dict[str, Any]:
+    """A message as Celery puts it into Redis."""
+    body = json.dumps([args, kwargs or {}, embed or {}]).encode()
+    name = str(uuid4())
+    return {
+        "body": base64.b64encode(body).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {
+            "lang": "py", "task": task, "id": name, "root_id": name, "parent_id": None,
+            "eta": None, "expires": None, "retries": 0, "timelimit": [None, None],
+            "argsrepr": "()", "kwargsrepr": "{}", "ignore_result": True, **headers,
+        },
+        "properties": {
+            "correlation_id": name, "reply_to": "", "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "orders"},
+            "priority": 0, "body_encoding": "base64", "delivery_tag": str(uuid4()),
+        },
+    }  # fmt: skip
+
+
+def letters(fleet: Fleet) -> int:
+    """How many messages were refused so far."""
+    (row,) = fleet.query("SELECT count(*) + coalesce(sum(unrecorded), 0) AS n FROM dead_letters")
+    return int(row["n"])
+
+
+def refused(fleet: Fleet, attacker: redis.Redis, *items: str | bytes, to: str = "orders") -> None:
+    """Put messages into a queue and wait until each of them is refused."""
+    before = letters(fleet)
+    attacker.lpush(to, *items)
+    wait_until(
+        lambda: letters(fleet) >= before + len(items),
+        what=f"{len(items)} refusals after {before}",
+    )
+
+
+LINK: dict[str, Any] = {
+    "task": "tasks.place_order",
+    "args": [],
+    "kwargs": ORDER,
+    "options": {"queue": "orders"},
+    "subtask_type": None,
+    "immutable": True,
+}
+STEP = {"task": "tasks.submit_order", "args": [ORDER_ID], "kwargs": {}, "immutable": True,
+        "options": {"queue": "binance"}, "subtask_type": None}  # fmt: skip
+
+
+@pytest.mark.parametrize("queue", ["orders", "celery"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        *("celery.accumulate", "celery.backend_cleanup", "celery.chain", "celery.chord"),
+        *("celery.chord_unlock", "celery.chunks", "celery.group", "celery.map", "celery.starmap"),
+        *("tasks.fetch_quote", "tasks.reconcile_broker", "tasks.recover_orders"),
+        "tasks.create_order",
+    ],
+)
+def test_nothing_but_orders_is_sent_by_a_producer(
+    fleet: Fleet, attacker: redis.Redis, task: str, queue: str
+) -> None:
+    """Celery's own tasks and ours, with an order behind them that a worker would have signed."""
+    if queue not in _writable(attacker):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            attacker.lpush(queue, "x")
+        return
+    embeds: list[dict[str, Any]] = [
+        {"callbacks": [LINK]}, {"errbacks": [LINK]}, {"chain": [LINK]}, {"chain": [STEP]},
+        {"chord": LINK}, {},
+    ]  # fmt: skip
+    refused(
+        fleet,
+        attacker,
+        *(json.dumps(frame(task, [[1]], embed=embed)) for embed in embeds),
+        to=queue,
+    )
+
+
+def _writable(attacker: redis.Redis) -> set[str]:
+    found = set()
+    for queue in ("orders", "celery"):
+        try:
+            attacker.llen(queue)
+        except redis.exceptions.NoPermissionError:
+            continue
+        found.add(queue)
+    return found
+
+
+@pytest.mark.parametrize("embed", [{"callbacks": [LINK]}, {"chain": [STEP]}, {"chord": LINK}])
+def test_an_order_carries_nothing(
+    fleet: Fleet, attacker: redis.Redis, embed: dict[str, Any]
+) -> None:
+    """An order with a task behind it is a refused request, with the reason."""
+    name = f"carrier-{uuid4().hex[:8]}"
+    order = frame("tasks.place_order", kwargs={**ORDER, "client_order_id": name}, embed=embed)
+    attacker.lpush("orders", json.dumps(order))
+    rows = wait_until(
+        lambda: fleet.query(
+            "SELECT outcome, reason FROM order_requests WHERE payload->>'client_order_id' = %s",
+            name,
+        ),
+        what="the refused request",
+    )
+    assert [row["outcome"] for row in rows] == ["REFUSED"]
+    assert "was not obeyed" in rows[0]["reason"]
+
+
+def test_canvas_of_celery(fleet: Fleet, producer: Celery) -> None:
+    """Groups and chains that a producer's own Celery makes."""
+    before = letters(fleet)
+    order = producer.signature("tasks.place_order", kwargs=ORDER, queue="orders", immutable=True)
+    other = producer.signature("celery.map", args=("x", [[1]]), queue="orders", immutable=True)
+    chain(other, order).apply_async()
+    group(other, other).apply_async()
+    wait_until(lambda: letters(fleet) >= before + 3, what="the refusals")
+
+
+POISON: dict[str, str | bytes] = {
+    "not JSON": b"\xff{",
+    "a number": "5",
+    "null": "null",
+    "an empty list": "[]",
+    "no headers": json.dumps({"body": "", "properties": {}}),
+    "a list for a task": json.dumps(frame(["tasks.place_order"])),
+    "an object for a task": json.dumps(frame({"a": 1})),
+    "no such task": json.dumps(frame("tasks.nothing")),
+    "map with bad arguments": json.dumps(frame("celery.map", [5, None])),
+    "a number for a time limit": json.dumps(frame("tasks.create_order", timelimit=5)),
+    "a list for an id": json.dumps(frame("tasks.create_order", id=[1])),
+    "an empty body": json.dumps(frame("tasks.create_order") | {"body": ""}),
+    "a body of another encoding": json.dumps(frame("tasks.create_order") | {"body": "%%%"}),
+    "pickle": json.dumps(
+        frame("tasks.create_order") | {"content-type": "application/x-python-serialize"}
+    ),
+    "deep": "[" * 200_000,
+    "no delivery tag": json.dumps(frame("tasks.x") | {"properties": {}}),
+    "a list for properties": json.dumps(frame("tasks.x") | {"properties": []}),
+    "three megabytes": "x" * 3_000_000,
+    "a bomb": json.dumps(
+        frame("tasks.create_order", compression="application/x-bz2")
+        | {"body": base64.b64encode(bz2.compress(b"0" * 10**9)).decode()}
+    ),
+}
+
+
+def test_poison(fleet: Fleet, attacker: redis.Redis) -> None:
+    """Each is a dead letter with its reason; no worker ends, and none grows by a gigabyte."""
+    memory = _memory(fleet)
+    refused(fleet, attacker, *POISON.values())
+    assert max(_memory(fleet).values()) < max(memory.values()) + 200 * 2**20
+    rows = json.loads(fleet.cli("dead-letters", "--json").stdout)
+    reasons = {row["reason"] for row in rows}
+    for said in ("it is not JSON", "it is compressed", "larger than", "none of this service"):
+        assert any(said in reason for reason in reasons), said
+
+
+def _memory(fleet: Fleet) -> dict[str, int]:
+    assert fleet._supervisor is not None
+    return {
+        process.name: psutil.Process(process.pid).memory_info().rss
+        for process in fleet._supervisor.state.processes
+        if process.pid is not None and process.name.startswith("worker")
+    }
+
+
+@pytest.mark.parametrize("said", ["5", "[]", "{}", "x", json.dumps(frame("x") | {"headers": 5})])
+def test_remote_control(fleet: Fleet, addresses: dict[Role | User, str], said: str) -> None:
+    """Whoever may publish to the remote control ends no worker with it."""
+    control = fleet.celery.control
+    names = set(control.inspect(timeout=5).ping() or {})
+    assert len(names) == 4
+    with closing(redis.Redis.from_url(addresses[User.MONITOR])) as monitor:
+        monitor.publish("/0.celery.pidbox", said)
+    assert set(control.inspect(timeout=5).ping() or {}) == names
+
+
+def test_headers_that_are_not_obeyed(fleet: Fleet, attacker: redis.Redis) -> None:
+    """Callbacks in a header inject no order, and nothing calls itself redelivered."""
+    name = f"mine-{uuid4().hex[:8]}"
+    order = frame(
+        "tasks.place_order",
+        kwargs={**ORDER, "client_order_id": name},
+        callbacks=[LINK],
+        errbacks=[LINK],
+        chain=[LINK],
+        chord=LINK,
+        redelivered=True,
+        shadow="tasks.other",
+        reply_to="x",
+    )
+    (before,) = fleet.query("SELECT count(*) FROM orders")
+    attacker.lpush("orders", json.dumps(order))
+    fleet.await_state(name, "FILLED")
+    (after,) = fleet.query("SELECT count(*) FROM orders")
+    assert after["count"] == before["count"] + 1
+
+
+def test_a_queue_that_was_forgotten(fleet: Fleet, servers: Servers) -> None:
+    """An order without `queue` stands in Celery's default queue, which is served as well."""
+    name = f"mine-{uuid4().hex[:8]}"
+    with closing(Celery("forgetful", broker=servers.valkey.url)) as app:
+        app.send_task("tasks.place_order", kwargs={**ORDER, "client_order_id": name})
+    fleet.await_state(name, "FILLED")
+
+
+@pytest.mark.parametrize("priority", [0, 1, 4, 9])
+def test_priorities(fleet: Fleet, producer: Celery, priority: int) -> None:
+    """An order with a priority is taken like any other."""
+    name = f"mine-{uuid4().hex[:8]}"
+    producer.send_task(
+        "tasks.place_order",
+        kwargs={**ORDER, "client_order_id": name},
+        queue="orders",
+        priority=priority,
+    )
+    fleet.await_state(name, "FILLED")
+
+
+def test_a_flood_stays_bounded(fleet: Fleet, attacker: redis.Redis) -> None:
+    """Three thousand refused messages: all are counted, a thousand are kept at most."""
+    before = letters(fleet)
+    item = json.dumps(frame("celery.map"))
+    started = time.monotonic()
+    for _ in range(6):
+        attacker.lpush("orders", *[item] * 500)
+    wait_until(lambda: attacker.llen("orders") == 0, timeout=120, what="an empty queue")
+    attacker.lpush("orders", json.dumps(frame("celery.chain")))
+    wait_until(
+        lambda: letters(fleet) > before and time.monotonic() > started, what="the last refusal"
+    )
+    (row,) = fleet.query("SELECT count(*) AS n FROM dead_letters")
+    assert row["n"] <= 1_000
