@@ -21,6 +21,7 @@ from execution.domain.errors import BrokerError, BrokerRejected
 from execution.domain.identity import event_id
 from execution.domain.lifecycle import Step, control_queue
 from execution.domain.orders import Order
+from execution.domain.pacing import never_left, pause_after
 from execution.domain.ports import Modification
 from execution.domain.protection import (
     Action,
@@ -50,9 +51,6 @@ _MOST_ROUNDS = 20
 _AGAIN = timedelta(seconds=1)
 _SETTLING = timedelta(seconds=30)
 """How long what is under way is left to be heard of before it is looked at all the same."""
-_REFUSED = tuple(timedelta(seconds=pause) for pause in (2, 60, 120, 240, 480))
-_UNANSWERED = tuple(timedelta(seconds=pause) for pause in (1, 2, 4, 8, 15, 60))
-"""Pauses after refusals, or missing answers, in a row; from then on the last one."""
 
 
 @app.task(bind=True, base=StepTask, name="tasks.fit_bracket")
@@ -279,7 +277,7 @@ class _Fitting:
             refused = refusal
         except BrokerError as error:
             self._log.info("no answer to a change of a child", reason=str(error))
-            self._failed(found, _UNANSWERED)
+            self._failed(pause_after(error, found.failures), never_left=never_left(error))
             return
         if said is None:
             with suppress(BrokerError):
@@ -311,12 +309,11 @@ class _Fitting:
             channel = order.attempt.channel
             send_from(self._app, order.order_id, Step.AWAIT_FILL, order.broker, channel)
         if not (changed or over):
-            self._failed(found, _UNANSWERED if refused is None or moved else _REFUSED)
+            self._failed(pause_after(None if moved else refused, found.failures))
 
-    def _failed(self, found: Snapshot, pauses: tuple[timedelta, ...]) -> None:
-        pause = pauses[min(found.failures, len(pauses) - 1)]
+    def _failed(self, pause: timedelta, *, never_left: bool = False) -> None:
         with self._shared.store.transaction() as connection:
-            families.failed(connection, self._parent_id, pause)
+            families.failed(connection, self._parent_id, pause, counts=not never_left)
 
     def _leave_to(self, order: Order) -> None:
         """Only the worker that has the leg's channel can have it changed."""

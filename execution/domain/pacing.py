@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from execution.domain.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    NotTaken,
+    RateLimited,
+)
 from execution.domain.vocabulary import OrderType, TimeInForce
 
 MOST, WITHIN = 2, timedelta(minutes=1)
@@ -69,6 +76,31 @@ def may_go_again(
     """
     ends_at_once = order_type is OrderType.MARKET or tif in _AT_ONCE
     return within is None or not ends_at_once or in_doubt_for <= within
+
+
+_REFUSED = tuple(timedelta(seconds=pause) for pause in (2, 60, 120, 240, 480))
+_UNANSWERED = tuple(timedelta(seconds=pause) for pause in (1, 2, 4, 8, 15, 60))
+_UNREACHED = timedelta(seconds=3)
+
+
+def never_left(error: BrokerError) -> bool:
+    """Return whether a change that failed so did certainly not reach its venue."""
+    return isinstance(error, BrokerUnavailable) and not isinstance(error, NotTaken)
+
+
+def pause_after(error: BrokerError | None, failures: int) -> timedelta:
+    """Return how long to wait before a bracket's change is tried again.
+
+    `error` is None for an answer that never came; `failures` counts those in a row before it. The
+    pause does not grow while the venue is away: once it is back, a stop that nothing needs any more
+    must not rest there for another minute.
+    """
+    if isinstance(error, RateLimited):
+        return max(timedelta(seconds=error.wait), _UNREACHED)
+    if error is not None and never_left(error):
+        return _UNREACHED
+    pauses = _REFUSED if isinstance(error, BrokerRejected) else _UNANSWERED
+    return pauses[min(failures, len(pauses) - 1)]
 
 
 class Pauses:

@@ -262,16 +262,22 @@ def let_go(connection: Connection, parent_id: UUID, owner: UUID, due: timedelta)
     )
 
 
-def failed(connection: Connection, parent_id: UUID, pause: timedelta) -> None:
-    """The venue refused a change, or did not answer: no other goes to it for a while."""
+def failed(
+    connection: Connection, parent_id: UUID, pause: timedelta, *, counts: bool = True
+) -> None:
+    """The venue refused a change, or did not answer: no other goes to it for a while.
+
+    It `counts` as one more failure in a row unless the change never left.
+    """
     connection.execute(
         text(
             """
-            UPDATE brackets SET failures = failures + 1, retry_at = clock_timestamp() + :pause
+            UPDATE brackets SET failures = failures + CAST(:counts AS integer),
+                retry_at = clock_timestamp() + :pause
             WHERE parent_order_id = :parent_id
             """
         ),
-        {"parent_id": parent_id, "pause": pause},
+        {"parent_id": parent_id, "pause": pause, "counts": int(counts)},
     )
 
 

@@ -8,7 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.domain.pacing import MOST, WITHIN, Pauses, Tries, may_go_again
+from execution.domain.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    NotTaken,
+    RateLimited,
+)
+from execution.domain.pacing import (
+    MOST,
+    WITHIN,
+    Pauses,
+    Tries,
+    may_go_again,
+    never_left,
+    pause_after,
+)
 from execution.domain.vocabulary import OrderType, TimeInForce
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -92,3 +107,25 @@ def test_what_ends_at_once_is_not_sent_again_late(
     within, so_long = timedelta(seconds=60), timedelta(seconds=seconds)
     assert may_go_again(order_type, tif, so_long, within) is again
     assert may_go_again(order_type, tif, so_long, None)
+
+
+def test_a_change_goes_soon_after_its_venue_is_back() -> None:
+    """However often it was tried in vain: a stop that nothing needs must not rest on for long."""
+    away = BrokerUnavailable("not connected")
+    assert never_left(away)
+    assert {pause_after(away, failures) for failures in range(20)} == {timedelta(seconds=3)}
+    assert pause_after(RateLimited("too many", wait=120), 0) == timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "longest"),
+    [(BrokerRejected("no"), 2, 480), (NotTaken("busy"), 1, 60), (None, 1, 60)],
+)
+def test_a_venue_that_answers_is_asked_less_and_less_often(
+    error: BrokerError | None, first: int, longest: int
+) -> None:
+    """A change that it refuses again and again is no load on it."""
+    assert pause_after(error, 0) == timedelta(seconds=first)
+    assert pause_after(error, 50) == timedelta(seconds=longest)
+    pauses = [pause_after(error, failures) for failures in range(10)]
+    assert pauses == sorted(pauses)
