@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 
 from mt4_bridge import clients, terminal
 from mt4_bridge.bridge import Bridge
-from mt4_bridge.errors import BridgeError, Malformed, Unauthorized
+from mt4_bridge.errors import BridgeError, Malformed
 from mt4_bridge.retention import forget_regularly
+from mt4_bridge.security import OPEN, Admission, answer_to
 
 _DESCRIPTION = """Durable commands to a MetaTrader 4 terminal. A POST is answered 200 with the
 outcome, or 202 while it is unknown: then ask `GET /order/{id}`. UNKNOWN never means failed."""
@@ -37,25 +38,22 @@ def create_app(bridge: Bridge) -> FastAPI:
         version="1",
         description=_DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # a browser has no token
         redoc_url=None,
     )
+    app.add_middleware(Admission, settings=bridge.settings)
     app.state.bridge = bridge
     app.include_router(clients.router)
     app.include_router(terminal.router)
 
-    @app.get("/live")
+    @app.get(OPEN)
     async def live() -> dict[str, str]:
         """The process answers; for supervisors, without a token. /health says more."""
         return {"status": "ok"}
 
     @app.exception_handler(BridgeError)
     async def refused(request: Request, error: BridgeError) -> Response:
-        if request.url.path.startswith("/terminal/"):
-            return terminal.refused(error)
-        headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
-        return JSONResponse(
-            {"code": error.code, "reason": str(error)}, status_code=error.status, headers=headers
-        )
+        return answer_to(request.scope["path"], error)
 
     @app.exception_handler(HTTPException)
     async def unserved(_: Request, error: HTTPException) -> Response:

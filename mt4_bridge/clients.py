@@ -13,11 +13,12 @@ from mt4_bridge.clock import milliseconds, moment
 from mt4_bridge.errors import UnknownSymbol
 from mt4_bridge.magic import COMMAND_ID
 from mt4_bridge.presence import Snapshot, SymbolState
-from mt4_bridge.security import bridge_of, client_only
+from mt4_bridge.security import CLIENT, bridge_of
 from mt4_bridge.wire import plain
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": models.Failure, "description": "No token, or the wrong one"},
+    413: {"model": models.Failure, "description": "The body is too large; nothing was taken"},
     422: {"model": models.Failure, "description": "Malformed; nothing was taken"},
 }
 _AWAY: dict[int | str, dict[str, Any]] = {
@@ -30,7 +31,7 @@ _CHANGES: dict[int | str, dict[str, Any]] = _AWAY | {
     410: {"model": models.Failure, "description": "`valid_until` is past; nothing was taken"},
 }
 
-router = APIRouter(responses=_REFUSALS, dependencies=[Depends(client_only)])
+router = APIRouter(responses=_REFUSALS, dependencies=[Depends(CLIENT)])
 
 TheBridge = Annotated[Bridge, Depends(bridge_of)]
 Key = Annotated[

@@ -24,6 +24,13 @@ class Unauthorized(BridgeError):
     code = "unauthorized"
 
 
+class TooLarge(BridgeError):
+    """A body above the limit of its side; it was not read."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "too_large"
+
+
 class Malformed(BridgeError):
     """A request that says something impossible; nothing was taken."""
 

@@ -12,6 +12,7 @@ import uvicorn
 from mt4_bridge.app import create_app
 from mt4_bridge.bridge import Bridge
 from mt4_bridge.clock import Clock, system_clock
+from mt4_bridge.connections import BACKLOG, GuardedProtocol
 from mt4_bridge.settings import Settings
 
 _GRACE_SECONDS = 2
@@ -23,6 +24,9 @@ def config_of(bridge: Bridge, grace: int = _GRACE_SECONDS) -> uvicorn.Config:
         create_app(bridge),
         host=bridge.settings.host,
         port=bridge.settings.port,
+        http=GuardedProtocol,
+        ws="none",
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,

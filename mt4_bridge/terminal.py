@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
-from starlette.requests import ClientDisconnect
 
 from mt4_bridge.bridge import Bridge
-from mt4_bridge.errors import BridgeError, Malformed, Unauthorized
+from mt4_bridge.errors import Malformed
 from mt4_bridge.polls import read_poll
-from mt4_bridge.security import bridge_of, terminal_only
+from mt4_bridge.security import bridge_of
 from mt4_bridge.wire import format_body, format_record
-
-_LARGEST_BODY = 64 * 1024 * 1024
 
 router = APIRouter()
 
 
-@router.post("/terminal/poll", include_in_schema=False, dependencies=[Depends(terminal_only)])
+@router.post("/terminal/poll", include_in_schema=False)
 async def poll(request: Request) -> PlainTextResponse:
     """The one request of the terminal; see PROTOCOL.md."""
     bridge = bridge_of(request)
     try:
-        body = await request.body()
-    except ClientDisconnect:
-        raise Malformed("the body was broken off") from None
-    if len(body) > _LARGEST_BODY:
-        raise Malformed(f"a poll has at most {_LARGEST_BODY} bytes")
-    try:
-        text = body.decode("utf-8")
+        text = (await request.body()).decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8") from None
     return PlainTextResponse(format_body(_answer(bridge, text)))
@@ -45,10 +36,3 @@ def _answer(bridge: Bridge, text: str) -> Sequence[str]:
     if answer.command is not None:
         lines.append(format_record("COMMAND", answer.command))
     return lines
-
-
-def refused(error: BridgeError) -> PlainTextResponse:
-    """An error as the terminal reads it."""
-    line = format_record("ERROR", {"code": error.code, "reason": str(error)})
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
-    return PlainTextResponse(format_body([line]), status_code=error.status, headers=headers)
