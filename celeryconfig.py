@@ -5,6 +5,7 @@ from typing import Any
 
 from kombu import Queue
 
+from execution.events.lists import PRIORITIES, QUEUES
 from execution.settings import current
 
 _settings = current()
@@ -18,6 +19,9 @@ broker_transport_options = {
     # Prefetched messages of a worker that was killed come back after this. Longer than any
     # countdown here, or the same message would run twice.
     "visibility_timeout": 300,
+    # Kombu's Redis has a list for each step of priority. A producer with steps of its own puts a
+    # message into any of these ten: all are read, the lowest first.
+    "priority_steps": list(PRIORITIES),
     "socket_timeout": 30,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
@@ -36,7 +40,7 @@ task_default_queue = "orders"
 task_queues = [
     Queue(name)
     # `celery` is where Celery puts what names no queue: whoever serves `orders` serves it too.
-    for name in ("orders", "recovery", "ibkr", "mt4", "binance", "paper", "celery")
+    for name in QUEUES
 ]
 task_create_missing_queues = False
 task_routes = {

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import cast
 
-import redis
 from sqlalchemy import Connection, text
 
 from execution.arbitrage.plan import plan
+from execution.doctor_redis import examine_redis
 from execution.domain.clocks import ALERT_BEYOND, in_words, why_not_send
 from execution.domain.errors import ConfigurationError, RequestRefused, StoreUnavailable
 from execution.domain.mapping import ExchangeMapper
@@ -24,13 +21,13 @@ from execution.domain.vocabulary import (
     OnFailure,
     SessionStatus,
 )
-from execution.events.connection import connect
+from execution.findings import Finding, Level
 from execution.settings import Settings
+from execution.signing import KeyRole
 from execution.store import clocks, controls, migrate, reading, sessions
 from execution.store.engine import Store
 
 _OLDEST_POSTGRESQL = 150_000
-_NEARLY_FULL = 0.9
 _CLOCKS_APART = timedelta(milliseconds=500)
 _SYNCHRONISE = "synchronise both (NTP): a venue could take an order that comes late"
 
@@ -48,24 +45,6 @@ _WITHOUT_A_BROKER = {
 }
 
 
-class Level(StrEnum):
-    """How a finding is meant: fine, worth knowing, or to be mended."""
-
-    OK = "ok"
-    NOTE = "note"
-    PROBLEM = "PROBLEM"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to do about a problem."""
-
-    level: Level
-    what: str
-    said: str
-    remedy: str | None = None
-
-
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything once, from the ground up.
 
@@ -73,8 +52,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """
     yield _environment(settings)
     yield from _policies(settings)
+    yield from _signing(settings)
     yield from _arbitrage(settings)
-    yield from _redis(settings)
+    yield from examine_redis(settings)
     yield from _database(settings)
 
 
@@ -101,6 +81,27 @@ def _policies(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.NOTE, "refusals", words, "unset it: then such an order is REJECTED")
 
 
+def _signing(settings: Settings) -> Iterator[Finding]:
+    """Who can have an order sent with real money by writing to Redis."""
+    if settings.execution_environment is not Environment.PRODUCTION:
+        return
+    keys = settings.signing_keys()
+    if not settings.requires_signed_intake:
+        words = "REQUIRE_SIGNED_INTAKE is false: whoever can write to Redis can place an order"
+        remedy = "give producers PRODUCER_SIGNING_KEY, then unset REQUIRE_SIGNED_INTAKE"
+        yield Finding(Level.PROBLEM, "signatures", words, remedy)
+    elif KeyRole.PRODUCER not in keys:
+        words = (
+            "PRODUCER_SIGNING_KEY is not set here: without it workers take no order of a producer"
+        )
+        remedy = "`execution secrets` makes one: give it to workers and producers"
+        yield Finding(Level.PROBLEM, "signatures", words, remedy)
+    if KeyRole.SERVICE not in keys:
+        words = "TASK_SIGNING_KEY is not set here: the key is in the database, and in its dumps"
+        remedy = "set TASK_SIGNING_KEY_FILE for workers, beat and operators alike"
+        yield Finding(Level.NOTE, "signatures", words, remedy)
+
+
 def _arbitrage(settings: Settings) -> Iterator[Finding]:
     """Nothing where nobody asks for it and its settings make sense."""
     now = datetime.now(UTC)
@@ -123,62 +124,6 @@ def _arbitrage(settings: Settings) -> Iterator[Finding]:
     pair = f"{planned.pair.trust} against {planned.pair.spot}, {planned.mode}"
     does = "acts on signals" if planned.enabled else "observes, and does not act"
     yield Finding(Level.NOTE, "NAV arbitrage", f"{pair}: {does}")
-
-
-def _redis(settings: Settings) -> Iterator[Finding]:
-    if settings.redis_url is None:
-        remedy = "run `execution up`, or set REDIS_URL"
-        yield Finding(Level.PROBLEM, "Redis", "REDIS_URL is not set", remedy)
-        return
-    client = connect(settings.require_redis_url())
-    with closing(client):
-        try:
-            yield from _redis_server(client)
-        except redis.RedisError as error:
-            remedy = "start it, or correct REDIS_URL"
-            yield Finding(Level.PROBLEM, "Redis", f"does not answer: {error}", remedy)
-
-
-def _redis_server(client: redis.Redis) -> Iterator[Finding]:
-    said = client.info()
-    name = "Valkey" if "valkey_version" in said else "Redis"
-    version = said.get("valkey_version") or said.get("redis_version")
-    refusal = _refusal(client)
-    if refusal is None:
-        yield Finding(Level.OK, "Redis", f"{name} {version} answers")
-    else:
-        words = f"{name} {version} answers, and refuses messages: {refusal}"
-        remedy = (
-            "let REDIS_URL name the primary, raise maxmemory or free space, as it says: workers "
-            "go on by themselves; until then bare producers get an error"
-        )
-        yield Finding(Level.PROBLEM, "Redis", words, remedy)
-    used, most = int(said.get("used_memory", 0)), int(said.get("maxmemory", 0))
-    if refusal is None and most and used >= _NEARLY_FULL * most:
-        words = f"uses {used / most:.0%} of its maxmemory; beyond it, it refuses messages"
-        yield Finding(Level.NOTE, "Redis", words, "raise maxmemory, or start more workers")
-    try:
-        kept = cast("dict[str, str]", client.config_get("maxmemory-policy", "appendonly"))
-    except redis.ResponseError:  # this user may not ask
-        kept = {}
-    policy = said.get("maxmemory_policy") or kept.get("maxmemory-policy", "noeviction")
-    if policy != "noeviction":
-        words = f"may throw messages away: maxmemory-policy is {policy}"
-        yield Finding(Level.PROBLEM, "Redis", words, "set maxmemory-policy noeviction")
-    if kept.get("appendonly") == "no":
-        words = "keeps no append-only file: a restart costs its messages, which recovery sends anew"
-        yield Finding(Level.NOTE, "Redis", words)
-
-
-def _refusal(client: redis.Redis) -> str | None:
-    """The server's words when it accepts nothing now: a replica, out of memory, a full disk."""
-    try:
-        client.set("spent:doctor", "", px=1)
-    except redis.exceptions.NoPermissionError:
-        return None  # it was not asked: this user may not write
-    except redis.ResponseError as error:
-        return str(error)
-    return None
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -16,11 +16,10 @@ from celery.worker import state
 from redis.exceptions import ResponseError
 
 from execution.domain.lifecycle import INTAKE_QUEUE
+from execution.events.lists import UNNAMED_QUEUE
 from workers.receiving import Receiver
 from workers.task_events import Consumer as EventsConsumer
 
-UNNAMED_QUEUE = "celery"
-"""Where Celery puts a message that names no queue; who serves the intake serves it too."""
 LONGEST_PAUSE = 5.0
 """Seconds between two tries to take messages from a Redis that refuses."""
 _STEADY = 30.0

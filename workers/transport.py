@@ -7,6 +7,7 @@ command, and acknowledgements in bundles.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty
 from typing import Any, cast
@@ -16,7 +17,7 @@ from kombu.asynchronous import get_event_loop
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError, RedisError, WatchError
 
 from execution.faultpoints import reach
 from execution.signing import HEADER, Signature, restored_key
@@ -40,6 +41,7 @@ class QoS(redis.QoS):
         self._acknowledged: list[str] = []
         self._spent: list[Signature] = []
         self._unlisted: dict[str, Any] = {}
+        self._calls = 0
         super().__init__(*arguments, **options)
 
     def append(self, message: Any, delivery_tag: str) -> None:
@@ -106,10 +108,29 @@ class QoS(redis.QoS):
             self._tell_all()
         super(redis.QoS, self).ack(delivery_tag)  # what concerns this process, at once
 
-    def restore_visible(self, *arguments: Any, **options: Any) -> None:
-        """Give back what a worker that died had taken; Flower asks for it too, and may not."""
-        with suppress(NoPermissionError):
-            super().restore_visible(*arguments, **options)
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        """Give back what a worker that died had taken; Flower asks for it too, and may not.
+
+        As kombu does, whose lock is released by a script. The lock only saves work: a message is
+        given back in a transaction that watches it.
+        """
+        calls, self._calls = self._calls, self._calls + 1
+        if calls % (interval or 1):
+            return
+        channel = cast("Any", self.channel)
+        with suppress(NoPermissionError), channel.conn_or_acquire() as client:
+            lock = self.unacked_mutex_key
+            if not client.set(lock, 1, nx=True, ex=self.unacked_mutex_expire):
+                return
+            try:
+                oldest = seconds() - self.visibility_timeout
+                for tag, _ in client.zrange(
+                    self.unacked_index_key, oldest, 0,
+                    desc=True, byscore=True, offset=num and start, num=num, withscores=True,
+                ):  # fmt: skip
+                    self.restore_by_tag(tag, client)
+            finally:
+                client.delete(lock)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         """The channel is closing."""
@@ -161,11 +182,47 @@ def _opened(item: bytes, queue: str) -> dict[str, Any] | None:
     return frame if understood(frame) else None
 
 
+def _refresh_binding(keys: Sequence[str], args: Sequence[Any], client: Any) -> None:
+    """Enter a queue that expires into its exchange's table, and put off the table's end."""
+    (table, deadlines), (member, exchange, lifetime) = keys, args
+    client.sadd(table, member)
+    client.zadd(deadlines, {exchange: seconds() * 1000 + lifetime}, gt=True)
+
+
+def _sweep_bindings(keys: Sequence[str], args: Sequence[Any], client: Any) -> int:
+    """Delete tables whose end has come, but those of queues that stay; returns how many ended."""
+    (deadlines,), (table, permanent, most) = keys, args
+    with client.pipeline() as pipe:
+        pipe.watch(deadlines)
+        now = seconds() * 1000
+        overdue = [
+            bytes_to_str(name)
+            for name in pipe.zrangebyscore(deadlines, "-inf", now, start=0, num=most)
+        ]
+        ended = [table + name for name in overdue if not pipe.exists(permanent + name)]
+        if not overdue:
+            return 0
+        pipe.multi()
+        if ended:
+            pipe.delete(*ended)
+        pipe.zrem(deadlines, *overdue)
+        try:
+            pipe.execute()
+        except WatchError:  # one of them was refreshed: another time
+            return 0
+    return len(overdue)
+
+
 class Channel(redis.Channel):
-    """Making a `redis.Redis` takes longer than the command it is made for."""
+    """Making a `redis.Redis` takes longer than the command it is made for.
+
+    Where kombu runs scripts, plain commands do the same: no user of our Redis may run scripts.
+    """
 
     QoS = QoS
     _kept: Any = None
+    _refresh_binding = staticmethod(_refresh_binding)
+    _sweep_bindings = staticmethod(_sweep_bindings)
 
     def _brpop_read(self: Any, **options: Any) -> bool:
         """Hand on the message that was waited for, whatever it is."""

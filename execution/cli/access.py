@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from execution.domain.errors import ConfigurationError
-from execution.supervisor.control import connected_settings
+from execution.supervisor.control import owner_settings
+from execution.supervisor.secrets import Secrets
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +34,9 @@ def roles(
     passwords: Annotated[
         Path | None, typer.Option(help="Folder with files postgres_password_work and so on.")
     ] = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="With the passwords that `execution up` has made.")
+    ] = False,
 ) -> None:
     """Show the SQL that gives each database user what it needs and no more, or run it.
 
@@ -45,10 +49,14 @@ def roles(
     from execution.store import roles as store_roles  # noqa: PLC0415
     from execution.store.engine import translated  # noqa: PLC0415
 
-    if passwords is not None and not apply:
-        raise ConfigurationError("--passwords goes with --apply: passwords are not shown")
+    if (passwords is not None or embedded) and not apply:
+        raise ConfigurationError("passwords go with --apply: they are not shown")
     given = {} if passwords is None else role_passwords(passwords)
-    url = connected_settings().require_database_url()
+    settings = owner_settings()
+    if embedded:
+        home = Secrets(settings.execution_home)
+        given = {role: home.token(role) for role in store_roles.Role}
+    url = settings.require_database_url()
     database = create_engine(url, poolclass=NullPool)
     with translated(), database.begin() as connection:
         if apply:

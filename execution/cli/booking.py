@@ -12,8 +12,9 @@ import typer
 from sqlalchemy import Connection
 
 from execution.cli.operator import who
-from execution.cli.orders import Json, open_store, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_store, operators_settings
 from execution.domain.booking import Booking, Leg, NotBooked
 from execution.domain.instruments import Instrument
 from execution.domain.mapping import ExchangeMapper
@@ -24,7 +25,6 @@ from execution.settings import Settings
 from execution.store import bookings
 from execution.store.bookings import Booked
 from execution.store.engine import Store, translated
-from execution.supervisor.control import connected_settings
 
 _LEG = "'SYMBOL QUANTITY @ PRICE'; without a price: at cost. Short is negative. Several: again."
 Change = Callable[[Connection], Booked]
@@ -75,7 +75,7 @@ def book(
     said = one_line(evidence)
     if not said:
         raise typer.BadParameter("say how you know", param_hint="--evidence")
-    settings = connected_settings()
+    settings = operators_settings()
     environment = settings.execution_environment
     if reverse is not None:
         if went or came:
@@ -113,7 +113,7 @@ def book(
 
 def _carry_out(change: Change, question: str, *, yes: bool, as_json: bool) -> None:
     """Show what a change makes, and make it once somebody has said so."""
-    with closing(open_verified_store()) as store:
+    with closing(open_store()) as store:
         seen = _look(store, change)
         if not seen.fresh:
             typer.echo("that was done before; nothing is done now", err=True)

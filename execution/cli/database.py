@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from execution.supervisor.control import connected_settings
+from execution.supervisor.control import owner_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -17,4 +17,4 @@ def register(app: typer.Typer) -> None:
         from execution.store.migrate import upgrade  # noqa: PLC0415 - Alembic is slow to import
 
         with translated():
-            upgrade(connected_settings().require_database_url())
+            upgrade(owner_settings().require_database_url())

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from execution.cli.orders import Json, open_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_store
 from execution.store import dead_letters as store
 
 _COLUMNS = ("received_at", "queue", "task", "message_id", "reason", "size", "unrecorded")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from execution.cli.orders import Json
 from execution.cli.output import print_json
-from execution.domain.errors import ConfigurationError
+from execution.cli.stamped import as_stamped
+from execution.domain.errors import ConfigurationError, ExecutionError
+from execution.findings import Level
 from execution.supervisor.control import connected_settings
 
 _STYLES = {"ok": "green", "note": "yellow", "PROBLEM": "bold red"}
@@ -22,14 +26,13 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Json = False) -> None:
     """Say in words what is configured, what is reachable and what is missing; 1 for a problem."""
-    from execution.doctor import (  # noqa: PLC0415 - Alembic is slow to import
-        Level,
-        examine,
-        unusable,
-    )
+    from execution.doctor import examine, unusable  # noqa: PLC0415 - Alembic is slow to import
 
     try:
-        findings = list(examine(connected_settings()))
+        settings = connected_settings()
+        with suppress(ExecutionError, SQLAlchemyError):  # it says itself what is wrong with it
+            settings = as_stamped(settings)
+        findings = list(examine(settings))
     except ConfigurationError as error:
         findings = [unusable(error)]
     if as_json:

@@ -9,6 +9,7 @@ import typer
 
 from execution.cli.orders import Json
 from execution.cli.output import print_json
+from execution.cli.stamped import operators_settings
 from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
 from execution.store.commands import PENDING, REFUSED, Command
@@ -32,7 +33,7 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Cancel an order; one that has not come yet is cancelled when it does."""
-    client = OrderClient(connected_settings())
+    client = OrderClient(operators_settings())
     try:
         asked = client.cancel(client_order_id, cancel_id)
         _report(client, asked, wait, as_json=as_json)

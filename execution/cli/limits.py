@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from execution.cli.operator import who
-from execution.cli.orders import Json, open_store, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_store, open_verified_store
 from execution.domain.decimals import plain
 from execution.domain.errors import ExecutionError
 from execution.domain.mapping import ExchangeMapper

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from execution.cli.orders import Json, open_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_store
 from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable, ExecutionError
 from execution.domain.events import FILLS, ORDERS, timestamp

@@ -9,14 +9,14 @@ import typer
 
 from execution.arbitrage.plan import plan
 from execution.cli.operator import who
-from execution.cli.orders import Json, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json
+from execution.cli.stamped import open_store, operators_settings
 from execution.domain.decimals import plain
 from execution.domain.errors import ExecutionError
 from execution.domain.mapping import ExchangeMapper
 from execution.store import confirmations
 from execution.store.clock import database_time
-from execution.supervisor.control import connected_settings
 
 
 def confirm(
@@ -28,10 +28,10 @@ def confirm(
 
     It counts until the next observation, for readings near it and with the same coins per share.
     """
-    settings = connected_settings()
     if not evidence.strip():
         raise ExecutionError("--evidence says how you know")
-    with closing(open_verified_store()) as store:
+    settings = operators_settings()
+    with closing(open_store()) as store:
         with store.transaction() as connection:
             now = database_time(connection)
             planned = plan(settings, ExchangeMapper(settings.symbol_overrides), now)

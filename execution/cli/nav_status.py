@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 from execution.arbitrage.assembly import Arbitrage, assemble
 from execution.arbitrage.watching import Look
 from execution.cli.messages import Messages
-from execution.cli.orders import Json, open_store, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_store, open_trading_store
 from execution.domain.arbitrage.groups import Role, exposure
 from execution.domain.arbitrage.permission import objections
 from execution.domain.arbitrage.result import result
@@ -58,7 +59,7 @@ def run(
 
     It may run beside the clock: of one signal there is one group, whoever saw it.
     """
-    with _arbitrage(open_verified_store()) as (found, store, settings):
+    with _arbitrage(open_trading_store()) as (found, store, settings):
         if found.plan.coins is None:
             raise ExecutionError("NAV_COINS_PER_SHARE and NAV_COINS_AS_OF are not set")
         with closing(connect(settings.require_redis_url())) as client:

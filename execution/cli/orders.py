@@ -8,30 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_store
 from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import ExecutionMode
-from execution.store import reading, stamp
-from execution.store.engine import Store
+from execution.store import reading
 from execution.store.requests import REFUSED
 from execution.store.rows import to_json
 from execution.supervisor.control import connected_settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def open_store() -> Store:
-    """The database that the environment or the running service names."""
-    return Store(connected_settings().require_database_url(), application_name="cli", pool_size=1)
-
-
-def open_verified_store() -> Store:
-    """The same for a command that changes something. ConfigurationError: the other environment."""
-    store = open_store()
-    with store.transaction() as connection:
-        stamp.verify(connection, connected_settings().execution_environment)
-    return store
 
 
 def register(app: typer.Typer) -> None:

@@ -10,8 +10,9 @@ import typer
 
 from execution.cli.messages import Messages
 from execution.cli.operator import who
-from execution.cli.orders import Json, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json, print_table
+from execution.cli.stamped import open_verified_store
 from execution.domain.errors import ExecutionError
 from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.intake import new_id

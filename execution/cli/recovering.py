@@ -9,8 +9,9 @@ import redis
 import typer
 
 from execution.cli.messages import Messages
-from execution.cli.orders import Json, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json
+from execution.cli.stamped import open_verified_store
 from execution.domain.errors import EventsUnavailable
 from execution.domain.mapping import ExchangeMapper
 from execution.events.connection import connect

@@ -13,8 +13,9 @@ import typer
 
 from execution.cli.messages import Messages
 from execution.cli.operator import who
-from execution.cli.orders import Json, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json
+from execution.cli.stamped import open_verified_store
 from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable, ExecutionError
 from execution.domain.lifecycle import Step

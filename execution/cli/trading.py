@@ -10,8 +10,9 @@ import typer
 from sqlalchemy.exc import ProgrammingError
 
 from execution.cli.operator import who
-from execution.cli.orders import Json, open_store, open_verified_store
+from execution.cli.orders import Json
 from execution.cli.output import print_json
+from execution.cli.stamped import open_store, open_verified_store
 from execution.domain.errors import ExecutionError
 from execution.domain.risk.trading_state import EVERYWHERE, TradingState
 from execution.domain.vocabulary import BrokerName

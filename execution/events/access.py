@@ -8,16 +8,22 @@ from enum import StrEnum
 
 _CONNECT = "+ping +hello +auth +select +client|setinfo +client|setname +quit +reset"
 _LISTEN = "+subscribe +unsubscribe +psubscribe +punsubscribe"
-_SEND = (
-    "+multi +exec +discard +watch +unwatch +eval +evalsha +script|load +script|exists "
-    "+time +lpush +llen +sadd +smembers +zadd +exists"
-)
-# kombu's table of which queue takes an exchange's messages.
+_TOGETHER = "+multi +exec +discard"
+# Kombu's tables of which queues take an exchange's messages. A producer declares the intake's.
 _BINDINGS = "~_kombu.binding*"
+_INTAKE_BINDINGS = (
+    "~_kombu.binding.orders ~_kombu.binding_permanent.orders "
+    "~_kombu.binding.celery ~_kombu.binding_permanent.celery"
+)
+# The intake: `celery` is where Celery puts what names no queue; a message with a priority goes into
+# a list of its own, named by the queue, two control characters and a digit.
+_INTAKE = "~orders ~orders??[1-9] ~celery ~celery??[1-9]"
 # Remote control (to be asked) and task events, of database 0. Who subscribes to a pattern needs it
 # letter by letter.
 _MONITORED = "&/0.celery.pidbox &/0.celeryev/*"
 _CHANNELS = "&orders &fills &fills.live &fills.paper"
+# Scripts can run for ever, and nothing but SCRIPT KILL ends them: nobody runs any.
+_NEVER = "-@scripting"
 
 
 class User(StrEnum):
@@ -30,9 +36,15 @@ class User(StrEnum):
     CONSUME = "consume"
     """Consumers of fills and of orders' states: they listen."""
     MONITOR = "monitor"
-    """Flower and metrics: task events, the workers' answers, how long the queues are."""
+    """Flower: task events, the workers' answers, how long the queues are."""
+    METRICS = "metrics"
+    """`execution metrics`: how long the lists are, and which there are."""
+    FEED = "feed"
+    """The example price feed of `execution up`: it writes quotes."""
     HEALTH = "health"
     """The container's health check."""
+    BREAK_GLASS = "breakglass"
+    """A person in an emergency, and no process: ends scripts and connections, changes users."""
 
 
 RULES: Mapping[User, str] = {
@@ -40,19 +52,43 @@ RULES: Mapping[User, str] = {
         "~orders* ~recovery* ~ibkr* ~mt4* ~binance* ~paper* ~celery* ~unacked* ~*celery.pidbox* "
         "~spent:* ~restored:* ~quotes* ~shortable* ~book:* ~trades:* "
         f"{_BINDINGS} {_MONITORED} {_CHANNELS} "
-        "+@read +@write +@pubsub +@transaction +@connection +eval +evalsha +script|load "
-        "+script|exists +time -@dangerous +info"
+        f"+@read +@write +@pubsub +@transaction +@connection -@dangerous +info {_NEVER}"
     ),
-    User.PRODUCE: (f"~orders* {_BINDINGS} {_CHANNELS} {_CONNECT} {_SEND} {_LISTEN}"),
+    User.PRODUCE: (
+        f"{_INTAKE} {_INTAKE_BINDINGS} {_CHANNELS} {_CONNECT} {_LISTEN} {_TOGETHER} "
+        f"+lpush +llen +sadd +smembers {_NEVER}"
+    ),
     User.CONSUME: f"{_CHANNELS} {_CONNECT} {_LISTEN}",
     User.MONITOR: (
-        f"~*celery.pidbox* ~celeryev* {_BINDINGS} {_MONITORED} {_CONNECT} {_SEND} {_LISTEN} "
-        "+publish +brpop +zrangebyscore +zrem +srem +del +hset +hdel +hget +pexpire +info "
+        f"~*celery.pidbox* ~celeryev* {_BINDINGS} {_MONITORED} {_CONNECT} {_LISTEN} {_TOGETHER} "
+        "+watch +unwatch +publish +brpop +sadd +srem +smembers +zadd +zrem +zrangebyscore +exists "
+        f"+del +hset +hdel +hget +pexpire +info {_NEVER} "
         # How long the queues are, and how much is unacknowledged, and nothing else of them.
         "(~* resetchannels -@all +llen +hlen)"
     ),
+    User.METRICS: f"~* {_CONNECT} +info +scan +llen +hlen",
+    User.FEED: f"~quotes* {_CONNECT} +hset +hget +hgetall",
     User.HEALTH: "+ping",
+    User.BREAK_GLASS: (
+        f"{_CONNECT} +info +acl +client +script|kill +script|flush +function|kill +slowlog +config "
+        "+shutdown"
+    ),
 }
+
+
+SERVER_LIMITS: Mapping[str, str] = {
+    # Full, it refuses messages, which workers and producers outlive; it throws none away.
+    "maxmemory": "1gb",
+    "maxmemory-policy": "noeviction",
+    # What all connections may hold together in their buffers; the largest are closed first.
+    "maxmemory-clients": "25%",
+    # A message is no larger than 2 MiB (workers/envelope.py).
+    "proto-max-bulk-len": "4mb",
+    "client-query-buffer-limit": "16mb",
+    # Who subscribes and does not read is closed.
+    "client-output-buffer-limit": "normal 64mb 32mb 60 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
+}
+"""Settings of the server that bound what one connection can use up."""
 
 
 def acl_file(passwords: Mapping[User, str]) -> str:
@@ -60,8 +96,13 @@ def acl_file(passwords: Mapping[User, str]) -> str:
 
     Generated passwords only: a fast hash of a chosen one can be guessed.
     """
-    lines = ["user default reset off"]
+    return "\n".join(["user default reset off", *user_lines(passwords)]) + "\n"
+
+
+def user_lines(passwords: Mapping[User, str]) -> list[str]:
+    """The users' lines of an ACL file, or of a server's configuration."""
+    lines = []
     for user, password in passwords.items():
         digest = hashlib.sha256(password.encode()).hexdigest()
         lines.append(f"user {user} reset on #{digest} {RULES[user]}")
-    return "\n".join(lines) + "\n"
+    return lines

@@ -8,6 +8,12 @@ from execution.domain.errors import ConfigurationError
 from execution.domain.vocabulary import BrokerName, Environment
 
 
+def environment(connection: Connection) -> Environment | None:
+    """Which environment the database's orders are of; None before the first process came."""
+    found = connection.execute(text("SELECT environment FROM environment_stamp")).scalar()
+    return None if found is None else Environment(found)
+
+
 def verify(connection: Connection, environment: Environment) -> None:
     """Stamp a new database, or compare.
 

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from execution.events.access import User
 from execution.settings import load
+from execution.store.roles import Role
 from execution.supervisor import postgres, valkey
 from execution.supervisor.claim import HomeClaim
 from execution.supervisor.errors import AlreadyRunning, StartFailed, StopFailed
 from execution.supervisor.home import prepare_home, private_folder
+from execution.supervisor.secrets import Secrets
 from execution.supervisor.state import Phase, Status, alive, load_state, supervisor_of
 
 if TYPE_CHECKING:
@@ -164,18 +167,36 @@ def read_state(home: Path) -> SupervisorState | None:
 def connected_settings(home: Path | None = None) -> Settings:
     """Return the environment's settings, completed with the embedded servers of the home.
 
-    `home` defaults to EXECUTION_HOME. An address stays None where the environment names none and
-    the embedded server was never started. Raises ConfigurationError as `load` does.
+    `home` defaults to EXECUTION_HOME. The users are those of workers, the key that of producers.
+    An address stays None where the environment names none and the embedded server was never
+    started. Raises ConfigurationError as `load` does.
     """
+    return _completed(home, Role.WORK, User.WORK)
+
+
+def producer_settings() -> Settings:
+    """Return the same with the users of producers."""
+    return _completed(None, Role.PRODUCE, User.PRODUCE)
+
+
+def owner_settings() -> Settings:
+    """Return the same with the owner of the embedded database, to change its tables and users."""
+    return _completed(None, postgres.NAME, User.WORK)
+
+
+def _completed(home: Path | None, role: str, user: User) -> Settings:
     settings = load()
     home = (home or settings.execution_home).expanduser().resolve()
     found: dict[str, object] = {"execution_home": home}
-    for name, recorded in (
-        ("database_url", postgres.recorded_url),
-        ("redis_url", valkey.recorded_url),
-    ):
-        if getattr(settings, name) is None and (url := recorded(home)) is not None:
-            found[name] = SecretStr(url)
+    recorded: dict[str, Callable[[], str | None]] = {
+        "database_url": lambda: postgres.recorded_url(home, role),
+        "redis_url": lambda: valkey.recorded_url(home, user),
+        "producer_signing_key": lambda: Secrets(home).existing("producer_signing_key"),
+    }
+    for name, value in recorded.items():
+        ours = name == "redis_url" or settings.database_url is None
+        if ours and getattr(settings, name) is None and (text := value()) is not None:
+            found[name] = SecretStr(text)
     return settings.model_copy(update=found)
 
 

@@ -88,6 +88,10 @@ class EmbeddedPostgres:
         """Return the SQLAlchemy address of another database of the cluster."""
         return _url(self.place, Secrets(self._home).token("postgres"), database)
 
+    def url_as(self, role: str) -> str:
+        """Return the address of the database `execution` for a role that `roles` makes."""
+        return _url(self.place, Secrets(self._home).token(role), NAME, role)
+
     def initialise(self) -> None:
         """Make the cluster and its database unless they exist; an interrupted attempt is redone.
 
@@ -237,14 +241,22 @@ class EmbeddedPostgres:
             raise ConfigurationError(f"{program} failed ({done.returncode}): {words}")
 
 
-def recorded_url(home: Path) -> str | None:
-    """Return the address of the cluster in `home`, None before its first start; changes nothing."""
-    password, place = Secrets(home).existing("postgres"), recorded_place(home)
-    return None if password is None or place is None else _url(place, password, NAME)
+def recorded_url(home: Path, role: str = NAME) -> str | None:
+    """Return the address of the cluster in `home`, None before its first start; changes nothing.
+
+    It is the owner's where the role has no password yet.
+    """
+    place, known = recorded_place(home), Secrets(home)
+    if place is None:
+        return None
+    if role != NAME and (password := known.existing(role)) is not None:
+        return _url(place, password, NAME, role)
+    password = known.existing("postgres")
+    return None if password is None else _url(place, password, NAME)
 
 
-def _url(place: Place, password: str, database: str) -> str:
-    address = f"postgresql+psycopg2://{NAME}:{password}@/{quote(database, safe='')}"
+def _url(place: Place, password: str, database: str, user: str = NAME) -> str:
+    address = f"postgresql+psycopg2://{user}:{password}@/{quote(database, safe='')}"
     return f"{address}?host={quote(place.sockets)}&port={SOCKET_PORT}"
 
 

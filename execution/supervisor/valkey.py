@@ -10,6 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from execution.events.access import SERVER_LIMITS, User, user_lines
 from execution.supervisor import binaries
 from execution.supervisor.home import prepare_home, private_folder, write_atomically
 from execution.supervisor.leftovers import end_processes_in
@@ -29,7 +30,6 @@ dir {folder}
 appendonly yes
 appendfsync everysec
 save ""
-maxmemory-policy noeviction
 daemonize no
 """
 
@@ -50,8 +50,12 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """The address, password included."""
+        """The address of the user `default`, who may do everything and whom no process is."""
         return _url(Secrets(self._home).token("valkey"), self._port)
+
+    def url_as(self, user: User) -> str:
+        """Return the address of one of the users with the least rights."""
+        return _url(Secrets(self._home).token(_token(user)), self._port, user)
 
     def prepare(self) -> None:
         """Write the configuration (mode 0600) and end a server left running on our data."""
@@ -63,7 +67,10 @@ class EmbeddedValkey:
             password=Secrets(self._home).token("valkey"),
             folder=f'"{self._folder}"',
         )
-        write_atomically(self._folder / "valkey.conf", settings)
+        limits = [f"{name} {value}" for name, value in SERVER_LIMITS.items()]
+        passwords = {user: Secrets(self._home).token(_token(user)) for user in User}
+        lines = [*limits, *user_lines(passwords)]
+        write_atomically(self._folder / "valkey.conf", settings + "\n".join(lines) + "\n")
 
     def argv(self) -> list[str]:
         """Return the server's command line; the password is in the file it names."""
@@ -86,7 +93,10 @@ class EmbeddedValkey:
         """Whether it answers PING; it does not while it still reads its file."""
         # No retries: whoever asks, asks again.
         client = redis.Redis.from_url(
-            self.url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0)
+            self.url_as(User.HEALTH),
+            socket_connect_timeout=1,
+            socket_timeout=1,
+            retry=Retry(NoBackoff(), 0),
         )
         try:
             return bool(client.ping())
@@ -96,11 +106,24 @@ class EmbeddedValkey:
             client.close()
 
 
-def recorded_url(home: Path) -> str | None:
-    """Return the address of the Valkey of `home`, None before its first start; changes nothing."""
-    password, port = Secrets(home).existing("valkey"), remembered_port(home, "valkey")
-    return None if password is None or port is None else _url(password, port)
+def recorded_url(home: Path, user: User | None = None) -> str | None:
+    """Return the address of the Valkey of `home`, None before its first start; changes nothing.
+
+    It is that of the user `default` where the named one has no password yet.
+    """
+    port, known = remembered_port(home, "valkey"), Secrets(home)
+    if port is None:
+        return None
+    if user is not None and (password := known.existing(_token(user))) is not None:
+        return _url(password, port, user)
+    password = known.existing("valkey")
+    return None if password is None else _url(password, port)
 
 
-def _url(password: str, port: int) -> str:
-    return f"redis://:{password}@{LOOPBACK}:{port}/0"
+def _token(user: User) -> str:
+    """Name the password of a user among the home's secrets."""
+    return f"valkey_{user}"
+
+
+def _url(password: str, port: int, user: str = "") -> str:
+    return f"redis://{user}:{password}@{LOOPBACK}:{port}/0"

@@ -204,6 +204,31 @@ def test_queues(client: redis.Redis, scrape: Callable[[], Samples]) -> None:
     assert of(seen, "execution_unacknowledged_messages") == 1
 
 
+def test_every_list_that_holds_messages(client: redis.Redis, scrape: Callable[[], Samples]) -> None:
+    """Priorities count for their queue; what no worker reads is named, up to twenty lists."""
+    sep = b"\x06\x16"
+    client.rpush(b"orders" + sep + b"3", "a")
+    client.rpush(b"orders" + sep + b"9", "a")
+    client.rpush("orders", "a")
+    client.rpush("celery", "a")
+    client.rpush("ibkr.2", "a")
+    client.rpush("order", "a", "b")
+    client.rpush("orders:3", "a")
+    client.rpush("x.reply.celery.pidbox", "an answer")
+    seen = scrape()
+    assert of(seen, "execution_queue_messages", queue="orders") == 3
+    assert of(seen, "execution_queue_messages", queue="celery") == 1
+    assert of(seen, "execution_queue_messages", queue="ibkr.2") == 1
+    assert of(seen, "execution_unserved_messages", list="order") == 2
+    assert of(seen, "execution_unserved_messages", list="orders:3") == 1
+    for number in range(30):
+        client.rpush(f"made-up-{number}", "a")
+    seen = scrape()
+    named = [each for each in seen if each[0] == "execution_unserved_messages"]
+    assert len(named) == 21
+    assert sum(map(float, (seen[each] for each in named))) == 33
+
+
 def test_a_histogram_goes_on_after_a_restart(
     store: Store, client: redis.Redis, scrape: Callable[[], Samples]
 ) -> None:

@@ -174,7 +174,7 @@ def test_leftovers_of_a_killed_supervisor_are_ended_and_data_kept(home: Path) ->
     first = start(home, "stores")
     settings = control.connected_settings(home)
     client = redis.Redis.from_url(settings.require_redis_url())
-    client.set("kept", "yes")
+    client.hset("quotes", "kept", "yes")
     run_sql(settings.require_database_url(), "CREATE TABLE kept (n int)")
     before = processes_of(first)
     assert len(before) == 3
@@ -187,7 +187,7 @@ def test_leftovers_of_a_killed_supervisor_are_ended_and_data_kept(home: Path) ->
     assert signals(home, "one") == [signal.SIGTERM]
     assert not {p.pid for p in first.processes} & {p.pid for p in second.processes}
     assert control.connected_settings(home) == settings
-    assert client.get("kept") == b"yes"
+    assert client.hget("quotes", "kept") == b"yes"
     client.close()
     run_sql(settings.require_database_url(), "SELECT n FROM kept")
     log = (home / "logs" / "supervisor.log").read_text()

@@ -34,11 +34,13 @@ from sqlalchemy.pool import NullPool
 
 from execution import secret_files
 from execution.client import OrderClient
+from execution.events.access import SERVER_LIMITS
 from execution.settings import load
 from execution.store.roles import Role
 from execution.supervisor import binaries
 from execution.supervisor.services import project_root
 from tests.fleet import Servers, wait_until
+from tests.flower import flower_asked, flower_changes
 
 ROOT = project_root()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -346,6 +348,40 @@ def test_flower_keeps_what_it_saw(stack: Stack) -> None:
     assert list((service.home / "data").glob("flower*"))
     service.start()
     wait_until(service.healthy, 90, what="flower again")
+
+
+def test_flower_changes_nothing(stack: Stack) -> None:
+    """Neither an order nor a worker: what its API offers for that is refused."""
+    service = stack["flower"]
+    wait_until(service.healthy, 90, what="flower")
+    user, _, password = secret_files.read(stack.secrets, "flower_basic_auth").partition(":")
+    for path in flower_changes("orders@x"):
+        status, said = flower_asked(int(service.replaced["5555"]), path, user, password)
+        assert (status, said) == (403, "Read only mode is enabled"), path
+
+
+def _bytes(size: str) -> int:
+    """A size as compose or Valkey writes it: `512m`, `1gb`."""
+    number, unit = re.fullmatch(r"(\d+)([kmg])b?", size).groups()  # type: ignore[union-attr]
+    return int(number) << (10 * " kmg".index(unit))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_memory_is_limited(name: str) -> None:
+    """One that takes more and more is ended alone, and takes no other with it."""
+    assert _bytes(SERVICES[name]["mem_limit"]) <= 4 * 1024**3
+
+
+def test_redis_refuses_before_the_kernel_ends_it(stack: Stack) -> None:
+    """It has the limits of access.py, full it throws no message away, and it has room to copy."""
+    command = SERVICES["redis"]["command"]
+    given = dict(zip(command[1::2], command[2::2], strict=True))
+    assert {name: given[f"--{name}"] for name in SERVER_LIMITS} == SERVER_LIMITS
+    assert 2 * _bytes(SERVER_LIMITS["maxmemory"]) <= _bytes(SERVICES["redis"]["mem_limit"])
+    worker = secret_files.read(stack.secrets, "redis_url_work")
+    with closing(redis.Redis.from_url(worker)) as client:
+        said: Any = client.info("memory")
+    assert (said["maxmemory"], said["maxmemory_policy"]) == (1024**3, "noeviction")
 
 
 @pytest.mark.parametrize("name", [*WORKERS, "beat", "superintel-mt4-bridge"])

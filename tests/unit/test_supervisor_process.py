@@ -17,7 +17,9 @@ import pytest
 from pydantic import SecretStr
 
 from execution.domain.errors import ConfigurationError
+from execution.events.access import User
 from execution.settings import Settings
+from execution.store.roles import Role
 from execution.supervisor import keeper, services
 from execution.supervisor.errors import StartFailed
 from execution.supervisor.home import prepare_home, private_folder, write_atomically
@@ -364,7 +366,7 @@ def test_services_embed_only_servers_without_an_address(home: Path) -> None:
     """DATABASE_URL and REDIS_URL switch to servers of the operator's own."""
     names = [spec.name for spec in services.service_specs(Settings(), home)]
     assert names == [
-        "postgres", "valkey", "migrate",
+        "postgres", "valkey", "migrate", "roles",
         "worker-orders", "worker-ibkr", "worker-mt4", "worker-binance", "worker-paper",
         "beat", "flower", "metrics", "feed",
     ]  # fmt: skip
@@ -372,7 +374,8 @@ def test_services_embed_only_servers_without_an_address(home: Path) -> None:
     specs = services.service_specs(own, home, feed=False)
     assert (specs[0].name, specs[-1].name) == ("migrate", "metrics")
     assert specs[0].env["DATABASE_URL"] == "postgresql+psycopg2://x/y"
-    assert specs[0].env["REDIS_URL"] == "redis://x"
+    assert "REDIS_URL" not in specs[0].env
+    assert specs[1].env["REDIS_URL"] == "redis://x"
 
 
 @pytest.mark.usefixtures("checkout")
@@ -380,11 +383,36 @@ def test_services_hold_no_password_on_a_command_line(home: Path) -> None:
     """Passwords go through files and the environment, which only the user can read."""
     specs = services.service_specs(Settings(), home)
     passwords = json.loads((home / "secrets.json").read_text())
-    assert set(passwords) == {"postgres", "valkey", "flower"}
+    assert set(passwords) == (
+        {"postgres", "flower", "producer_signing_key"}
+        | {Role.WORK}
+        | {f"valkey_{user}" for user in (User.WORK, User.MONITOR, User.METRICS, User.FEED)}
+    )
     for spec in specs:
         assert not any(word in part for word in passwords.values() for part in spec.argv)
     flower = next(spec for spec in specs if spec.name == "flower")
     assert flower.env["FLOWER_BASIC_AUTH"] == f"execution:{passwords['flower']}"
+
+
+@pytest.mark.usefixtures("checkout")
+def test_one_shots_hold_the_owners_address_and_no_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Migration and roles change the database and do nothing else; settings come along."""
+    settings = Settings()
+    for name in ("TASK_SIGNING_KEY", "BINANCE_API_SECRET", "MT4_BRIDGE_TOKEN", "AWS_SECRET"):
+        monkeypatch.setenv(name, "k" * 43)
+        monkeypatch.setenv(f"{name}_FILE", "/run/secrets/x")
+    monkeypatch.setenv("PAPER_SLIPPAGE", "0.002")
+    specs = {spec.name: spec for spec in services.service_specs(settings, home)}
+    for name in ("migrate", "roles"):
+        env = specs[name].env
+        assert "k" * 43 not in env.values()
+        assert "/run/secrets/x" not in env.values()
+        assert "//execution:" in env["DATABASE_URL"]
+        assert env["PAPER_SLIPPAGE"] == "0.002"
+    assert specs["worker-binance"].env["BINANCE_API_SECRET_FILE"] == "/run/secrets/x"
+    assert "PAPER_SLIPPAGE" not in specs["flower"].env
 
 
 @pytest.mark.usefixtures("checkout")
