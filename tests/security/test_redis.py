@@ -81,6 +81,14 @@ def test_break_glass_shuts_a_user_out(home: Path) -> None:
         assert thief.lpush("orders", "{}")
 
 
+def test_break_glass_has_no_key_by_itself(home: Path) -> None:
+    """It is for the server, not for its messages."""
+    with connected(home, User.BREAK_GLASS) as person:
+        for command in (("GET", "spent:x"), ("LRANGE", "orders", 0, 1), ("LPUSH", "orders", "{}")):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                person.execute_command(*command)
+
+
 def test_a_huge_value_is_refused_before_it_is_read(home: Path) -> None:
     """Beyond 4 MB the server closes the connection at the length, with nothing kept."""
     with connected(home, User.PRODUCE) as producer, connected(home, User.WORK) as worker:
