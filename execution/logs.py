@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from execution.printable import json_text
+
 
 def configure(level: str) -> None:
     """Send our own log lines and the libraries' through one formatter."""
@@ -26,7 +28,8 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared
+            processor=structlog.processors.JSONRenderer(serializer=json_text),
+            foreign_pre_chain=shared,
         )
     )
     root = logging.getLogger()

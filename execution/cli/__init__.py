@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from execution import logs
 from execution.cli import (
     access,
     alerts,
@@ -27,12 +28,14 @@ from execution.cli import (
     service,
     trading,
 )
+from execution.cli.output import guard_streams, print_line
 from execution.domain.errors import ExecutionError
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would print what was typed as it is
     help="Durable order execution: no order lost, no order sent twice.",
 )
 service.register(app, after_ready=examples.show)
@@ -57,8 +60,10 @@ environment.register(app)
 
 def main() -> None:
     """Run a command. Exit status 0 done, 1 refused or failed (reason on stderr), 2 wrong usage."""
+    guard_streams()
+    logs.configure("WARNING")
     try:
         app()
     except (ExecutionError, TimeoutError) as error:
-        sys.stderr.write(f"execution: {error}\n")
+        print_line(f"execution: {error}", error=True)
         sys.exit(1)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from execution.cli.output import print_line, print_lines
 from execution.domain.errors import ConfigurationError
 from execution.supervisor.control import owner_settings
 from execution.supervisor.secrets import Secrets
@@ -25,8 +26,8 @@ def secrets(
     from execution.secret_files import GIVEN, make  # noqa: PLC0415 - brings in the database driver
 
     made = make(folder)
-    typer.echo(f"made {len(made)} files in {folder}: {', '.join(made)}" if made else "all is there")
-    typer.echo(f"yours to fill in, if you have them: {', '.join(GIVEN)}")
+    print_line(f"made {len(made)} files in {folder}: {', '.join(made)}" if made else "all is there")
+    print_line(f"yours to fill in, if you have them: {', '.join(GIVEN)}")
 
 
 def roles(
@@ -61,6 +62,7 @@ def roles(
     with translated(), database.begin() as connection:
         if apply:
             store_roles.apply(connection, given)
-            typer.echo(f"roles: {', '.join(store_roles.Role)}; passwords set: {len(given)}")
+            print_line(f"roles: {', '.join(store_roles.Role)}; passwords set: {len(given)}")
         else:
-            typer.echo(";\n".join(store_roles.current_statements(connection)) + ";")
+            text = ";\n".join(store_roles.current_statements(connection)) + ";"
+            print_lines(text.splitlines())

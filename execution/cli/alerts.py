@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_line, print_table
 from execution.cli.stamped import open_store
 from execution.store import reading
 
@@ -29,7 +29,7 @@ def alerts(
         print_json(rows)
         return
     if not rows:
-        typer.echo("there are no alerts" if everything else "there are no open alerts")
+        print_line("there are no alerts" if everything else "there are no open alerts")
         return
     names = ["kind", "since", "client_order_id", "state", "broker", "message", "resolved_at"]
     columns = ["kind", "since", "order", "state", "broker", "message", "settled"]

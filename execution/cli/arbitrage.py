@@ -14,7 +14,7 @@ from execution.cli.nav_chart import ChartsMissing, draw
 from execution.cli.nav_history import Columns, readings
 from execution.cli.nav_report import document, show
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import print_json, print_line
 from execution.domain.arbitrage.backtest import Backtest, Costs, Rules, backtest
 from execution.domain.arbitrage.coins import checked_fee
 from execution.domain.arbitrage.legs import Sizing
@@ -39,7 +39,9 @@ def _number(text: str) -> Any:
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to `app`."""
-    group = typer.Typer(no_args_is_help=True, help="Trust against spot: NAV arbitrage.")
+    group = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Trust against spot: NAV arbitrage."
+    )
     group.callback()(_group)
     group.command("backtest")(run_backtest)
     group.command("status")(nav_status.status)
@@ -116,7 +118,7 @@ def run_backtest(
     if problem is not None:
         if chart is not None:
             raise problem  # it was asked for by name
-        typer.echo(str(problem), err=True)
+        print_line(str(problem), error=True)
 
 
 def _days(number: float | None) -> timedelta | None:

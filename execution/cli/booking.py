@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from execution.cli.operator import who
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import ask, print_json, print_line, print_table
 from execution.cli.stamped import open_store, operators_settings
 from execution.domain.booking import Booking, Leg, NotBooked
 from execution.domain.instruments import Instrument
@@ -116,10 +116,10 @@ def _carry_out(change: Change, question: str, *, yes: bool, as_json: bool) -> No
     with closing(open_store()) as store:
         seen = _look(store, change)
         if not seen.fresh:
-            typer.echo("that was done before; nothing is done now", err=True)
+            print_line("that was done before; nothing is done now", error=True)
         elif not yes:
             _show(seen)
-            typer.confirm(question, abort=True, err=True)
+            ask(question)
         if seen.fresh:
             with store.transaction() as connection:
                 done = change(connection)
@@ -131,7 +131,7 @@ def _carry_out(change: Change, question: str, *, yes: bool, as_json: bool) -> No
     elif yes or not seen.fresh:
         _show(seen)
     if seen.fresh and not as_json:
-        typer.echo(f"done; `execution reconcile {seen.booking.broker}` compares with the venue")
+        print_line(f"done; `execution reconcile {seen.booking.broker}` compares with the venue")
 
 
 def _look(store: Store, change: Change) -> Booked:
@@ -142,7 +142,7 @@ def _look(store: Store, change: Change) -> Booked:
 
 def _show(booked: Booked) -> None:
     booking = booked.booking
-    typer.echo(
+    print_line(
         f"booking {booked.booking_id} at {booking.broker}, account {booking.account}, "
         f"{booked.at:%Y-%m-%d %H:%M:%S} UTC, by the word of {booking.by}: {booking.evidence}"
     )

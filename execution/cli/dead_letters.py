@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_line, print_table
 from execution.cli.stamped import open_store
 from execution.store import dead_letters as store
 
@@ -33,6 +33,6 @@ def dead_letters(
         print_json(rows)
         return
     if not rows:
-        typer.echo("there are no dead letters")
+        print_line("there are no dead letters")
         return
     print_table("dead letters", list(_COLUMNS), [[row[name] for name in _COLUMNS] for row in rows])

@@ -6,11 +6,10 @@ from contextlib import suppress
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import make_console, print_json, styled
 from execution.cli.stamped import as_stamped
 from execution.domain.errors import ConfigurationError, ExecutionError
 from execution.findings import Level
@@ -38,11 +37,11 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        console = Console(soft_wrap=True, highlight=False, markup=False)
+        console = make_console(soft_wrap=True)
         for finding in findings:
-            console.print(f"{finding.level:8}", style=_STYLES[finding.level], end="")
-            console.print(f"{finding.what:14}{finding.said}")
+            level = styled(f"{finding.level:8}", _STYLES[finding.level])
+            console.print(level + styled(f"{finding.what:14}{finding.said}"))
             if finding.remedy is not None:
-                console.print(f"{'':22}→ {finding.remedy}")
+                console.print(styled(f"{'':22}→ {finding.remedy}"))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from execution.cli.output import print_line
 from execution.supervisor.control import connected_settings, producer_settings
 
 
@@ -28,4 +29,4 @@ def register(app: typer.Typer) -> None:
             ("PRODUCER_SIGNING_KEY", None if key is None else key.get_secret_value()),
         ):
             if value is not None:
-                typer.echo(f"export {name}={shlex.quote(value)}")
+                print_line(f"export {name}={shlex.quote(value)}")

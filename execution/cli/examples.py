@@ -7,10 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
-
-from execution.cli.output import make_table
+from execution.cli.output import make_live, make_table, print_line
 from execution.client import OrderClient
 from execution.events.connection import connect
 from execution.events.quotes import QuoteCache
@@ -49,8 +46,7 @@ def _await_prices(settings: Settings) -> None:
 def _follow(client: OrderClient, requests: list[dict[str, Any]], receipts: list[Receipt]) -> None:
     """Show the orders until each is at its end, or a minute has passed."""
     deadline = time.monotonic() + _LONGEST
-    console = Console()
-    with Live(console=console, auto_refresh=False) as live:
+    with make_live() as live:
         while True:
             orders = [_outcome(client, receipt) for receipt in receipts]
             rows = [_row(*pair) for pair in zip(requests, orders, strict=True)]
@@ -58,14 +54,14 @@ def _follow(client: OrderClient, requests: list[dict[str, Any]], receipts: list[
             if all(map(_over, orders)) or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
-    if not console.is_terminal:
-        console.print()
+    if not live.console.is_terminal:
+        print_line("")
     reasons = dict.fromkeys(order.get("route_reason") for order in orders)
     for reason in filter(None, reasons):
-        console.print(f"on paper instead: {reason}", markup=False)
+        print_line(f"on paper instead: {reason}")
     for receipt in receipts:
         if receipt.outcome == REFUSED:
-            console.print(f"{receipt.client_order_id} refused: {receipt.reason}", markup=False)
+            print_line(f"{receipt.client_order_id} refused: {receipt.reason}")
 
 
 def _outcome(client: OrderClient, receipt: Receipt) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import print_json, print_line
 from execution.cli.stamped import operators_settings
 from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
@@ -82,6 +82,6 @@ def _report(client: OrderClient, asked: Command, wait: float, *, as_json: bool) 
         print_json({name: getattr(command, name) for name in shown})
     elif command.outcome != REFUSED:
         note = "  (no such order yet: it is cancelled when it comes)" if unknown else ""
-        typer.echo(f"{command.kind}  {command.client_order_id}  {command.outcome}{note}")
+        print_line(f"{command.kind}  {command.client_order_id}  {command.outcome}{note}")
     if command.outcome == REFUSED:
         raise ExecutionError(f"refused: {command.reason}")

@@ -11,7 +11,7 @@ import typer
 
 from execution.cli.operator import who
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_line, print_table
 from execution.cli.stamped import open_store, open_verified_store
 from execution.domain.decimals import plain
 from execution.domain.errors import ExecutionError
@@ -29,7 +29,11 @@ Strategy = Annotated[str | None, typer.Option("--strategy", help="For one strate
 Symbol = Annotated[str | None, typer.Option("--symbol", help="For one symbol.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is kept.")]
 
-limits = typer.Typer(no_args_is_help=True, help="What may be sent at most; see docs/limits.md.")
+limits = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="What may be sent at most; see docs/limits.md.",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +57,7 @@ def set_limit(
     with closing(open_verified_store()) as store, store.transaction() as connection:
         before = controls.set_limit(connection, kind, number, scope, who=who(), reason=reason)
     was = "" if before is None else f" (was {plain(before)})"
-    typer.echo(f"{_name(kind, scope)}: {plain(number)}{was}")
+    print_line(f"{_name(kind, scope)}: {plain(number)}{was}")
 
 
 @limits.command("remove")
@@ -70,7 +74,7 @@ def remove_limit(
         before = controls.remove_limit(connection, kind, scope, who=who(), reason=reason)
     if before is None:
         raise ExecutionError(f"there is no {_name(kind, scope)}")
-    typer.echo(f"{_name(kind, scope)}: removed (was {plain(before)})")
+    print_line(f"{_name(kind, scope)}: removed (was {plain(before)})")
 
 
 @limits.command("list")
@@ -81,7 +85,7 @@ def list_limits(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        typer.echo("there are no limits: docs/limits.md says which ones to set")
+        print_line("there are no limits: docs/limits.md says which ones to set")
     else:
         names = ("kind", "value", "broker", "strategy", "symbol", "set_by", "set_at", "reason")
         print_table("limits", names, [[row[name] for name in names] for row in rows])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_lines, print_table
 from execution.cli.stamped import open_store
 from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable, ExecutionError
@@ -103,7 +103,7 @@ def events(
             break
         texts += [message(event) for event in batch]
         since = batch[-1].sequence
-    typer.echo("[" + ",\n".join(texts) + "]" if as_json else "\n".join(texts))
+    print_lines(("[" + ",\n".join(texts) + "]").split("\n") if as_json else texts)
 
 
 def quote(symbol: str, as_json: Json = False) -> None:

@@ -10,7 +10,7 @@ import typer
 from execution.arbitrage.plan import plan
 from execution.cli.operator import who
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import ask, print_json, print_line
 from execution.cli.stamped import open_store, operators_settings
 from execution.domain.decimals import plain
 from execution.domain.errors import ExecutionError
@@ -44,10 +44,12 @@ def confirm(
             f"{plain(reading.coins_per_share)} coins per share (as of {reading.coins_as_of})"
         )
         if not yes:
-            typer.confirm(f"{what}\nheld back: {why}\nIs it right?", abort=True, err=True)
+            print_line(what, error=True)
+            print_line(f"held back: {why}", error=True)
+            ask("Is it right?")
         with store.transaction() as connection:
             at = confirmations.confirm(connection, planned.pair, reading, evidence, who())
     if as_json:
         print_json({"at": at, "spread": reading.spread, "coins_per_share": reading.coins_per_share})
     else:
-        typer.echo(f"confirmed: {what}")
+        print_line(f"confirmed: {what}")

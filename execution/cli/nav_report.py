@@ -8,9 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from execution.cli.output import print_table
+from execution.cli.output import print_line, print_table
 from execution.domain.arbitrage.backtest import Backtest, Trade
 from execution.domain.arbitrage.signals import Parameters, Signal
 from execution.domain.arbitrage.summary import Summary, days_held
@@ -39,9 +37,9 @@ def show(found: Backtest, summary: Summary, drawn: Path | None) -> None:
     """Print the trades as a table, their sum in words, and where the chart is."""
     print_table(f"{len(found.trades)} trades", _COLUMNS, [_row(trade) for trade in found.trades])
     for line in _words(found, summary):
-        typer.echo(line)
+        print_line(line)
     if drawn is not None:
-        typer.echo(f"chart: {drawn}")
+        print_line(f"chart: {drawn}")
 
 
 def _row(trade: Trade) -> list[str]:

@@ -16,7 +16,7 @@ from execution.arbitrage.assembly import Arbitrage, assemble
 from execution.arbitrage.watching import Look
 from execution.cli.messages import Messages
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_line, print_table
 from execution.cli.stamped import open_store, open_trading_store
 from execution.domain.arbitrage.groups import Role, exposure
 from execution.domain.arbitrage.permission import objections
@@ -71,7 +71,7 @@ def run(
                 try:
                     _tell(_round(found, publisher), as_json=as_json)
                 except (StoreUnavailable, EventsUnavailable) as error:
-                    typer.echo(f"execution: {error}", err=True)
+                    print_line(f"execution: {error}", error=True)
                 time.sleep(settings.nav_poll.total_seconds())
 
 
@@ -87,7 +87,7 @@ def _tell(look: Look, *, as_json: bool) -> None:
         group = None if look.group_id is None else str(look.group_id)
         print_json({"at": datetime.now(UTC), "said": look.said, "group_id": group})
     else:
-        typer.echo(f"{datetime.now(UTC):%H:%M:%S} {look.said}")
+        print_line(f"{datetime.now(UTC):%H:%M:%S} {look.said}")
 
 
 @contextmanager
@@ -208,11 +208,11 @@ def _no_entry(
 def _print(shown: dict[str, Any]) -> None:
     pair, look, group = shown["pair"], shown["last_look"], shown["group"]
     acting = "acts" if shown["enabled"] else "only observes"
-    typer.echo(
+    print_line(
         f"{pair['trust']} against {pair['spot']}, every {shown['interval']}, "
         f"{shown['execution_mode']}, {acting}"
     )
-    typer.echo(
+    print_line(
         "not looked at yet"
         if look is None
         else f"last look {look['looked_at']:%F %T}: {look['said']}"
@@ -223,7 +223,7 @@ def _print(shown: dict[str, Any]) -> None:
     if group is not None:
         _print_group(group)
     for reason in shown["no_entry"]:
-        typer.echo(f"no entry: {reason}")
+        print_line(f"no entry: {reason}")
     if shown["groups"]:
         columns = ("entered_at", "direction", "execution_mode", "state", "pnl", "reason")
         rows = [[_money(row)[name] for name in columns] for row in shown["groups"]]
@@ -232,14 +232,14 @@ def _print(shown: dict[str, Any]) -> None:
 
 def _print_group(group: dict[str, Any]) -> None:
     held = ", ".join(f"{plain(amount)} {name}" for name, amount in group["held"].items())
-    typer.echo(
+    print_line(
         f"{group['direction']} is {group['state']} since {group['history'][-1]['at']:%F %T}: "
         f"holds {held}; PnL {group['pnl']:+,.2f} USD"
     )
     names = ("client_order_id", "symbol", "purpose", "side", "quantity", "filled", "state")
     print_table("legs", names, [[leg[name] for name in names] for leg in group["legs"]])
     for alert in group["alerts"]:
-        typer.echo(f"alert: {alert}")
+        print_line(f"alert: {alert}")
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

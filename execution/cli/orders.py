@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_line, print_table
 from execution.cli.stamped import open_store
 from execution.client import OrderClient
 from execution.domain.errors import ExecutionError
@@ -99,9 +98,9 @@ def _report(order: dict[str, Any], *, as_json: bool) -> None:
         words = [said["client_order_id"], said["state"]]
         if said.get("average_price") is not None:
             words.append(f"{said['filled_quantity']} at {said['average_price']}")
-        typer.echo("  ".join([*words, *_where(order)]))
+        print_line("  ".join([*words, *_where(order)]))
     if order["state"] in {"REJECTED", REFUSED}:
-        sys.stderr.write(f"execution: {order['state'].lower()}: {order['reason']}\n")
+        print_line(f"execution: {order['state'].lower()}: {order['reason']}", error=True)
         raise typer.Exit(1)
 
 
@@ -180,7 +179,7 @@ def show(
     ]
     if order.get("reason"):
         words.append(f"({order['reason']})")
-    typer.echo("  ".join(words))
+    print_line("  ".join(words))
     print_table(
         "steps",
         ("step", "", "at", "milliseconds"),

@@ -11,7 +11,7 @@ import typer
 from execution.cli.messages import Messages
 from execution.cli.operator import who
 from execution.cli.orders import Json
-from execution.cli.output import print_json, print_table
+from execution.cli.output import print_json, print_line, print_table
 from execution.cli.stamped import open_verified_store
 from execution.domain.errors import ExecutionError
 from execution.domain.vocabulary import BrokerName, SessionStatus
@@ -93,11 +93,11 @@ def _tell(results: list[dict[str, Any]]) -> None:
     for result in results:
         name = result["broker"]
         if result["problem"] is not None:
-            typer.echo(f"{name}: not compared: {result['problem']}")
+            print_line(f"{name}: not compared: {result['problem']}")
             continue
         orders = f"{result['open_orders']} open orders"
         moving = "" if result["positions_compared"] else "; positions are moving: ask again"
-        typer.echo(f"{name}: {len(result['breaks'])} breaks, {orders}{moving}")
+        print_line(f"{name}: {len(result['breaks'])} breaks, {orders}{moving}")
     rows = [
         (result["broker"], found["kind"], found["message"])
         for result in results

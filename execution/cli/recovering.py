@@ -10,7 +10,7 @@ import typer
 
 from execution.cli.messages import Messages
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import print_json, print_line
 from execution.cli.stamped import open_verified_store
 from execution.domain.errors import EventsUnavailable
 from execution.domain.mapping import ExchangeMapper
@@ -71,7 +71,7 @@ def recover(as_json: Json = False) -> None:
         print_json(done)
         return
     said = [f"{_WORDS[name]}: {count}" for name, count in done.items() if count]
-    typer.echo("; ".join(said) or "nothing was due")
+    print_line("; ".join(said) or "nothing was due")
 
 
 def _require(client: redis.Redis) -> None:

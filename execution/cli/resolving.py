@@ -14,7 +14,7 @@ import typer
 from execution.cli.messages import Messages
 from execution.cli.operator import who
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import ask, print_json, print_line
 from execution.cli.stamped import open_verified_store
 from execution.domain.decimals import plain
 from execution.domain.errors import EventsUnavailable, ExecutionError
@@ -83,20 +83,21 @@ def resolve_order(
         problem = why_not(seen, resolution)
         if problem is not None:
             raise ExecutionError(f"order {seen.client_order_id}: {problem}")
-        typer.echo(_plan(seen, resolution), err=True)
+        for line in _plan(seen, resolution):
+            print_line(line, error=True)
         if not yes:
-            typer.confirm("Settle it so?", abort=True, err=True)
+            ask("Settle it so?")
         deadline = time.monotonic() + wait
         settled = _settle(store, seen, resolution, deadline)
         if not settled.state.is_final:
             _wake(store, settled)
         order = _follow(store, settled.order_id, deadline)
     if order["due_at"] is not None:
-        typer.echo(f"settled; a worker of {seen.broker} goes on with its executions", err=True)
+        print_line(f"settled; a worker of {seen.broker} goes on with its executions", error=True)
     if as_json:
         print_json(order)
     else:
-        typer.echo(f"{order['client_order_id']}  {order['state']}  {resolution.reason(seen)}")
+        print_line(f"{order['client_order_id']}  {order['state']}  {resolution.reason(seen)}")
 
 
 def _executions(
@@ -126,7 +127,7 @@ def _seen(store: Store, identifier: str) -> Order:
     return order
 
 
-def _plan(order: Order, said: Resolution) -> str:
+def _plan(order: Order, said: Resolution) -> list[str]:
     """What is known of the order, and what will happen."""
     attempt = order.attempt
     since = f" since {attempt.intent_at:%Y-%m-%d %H:%M:%S} UTC" if attempt.intent_at else ""
@@ -154,7 +155,7 @@ def _plan(order: Order, said: Resolution) -> str:
         lines.append("  it goes on working")
     else:
         lines.append(f"  it ends {said.told.state}; it is not sent again and goes nowhere else")
-    return "\n".join(lines)
+    return lines
 
 
 def _settle(store: Store, seen: Order, said: Resolution, deadline: float) -> Order:
@@ -176,7 +177,7 @@ def _wake(store: Store, order: Order) -> None:
         with Messages(connected_settings(), store) as messages:
             messages.steps(order.order_id, Step.AWAIT_FILL, order.broker)
     except EventsUnavailable as error:
-        typer.echo(f"settled; the workers hear of it a little later: {error}", err=True)
+        print_line(f"settled; the workers hear of it a little later: {error}", error=True)
 
 
 def _follow(store: Store, order_id: UUID, deadline: float) -> dict[str, Any]:

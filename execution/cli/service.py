@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,15 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
+from execution.cli.output import (
+    make_console,
+    make_live,
+    print_json,
+    print_line,
+    print_lines,
+    styled,
+)
 from execution.cli.trading import in_words, stopped
 from execution.domain.errors import ConfigurationError, ExecutionError
 from execution.domain.vocabulary import Environment
 from execution.settings import load
-from execution.store.rows import to_json
 from execution.supervisor import control
 from execution.supervisor.place import recorded_place
 from execution.supervisor.ports import remembered_port
@@ -96,7 +99,7 @@ def run_up(
 
     Raises ExecutionError when it cannot start.
     """
-    home, console = _home(), Console()
+    home = _home()
     practice = load().execution_environment is Environment.PRACTICE
     if not practice and (feed or after_ready is not None):
         raise ConfigurationError("made-up prices and example orders are for practice only")
@@ -108,25 +111,25 @@ def run_up(
                 home, feed=feed, parent_pid=parent_pid, services=services
             )
             state = first = next(states, None)
-        with Live(console=console, auto_refresh=False) as live:
+        with make_live() as live:
             for state in chain([first] if first else [], states):
                 live.update(_table(state), refresh=True)
-        if not console.is_terminal:
-            console.print()  # a live display that is no terminal's ends without a newline
-        _tell_place(home, console)
-        _tell_addresses(home, console)
+        if not live.console.is_terminal:
+            print_line("")  # a live display that is no terminal's ends without a newline
+        _tell_place(home)
+        _tell_addresses(home)
         if after_ready is not None:
             after_ready(control.connected_settings(home))
         if detach or state is None:
             return 0
-        console.print("Running. Ctrl-C stops everything.")
+        print_line("Running. Ctrl-C stops everything.")
         psutil.Process(state.supervisor_pid).wait()
     except psutil.NoSuchProcess:
         pass
     except KeyboardInterrupt:
-        return _stop_after_interrupt(home, console)
+        return _stop_after_interrupt(home)
     log = home / "logs" / "supervisor.log"
-    sys.stderr.write(f"the supervisor has ended; its log is {log}\n")
+    print_line(f"the supervisor has ended; its log is {log}", error=True)
     return 1
 
 
@@ -148,8 +151,8 @@ def _interrupts_deferred() -> Iterator[None]:
 
 def run_down() -> int:
     """Stop everything and return the exit status; raises ExecutionError when it cannot."""
-    ended = _stop(_home(), Console())
-    sys.stdout.write(f"stopped {', '.join(ended)}\n" if ended else "nothing was running\n")
+    ended = _stop(_home())
+    print_line(f"stopped {', '.join(ended)}" if ended else "nothing was running")
     return 0
 
 
@@ -158,16 +161,15 @@ def run_status(*, as_json: bool) -> int:
     state = control.read_state(_home())
     trading = stopped()
     if as_json:
-        shown = None if state is None else asdict(state) | {"trading": to_json(trading)}
-        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+        shown = None if state is None else asdict(state) | {"trading": trading}
+        print_json(shown)
     elif state is None:
-        sys.stderr.write("not running: `execution up` starts it\n")
+        print_line("not running: `execution up` starts it", error=True)
     else:
-        console = Console()
-        console.print(_table(state))
-        _tell_addresses(_home(), console)
+        make_console().print(_table(state))
+        _tell_addresses(_home())
     if trading is not None and not as_json:
-        sys.stdout.write("\n".join(in_words(trading)) + "\n")
+        print_lines(in_words(trading))
     ready = {Status.READY, Status.DONE}
     return int(state is None or any(process.status not in ready for process in state.processes))
 
@@ -176,7 +178,7 @@ def _exit_with(command: Callable[[], int]) -> None:
     try:
         code = command()
     except ExecutionError as error:
-        sys.stderr.write(f"{error}\n")
+        print_line(error, error=True)
         code = 1
     raise typer.Exit(code)
 
@@ -185,41 +187,39 @@ def _home() -> Path:
     return load().execution_home.expanduser().resolve()
 
 
-def _stop(home: Path, console: Console) -> list[str]:
-    with Live(console=console, auto_refresh=False) as live:
+def _stop(home: Path) -> list[str]:
+    with make_live() as live:
         return control.stop(home, on_change=lambda state: live.update(_table(state), refresh=True))
 
 
-def _stop_after_interrupt(home: Path, console: Console) -> int:
-    console.print("Stopping; what is in progress is finished first.")
+def _stop_after_interrupt(home: Path) -> int:
+    print_line("Stopping; what is in progress is finished first.")
     try:
-        _stop(home, console)
+        _stop(home)
     except KeyboardInterrupt:
         # The supervisor has a session of its own and goes on: nothing is orphaned.
-        sys.stderr.write("still stopping in the background; `execution status` shows it\n")
+        print_line("still stopping in the background; `execution status` shows it", error=True)
         return INTERRUPTED
     return 0
 
 
-def _tell_place(home: Path, console: Console) -> None:
+def _tell_place(home: Path) -> None:
     place = recorded_place(home)
     if place is not None and place.way == "user":
-        console.print(
+        print_line(
             "PostgreSQL refuses to run as root and this host refuses user namespaces: "
             f"it runs as uid {place.uid}, its data are in {place.data}"
         )
 
 
-def _tell_addresses(home: Path, console: Console) -> None:
+def _tell_addresses(home: Path) -> None:
     """Say where what runs can be looked at."""
     flower, metrics = (remembered_port(home, name) for name in ("flower", "metrics"))
     if flower is not None:
-        console.print(
-            f"Flower: http://127.0.0.1:{flower} as execution, password in {home / 'secrets.json'}",
-            soft_wrap=True,
-        )
+        secrets = home / "secrets.json"
+        print_line(f"Flower: http://127.0.0.1:{flower} as execution, password in {secrets}")
     if metrics is not None:
-        console.print(f"Metrics: http://127.0.0.1:{metrics}/metrics", soft_wrap=True)
+        print_line(f"Metrics: http://127.0.0.1:{metrics}/metrics")
 
 
 def _table(state: SupervisorState) -> Table:
@@ -229,7 +229,8 @@ def _table(state: SupervisorState) -> Table:
     for process in state.processes:
         colour = COLOURS.get(process.status, "dim")
         restarts = f" ({process.restarts} restarts)" if process.restarts else ""
-        table.add_row(process.name, f"[{colour}]{process.status}[/]{restarts}", _seconds(process))
+        status = styled(process.status, colour) + styled(restarts)
+        table.add_row(styled(process.name), status, _seconds(process))
     return table
 
 

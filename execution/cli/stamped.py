@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import typer
 from sqlalchemy import Connection
 
+from execution.cli.output import print_line
 from execution.settings import Settings
 from execution.store import stamp
 from execution.store.engine import Store
@@ -62,7 +62,7 @@ def _verified() -> tuple[Store, Settings]:
     with store.transaction() as connection:
         settings = _as_stamped(settings, connection)
         stamp.verify(connection, settings.execution_environment)
-    typer.echo(f"environment: {settings.execution_environment}", err=True)
+    print_line(f"environment: {settings.execution_environment}", error=True)
     return store, settings
 
 

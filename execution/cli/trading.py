@@ -11,7 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from execution.cli.operator import who
 from execution.cli.orders import Json
-from execution.cli.output import print_json
+from execution.cli.output import print_json, print_line
 from execution.cli.stamped import open_store, open_verified_store
 from execution.domain.errors import ExecutionError
 from execution.domain.risk.trading_state import EVERYWHERE, TradingState
@@ -59,10 +59,10 @@ def halt(
         doubtful = _wait_for_those_on_their_way(store, scope)
     _tell(state, before, scope, as_json=as_json)
     if doubtful:
-        typer.echo(
+        print_line(
             f"{doubtful} that had been let through before without an answer yet: "
             "see `execution orders`",
-            err=True,
+            error=True,
         )
 
 
@@ -76,7 +76,7 @@ def resume(reason: Reason = None, broker: Broker = None, as_json: Json = False) 
             others = [row for row in controls.states(connection) if row["state"] != state]
     _tell(state, before, scope, as_json=as_json)
     for row in others:
-        typer.echo(f"still {_line(row)}", err=True)
+        print_line(f"still {_line(row)}", error=True)
 
 
 def _wait_for_those_on_their_way(store: Store, scope: str) -> int:
@@ -95,7 +95,7 @@ def _tell(state: TradingState, before: TradingState, scope: str, *, as_json: boo
         print_json({"scope": scope, "state": state, "before": before})
         return
     was = "" if before is state else f" (was {before})"
-    typer.echo(f"{_where(scope)}: {state}{was}; {_MEANING[state]}")
+    print_line(f"{_where(scope)}: {state}{was}; {_MEANING[state]}")
 
 
 def _where(scope: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -18,6 +17,7 @@ from execution.domain.events import FILLS
 from execution.domain.orders import Order
 from execution.domain.vocabulary import ExecutionMode
 from execution.faultpoints import reach, within
+from execution.printable import json_text
 from execution.store import orders, outbox
 from execution.store.engine import Store
 from execution.store.outbox import Numbered
@@ -31,7 +31,7 @@ _PATIENCE = 5.0
 def message(event: Numbered) -> str:
     """An event as consumers get it: its payload with its sequence, one JSON object."""
     payload = {"schema": event.payload.get("schema"), "event_id": event.payload.get("event_id")}
-    return json.dumps(payload | {"sequence": event.sequence} | event.payload, separators=(",", ":"))
+    return json_text(payload | {"sequence": event.sequence} | event.payload, separators=(",", ":"))
 
 
 def channels(event: Numbered) -> list[str]:
