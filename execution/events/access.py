@@ -87,6 +87,9 @@ SERVER_LIMITS: Mapping[str, str] = {
     "client-query-buffer-limit": "16mb",
     # Who subscribes and does not read is closed.
     "client-output-buffer-limit": "normal 64mb 32mb 60 replica 256mb 64mb 60 pubsub 32mb 8mb 60",
+    # Values that Valkey 9 sends without a copy count in no client's limit (valkey-io/valkey#2396,
+    # seen with 9.1.2): copy all.
+    "min-string-size-avoid-copy-reply": "1073741824",
 }
 """Settings of the server that bound what one connection can use up."""
 
