@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -26,6 +33,7 @@ from execution.domain.vocabulary import Environment, OnFailure
 from execution.durations import Seconds
 from execution.nav_settings import NavSettings
 from execution.signing import SHORTEST_KEY, KeyRole, Signer
+from execution.venue_urls import checked_url
 
 _SHORTEST_LIFETIME = timedelta(minutes=1)
 
@@ -170,6 +178,11 @@ class Settings(NavSettings):
         description="The time zone chosen at TWS's login: times without a zone are of it, and of "
         "days before today there TWS tells nothing.",
     )
+    mt4_bridge_plain_http: str = Field(
+        default="",
+        description="The one host that MT4_BRIDGE_URL may name with http:// though it is not this "
+        "machine: a container on a private network.",
+    )
     mt4_bridge_url: str = "http://127.0.0.1:8005"
     mt4_bridge_token: SecretStr | None = None
     mt4_symbol_suffix: str = Field(
@@ -284,6 +297,16 @@ class Settings(NavSettings):
             if url.startswith(scheme):
                 return SecretStr("postgresql+psycopg2://" + url[len(scheme) :])
         return value
+
+    @field_validator("binance_api_url", "ledger_broker_url", mode="after")
+    @classmethod
+    def _safe_address(cls, value: str | None) -> str | None:
+        return None if value is None else checked_url(value)
+
+    @field_validator("mt4_bridge_url", mode="after")
+    @classmethod
+    def _safe_bridge(cls, value: str, info: ValidationInfo) -> str:
+        return checked_url(value, info.data.get("mt4_bridge_plain_http", ""))
 
     @property
     def ibkr_client_ids(self) -> range:

@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from yarl import URL
-
 from execution.domain.errors import (
     BrokerUnavailable,
     ConfigurationError,
@@ -34,6 +32,7 @@ from execution.store import (
     reconciling,
     venue_contracts,
 )
+from execution.venue_urls import host_of, is_loopback_host
 from workers.context import Context
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL = timedelta(seconds=3)
 _TRADED_SECONDS = 15.0
+_TEST_NETWORK = "testnet.binance.vision"
 PAPER_POLL_INTERVAL = timedelta(milliseconds=250)
 
 
@@ -268,15 +268,22 @@ def _binance(context: Context) -> Broker | str:
         traded=_traded(context, BrokerName.BINANCE),
         held_before=_held_before(context, BrokerName.BINANCE),
         is_real=is_real,
+        simulated=not is_real and _endpoint_is_local(settings),
         pause=_KeptPause(context, BrokerName.BINANCE, _endpoint(settings)),
         clock=context.clock,
     )
 
 
+def _endpoint_is_local(settings: Settings) -> bool:
+    """Whether Binance's address is one of this machine, behind which there may be anything."""
+    named = settings.binance_api_url
+    return named is not None and is_loopback_host(host_of(named))
+
+
 def _endpoint(settings: Settings) -> str:
     """Which of Binance's networks these settings name: a ban there is none elsewhere."""
     named = settings.binance_api_url
-    return named or ("testnet.binance.vision" if settings.binance_testnet else "api.binance.com")
+    return named or (_TEST_NETWORK if settings.binance_testnet else "api.binance.com")
 
 
 class _KeptPause:
@@ -305,8 +312,8 @@ def binance_is_real(settings: Settings) -> bool:
     """Whether orders sent with these settings spend money."""
     if settings.binance_api_url is None:
         return not settings.binance_testnet
-    host = URL(settings.binance_api_url).host or ""
-    return host not in {"127.0.0.1", "::1", "localhost", "testnet.binance.vision"}
+    host = host_of(settings.binance_api_url)
+    return not is_loopback_host(host) and host != _TEST_NETWORK
 
 
 def _traded(context: Context, broker: BrokerName) -> Callable[[], Awaitable[set[str]]]:

@@ -64,6 +64,7 @@ class RestPort:
         """The application to listen with."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
+        app.on_response_prepare.append(_say_simulated)
         return app
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -246,6 +247,11 @@ class RestPort:
             )
             told += [trade] * (2 if twice else 1)
         return told
+
+
+async def _say_simulated(_: web.Request, response: web.StreamResponse) -> None:
+    """Mark every answer: a client in practice trades with nothing that does not say so."""
+    response.headers["X-Simulated-Venue"] = "binance"
 
 
 def _named(parameters: Parameters, names: tuple[str, ...]) -> str | None:

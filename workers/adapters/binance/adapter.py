@@ -62,8 +62,9 @@ class BinanceAdapter:
     order" is proof, `resends_within` as in `Capabilities`. `traded` gives our symbols that may have
     been traded, read anew whenever executions are asked for; `held_before` what the account held
     before a time by `clock`. `pause` is where it is kept until when Binance wants no request.
-    `clock` gives aware UTC, by the clock that `send_by` goes by. `connector` is for tests with an
-    address of their own.
+    `simulated`: nothing is signed for a venue that does not say so of itself, since behind a local
+    address there may be the real one. `clock` gives aware UTC, by the clock that `send_by` goes by.
+    `connector` is for tests with an address of their own.
     """
 
     name = BrokerName.BINANCE
@@ -84,6 +85,7 @@ class BinanceAdapter:
         traded: Callable[[], Awaitable[Iterable[str]]],
         held_before: HeldBefore,
         is_real: bool,
+        simulated: bool = False,
         pause: KeptPause | None = None,
         clock: Callable[[], datetime] = utc_now,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
@@ -99,6 +101,7 @@ class BinanceAdapter:
         self._poll_interval = poll_interval
         self._traded = traded
         self._is_real = is_real
+        self._simulated = simulated
         self._now = clock
         self._connector = connector
         self._unread = Unread()
@@ -129,6 +132,8 @@ class BinanceAdapter:
             self._open = (venue, History(venue, self._symbols))
         venue = self._venue()
         try:
+            if self._simulated:
+                await clients.require_simulated(venue.client)
             await venue.set_clock()
             await self._load(venue)
             _check_may_trade(await venue.account())

@@ -14,6 +14,7 @@ import aiohttp
 import ccxt.async_support as ccxt
 import yarl
 
+from execution.domain.errors import BrokerUnavailable
 from workers.adapters.binance.budget import Budget
 from workers.adapters.binance.outcomes import Answer
 
@@ -22,6 +23,8 @@ Json = Mapping[str, Any]
 _WEIGHT_OF_COST = 5
 """ccxt counts in units of five of Binance's weights."""
 _LIMITED = frozenset({418, 429})
+SIMULATED = "X-Simulated-Venue"
+"""A header that the simulator puts on every answer, and no exchange does."""
 
 
 class Client(ccxt.binance):  # type: ignore[misc]
@@ -142,6 +145,20 @@ def make(
     }
     client.urls["api"] = spot
     return client
+
+
+async def require_simulated(client: Client) -> None:
+    """Ask, without the key, whether the venue says that it is simulated. BrokerUnavailable."""
+    try:
+        async with client.session.get(yarl.URL(f"{client.urls['api']['public']}/ping")) as reply:
+            mark = reply.headers.get(SIMULATED)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise BrokerUnavailable(f"Binance does not answer: {error or type(error)}") from error
+    if mark is None:
+        raise BrokerUnavailable(
+            f"what answers at BINANCE_API_URL does not say {SIMULATED}: it may be a way to the "
+            "real Binance, and EXECUTION_ENVIRONMENT is practice"
+        )
 
 
 async def close(client: Client) -> None:
