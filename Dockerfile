@@ -4,11 +4,9 @@ WORKDIR /app
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # What we depend on is a layer of its own: it stays when only our code changes.
-COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > /tmp/requirements.txt \
-    && pip install -c constraints.txt -r /tmp/requirements.txt "setuptools>=77"
-COPY README.md celeryconfig.py ./
+COPY requirements.txt ./
+RUN pip install --require-hashes --only-binary :all: -r requirements.txt
+COPY pyproject.toml README.md celeryconfig.py ./
 COPY execution execution
 COPY workers workers
 COPY tasks tasks

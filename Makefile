@@ -114,8 +114,11 @@ $(AUDIT)/bin/pip-audit:
 audit: $(AUDIT)/bin/pip-audit ## look up every version of constraints.txt for known vulnerabilities (needs the network)
 	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
+requirements: $(STAMP) ## renew what the images install, with hashes, from constraints.txt (needs the network and Python 3.11)
+	$(BIN)/python operations/requirements.py
+
 format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-clients test-operations test-hosts test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit format
+.PHONY: help install up down lint test test-brokers test-clients test-operations test-hosts test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit requirements format
