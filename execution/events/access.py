@@ -9,11 +9,15 @@ from enum import StrEnum
 _CONNECT = "+ping +hello +auth +select +client|setinfo +client|setname +quit +reset"
 _LISTEN = "+subscribe +unsubscribe +psubscribe +punsubscribe"
 _TOGETHER = "+multi +exec +discard"
-# Kombu's tables of which queues take an exchange's messages. A producer declares the intake's.
+# Kombu's tables of which queues take an exchange's messages. Each declares what it uses: who could
+# write to the others would break their readers, or have messages copied into lists of its own.
 _BINDINGS = "~_kombu.binding*"
 _INTAKE_BINDINGS = (
     "~_kombu.binding.orders ~_kombu.binding_permanent.orders "
     "~_kombu.binding.celery ~_kombu.binding_permanent.celery"
+)
+_MONITORED_BINDINGS = (
+    "~_kombu.binding*celery.pidbox ~_kombu.binding*celeryev ~_kombu.binding_deadlines"
 )
 # The intake: `celery` is where Celery puts what names no queue; a message with a priority goes into
 # a list of its own, named by the queue, two control characters and a digit.
@@ -60,7 +64,8 @@ RULES: Mapping[User, str] = {
     ),
     User.CONSUME: f"{_CHANNELS} {_CONNECT} {_LISTEN}",
     User.MONITOR: (
-        f"~*celery.pidbox* ~celeryev* {_BINDINGS} {_MONITORED} {_CONNECT} {_LISTEN} {_TOGETHER} "
+        f"~*celery.pidbox* ~celeryev* {_MONITORED_BINDINGS} {_MONITORED} {_CONNECT} {_LISTEN} "
+        f"{_TOGETHER} "
         "+watch +unwatch +publish +brpop +sadd +srem +smembers +zadd +zrem +zrangebyscore +exists "
         f"+del +hset +hdel +hget +pexpire +info {_NEVER} "
         # How long the queues are, and how much is unacknowledged, and nothing else of them.

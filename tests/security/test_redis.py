@@ -81,6 +81,30 @@ def test_break_glass_shuts_a_user_out(home: Path) -> None:
         assert thief.lpush("orders", "{}")
 
 
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [
+        (User.PRODUCE, ("LPUSH", "orders-of-mine", "{}")),
+        (User.PRODUCE, ("LPUSH", "celeryev", "{}")),
+        (User.PRODUCE, ("LPUSH", "orders\x06\x16345", "{}")),
+        (User.PRODUCE, ("SADD", "_kombu.binding.reply.celery.pidbox", "not a binding")),
+        (User.PRODUCE, ("SADD", "_kombu.binding.mine", "x")),
+        (User.MONITOR, ("SADD", "_kombu.binding.orders", "not a binding")),
+        (User.MONITOR, ("DEL", "_kombu.binding.celery")),
+        (User.MONITOR, ("LPUSH", "x.reply.celery.pidbox", "{}")),
+        (User.MONITOR, ("SCAN", 0)),
+        (User.METRICS, ("LRANGE", "orders", 0, 1)),
+        (User.METRICS, ("TYPE", "orders")),
+        (User.FEED, ("SET", "book:SPY", "{}")),
+        (User.CONSUME, ("PUBLISH", "fills", "{}")),
+    ],
+)
+def test_no_list_or_table_of_anothers(home: Path, user: User, command: tuple[Any, ...]) -> None:
+    """Nobody makes lists that no worker reads, or puts what is no binding into kombu's tables."""
+    with connected(home, user) as client, pytest.raises(redis.exceptions.NoPermissionError):
+        client.execute_command(*command)
+
+
 def test_break_glass_has_no_key_by_itself(home: Path) -> None:
     """It is for the server, not for its messages."""
     with connected(home, User.BREAK_GLASS) as person:
