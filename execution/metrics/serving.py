@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from execution.clock_watch import ClockWatch
 from execution.domain.errors import ConfigurationError, StoreUnavailable
 from execution.events.connection import connect
 from execution.metrics.collector import ServiceCollector
+from execution.metrics.listening import MetricsServer
 from execution.settings import Settings
 from execution.store import measuring
 from execution.store.engine import Store
@@ -66,9 +67,11 @@ def measure(store: Store, collector: ServiceCollector) -> bool:
 @contextmanager
 def _listening(address: str, port: int, registry: CollectorRegistry) -> Iterator[None]:
     try:
-        server, thread = start_http_server(port, address, registry)
+        server = MetricsServer(address, port, registry)
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {address}:{port}: {error}") from error
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     logger.info("serving metrics", address=address, port=port)
     try:
         yield
