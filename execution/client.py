@@ -47,6 +47,7 @@ class OrderClient:
             ExchangeMapper(self._settings.symbol_overrides),
             timedelta(seconds=self._settings.step_deadline.total_seconds()),
             self._settings.on_failure_default,
+            announces=False,
         )
         self._instructions = Instructions(self._store, self._settings.step_deadline)
         self._celery = Celery(

@@ -26,7 +26,7 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.events.quotes import QuoteCache
 from execution.exits import Venue
 from execution.store import controls as stored
-from execution.store import exposure, following
+from execution.store import exposure, following, order_gate
 from execution.store.clock import DatabaseClock, process_clock
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
@@ -174,7 +174,7 @@ class Gate:
                 return commit(link, order, controls.version)
         mid = self.mid(order, concern, price_of)
         with self.store.brief() as link:
-            stored.hold(link)
+            order_gate.hold_open(link)
             exposure.lock(link, concern.limits)
             if order.is_exit:
                 _check_states(order, concern, None)
@@ -214,7 +214,7 @@ class Gate:
         """
         if order.parent_order_id is not None:
             return None
-        stored.hold(connection)
+        order_gate.hold_open(connection)
         controls = stored.load(connection)
         concern = controls.concerning(order)
         kinds = what_grows(order, change)

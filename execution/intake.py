@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from execution.domain.errors import RequestRefused
-from execution.domain.events import OrderEventType, order_event
+from execution.domain.events import Event, OrderEventType
 from execution.domain.identity import uuid7
 from execution.domain.instruments import Instrument
 from execution.domain.mapping import ExchangeMapper
@@ -44,6 +44,7 @@ class Intake:
 
     `due` is how long a request may stand before recovery sends it on, `on_failure` what one means
     that does not say it (it is kept as it came, and step 1 decides; this one only compares).
+    Without `announces`, which producers have no right to, recovery writes the event of a refusal.
     """
 
     def __init__(
@@ -52,11 +53,14 @@ class Intake:
         mapper: ExchangeMapper,
         due: timedelta,
         on_failure: OnFailure = OnFailure.PAPER,
+        *,
+        announces: bool = True,
     ) -> None:
         self._store = store
         self._mapper = mapper
         self._due = due
         self._on_failure = on_failure
+        self._announces = announces
 
     def understand(self, payload: Mapping[str, Any]) -> tuple[OrderRequest, Instrument]:
         """The request and its instrument. RequestRefused names field, value and rule."""
@@ -176,16 +180,23 @@ class Intake:
         reason: str | None,
     ) -> Receipt | None:
         request_id, order_id = new_id(), None if reason else new_id()
-        event = order_event(
-            OrderEventType.REFUSED if reason else OrderEventType.ACCEPTED,
-            key=request_id,
-            at=now(),
-            client_order_id=client_order_id,
-            order_id=order_id,
-            symbol=body.get("symbol") if isinstance(body.get("symbol"), str) else None,
-            reason=reason,
-            step="place_order",
-        )
+        event: Event | None = None
+        due: timedelta | None = self._due
+        if reason is not None and self._announces:
+            event, due = (
+                requests.outcome_event(
+                    OrderEventType.REFUSED,
+                    request_id=request_id,
+                    order_id=None,
+                    client_order_id=client_order_id,
+                    payload=body,
+                    reason=reason,
+                    at=now(),
+                ),
+                None,
+            )
+        elif reason is not None:
+            due = timedelta(0)
         return requests.record(
             link,
             request_id=request_id,
@@ -195,7 +206,7 @@ class Intake:
             payload_hash=digest,
             reason=reason,
             event=event,
-            due=self._due,
+            due=due,
         )
 
 

@@ -24,6 +24,7 @@ from execution.store import (
     positions,
     recovery,
     reducing,
+    requests,
     sharing,
     unprotected,
 )
@@ -107,13 +108,14 @@ class Sweep:
         deadline = self.timing.step
         self._share_out()
         with self.store.transaction() as connection:
-            requests = recovery.due_requests(connection, deadline)
+            due_requests = recovery.due_requests(connection, deadline)
+            requests.unannounced(connection, recovery.BATCH)
             recovery.stranded(connection)
             due = recovery.due_orders(connection, deadline)
             instructed = commands.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
             brackets = families.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)
             orphans = recovery.orphan_reports(connection)
-        for order_id, step in requests:
+        for order_id, step in due_requests:
             self.messages.steps(order_id, step, BrokerName.PAPER)
         for order in due:
             self.messages.steps(order.order_id, order.step, order.broker, order.channel)
@@ -128,7 +130,7 @@ class Sweep:
         rerouted, more = self._turn_away_unserved()
         doubted = self._doubt_unserved()
         done = Repairs(
-            len(requests),
+            len(due_requests),
             len(due),
             len(instructed),
             len(orphans),

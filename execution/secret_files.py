@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from execution.domain.errors import ConfigurationError
 from execution.events.access import User, acl_file
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor.home import prepare_home
 
 TOKEN_BYTES = 32

@@ -39,6 +39,8 @@ def _make(found: AcceptedRequest) -> Spec | None:
     shared, now = context(), found.read_at
     try:
         request, instrument = shared.intake.understand(found.payload)
+        if request.client_order_id != found.client_order_id:
+            raise RequestRefused("client_order_id: it is not the one that was recorded")  # noqa: TRY301
     except RequestRefused as refusal:
         event = order_event(
             OrderEventType.REFUSED,

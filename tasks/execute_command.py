@@ -36,6 +36,8 @@ def execute_command(self: StepTask, command_id: str) -> None:
         return
     if command.kind is CommandKind.CANCEL:
         _cancel(self, command, order)
+    elif problem := command.problem():
+        refuse(command, order, problem)
     else:
         modify(self, command, order)
     publish_quietly()

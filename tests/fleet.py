@@ -23,6 +23,7 @@ from celery import Celery
 
 from execution.client import OrderClient
 from execution.settings import load
+from execution.store.privileges import Role
 from execution.supervisor.control import read_state
 from execution.supervisor.postgres import EmbeddedPostgres
 from execution.supervisor.process import ProcessSpec
@@ -30,6 +31,7 @@ from execution.supervisor.services import beat_spec, project_root, worker_spec
 from execution.supervisor.state import load_state
 from execution.supervisor.supervisor import Supervisor
 from execution.supervisor.valkey import EmbeddedValkey
+from tests.database_roles import as_role, grant
 from tests.oracle import EventTap, Verdict, judge
 from tests.venues import LedgerVenue, SimulatedVenue
 
@@ -132,7 +134,7 @@ class Fleet:
         self._own = own or {}
         self._environment = {
             **TIMINGS,
-            "DATABASE_URL": database_url,
+            "DATABASE_URL": as_role(database_url, Role.WORK),
             "REDIS_URL": redis_url,
             "EXECUTION_HOME": str(home),
             "EXECUTION_FAULT_FOLDER": str(self.faults),
@@ -150,6 +152,7 @@ class Fleet:
         return self
 
     def _start(self) -> None:
+        grant(self.database_url)
         for venue in self.venues:
             venue.start()
             self._environment = {**venue.environment(), **self._environment}
@@ -182,7 +185,8 @@ class Fleet:
     @cached_property
     def client(self) -> OrderClient:
         """A Python producer's client."""
-        return OrderClient(load(database_url=self.database_url, redis_url=self.redis_url))
+        address = as_role(self.database_url, Role.PRODUCE)
+        return OrderClient(load(database_url=address, redis_url=self.redis_url))
 
     @property
     def environment(self) -> dict[str, str]:

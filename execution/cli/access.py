@@ -49,6 +49,7 @@ def roles(
     from execution.secret_files import role_passwords  # noqa: PLC0415
     from execution.store import roles as store_roles  # noqa: PLC0415
     from execution.store.engine import translated  # noqa: PLC0415
+    from execution.store.privileges import Role  # noqa: PLC0415
 
     if (passwords is not None or embedded) and not apply:
         raise ConfigurationError("passwords go with --apply: they are not shown")
@@ -62,7 +63,7 @@ def roles(
     with translated(), database.begin() as connection:
         if apply:
             store_roles.apply(connection, given)
-            print_line(f"roles: {', '.join(store_roles.Role)}; passwords set: {len(given)}")
+            print_line(f"roles: {', '.join(Role)}; passwords set: {len(given)}")
         else:
             text = ";\n".join(store_roles.current_statements(connection)) + ";"
             print_lines(text.splitlines())

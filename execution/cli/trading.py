@@ -55,9 +55,15 @@ def halt(
     scope = broker or EVERYWHERE
     with closing(open_verified_store()) as store:
         with store.transaction() as connection:
-            before = controls.set_state(connection, scope, state, who=who(), reason=reason)
+            change = controls.set_state(connection, scope, state, who=who(), reason=reason)
         doubtful = _wait_for_those_on_their_way(store, scope)
-    _tell(state, before, scope, as_json=as_json)
+    _tell(state, change.before, scope, as_json=as_json)
+    for ended in change.ended:
+        typer.echo(
+            f"ended the transaction of {ended.process}, which was about to send an order and did "
+            f"not commit for {ended.seconds:.0f} s: that order was not sent",
+            err=True,
+        )
     if doubtful:
         print_line(
             f"{doubtful} that had been let through before without an answer yet: "
@@ -71,10 +77,10 @@ def resume(reason: Reason = None, broker: Broker = None, as_json: Json = False) 
     scope, state = broker or EVERYWHERE, TradingState.ACTIVE
     with closing(open_verified_store()) as store:
         with store.transaction() as connection:
-            before = controls.set_state(connection, scope, state, who=who(), reason=reason)
+            change = controls.set_state(connection, scope, state, who=who(), reason=reason)
         with store.statement() as connection:
             others = [row for row in controls.states(connection) if row["state"] != state]
-    _tell(state, before, scope, as_json=as_json)
+    _tell(state, change.before, scope, as_json=as_json)
     for row in others:
         print_line(f"still {_line(row)}", error=True)
 

@@ -38,7 +38,7 @@ def channels(event: Numbered) -> list[str]:
     """The channels an event goes to: its stream, and for fills the one of its mode."""
     if event.stream != FILLS:
         return [event.stream]
-    live = event.payload["execution_mode"] == ExecutionMode.LIVE
+    live = event.payload.get("execution_mode") == ExecutionMode.LIVE
     return [FILLS, "fills.live" if live else "fills.paper"]
 
 

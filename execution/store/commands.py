@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, text
 
 from execution.domain.commands import CommandKind, ModifyRequest, parse_modify
 from execution.domain.decimals import plain
+from execution.domain.errors import RequestRefused
 from execution.domain.events import Event
 from execution.domain.ports import Modification
 from execution.domain.vocabulary import BrokerName
@@ -59,6 +60,16 @@ class Command:
         """A modify as it was asked for, fitted to its venue once it has set out."""
         return parse_modify(self.payload | (self.fitted or {}))
 
+    def problem(self) -> str | None:
+        """What is wrong with a modify that somebody has recorded by hand; None if nothing is."""
+        try:
+            asked = self.request
+        except RequestRefused as refusal:
+            return str(refusal)
+        if asked.client_order_id != self.client_order_id:
+            return "client_order_id: it is not the one that was recorded"
+        return None
+
     @property
     def modification(self) -> Modification:
         """Its change."""
@@ -78,14 +89,18 @@ def record(
     due: timedelta,
     ours: bool = False,
 ) -> Command | None:
-    """Record a command, REFUSED when there is a `reason`; None when its id is taken (`find`)."""
+    """Record a command, REFUSED when there is a `reason`; None when its id is taken (`find`).
+
+    Producers have no right to the column `ours`, so that it is named only where it is true.
+    """
     row = connection.execute(
         text(
             f"""
             INSERT INTO order_commands (command_id, kind, client_order_id, external_id, payload,
-                payload_hash, outcome, reason, due_at, ours)
+                payload_hash, outcome, reason, due_at{", ours" if ours else ""})
             VALUES (:command_id, :kind, :client_order_id, :external_id, CAST(:payload AS jsonb),
-                :payload_hash, :outcome, :reason, clock_timestamp() + :due, :ours)
+                :payload_hash, :outcome, :reason, clock_timestamp() + :due
+                {", true" if ours else ""})
             ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
             """
         ),
@@ -99,7 +114,6 @@ def record(
             "outcome": REFUSED if reason else PENDING,
             "reason": reason,
             "due": due,
-            "ours": ours,
         },
     ).one_or_none()
     return None if row is None else _command(row)

@@ -1,8 +1,8 @@
 """`risk_limits` and `trading_states`: what operators set, audited, and read with a version.
 
-The tables' triggers take a lock and raise `risk_controls.version` with every change, whoever makes
-it. Whoever commits an intent to send takes the same lock shared (`hold`) and names the version it
-judged by (`UNCHANGED`): an intent is committed either before a change or by what it says.
+The tables' triggers shut `order_gate` and raise `risk_controls.version` with every change, whoever
+makes it. Whoever commits an intent to send holds `order_gate` open, and names the version it judged
+by (`UNCHANGED`): an intent is committed either before a change or by what it says.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,9 @@ from execution.domain.risk.limits import Limit, LimitKind
 from execution.domain.risk.trading_state import EVERYWHERE, ScopeState, TradingState
 from execution.domain.risk.unprotected import Unprotected
 from execution.domain.vocabulary import BrokerName
+from execution.store import order_gate
 from execution.store.engine import Store
+from execution.store.order_gate import Ended
 from execution.store.statements import Link, Prepared
 
 FIRST_VERSION = 0
@@ -30,9 +33,8 @@ FIRST_VERSION = 0
 
 UNCHANGED = """ AND EXISTS (SELECT FROM risk_controls
     WHERE single AND risk_controls.version = CAST(:controls AS bigint))"""
-"""A further condition of the statement that commits an intent; `hold` goes before it."""
+"""A further condition of the statement that commits an intent; `hold_open` goes before it."""
 
-_HOLD = Prepared("SELECT pg_advisory_xact_lock_shared(hashtextextended('risk_controls', 0))")
 _LOAD = Prepared(
     """
     SELECT c.version,
@@ -53,9 +55,12 @@ _LOAD = Prepared(
 _FRESH_SECONDS = 1.0
 
 
-def hold(link: Link) -> None:
-    """Let nobody change a limit or a state until the transaction of the next statement ends."""
-    _HOLD.ahead(link, {})
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """What changing a trading state did: the state before, and the transactions it ended."""
+
+    before: TradingState
+    ended: tuple[Ended, ...]
 
 
 def load(link: Link) -> Controls:
@@ -181,13 +186,15 @@ def set_state(
     *,
     who: str,
     reason: str | None,
-) -> TradingState:
-    """Change the trading state of a scope, a broker's name or EVERYWHERE; returns what it was.
+) -> StateChange:
+    """Change the trading state of a scope, a broker's name or EVERYWHERE.
+
+    A state that stops orders waits no longer than `order_gate.PATIENCE_MS` for an intent that is
+    being committed, by a process that was stopped, say: it ends that transaction.
 
     The end of a halt is kept: what was accepted before it, and not sent, is not sent any more.
     """
-    # A halt must not fail because an intent is just being committed by a process that was stopped.
-    connection.execute(text("SET LOCAL lock_timeout = '14s'"))
+    ended = [] if state is TradingState.ACTIVE else order_gate.shut_now(connection)
     before = TradingState(
         connection.execute(
             text("SELECT state FROM trading_states WHERE scope = :scope"), {"scope": scope}
@@ -210,7 +217,7 @@ def set_state(
     action = "resume" if state is TradingState.ACTIVE else "halt"
     what = {"scope": scope, "state": state, "before": before}
     _audit(connection, action, what, who=who, reason=reason)
-    return before
+    return StateChange(before, tuple(ended))
 
 
 def _audit(

@@ -20,7 +20,7 @@ from execution.domain.orders import Order
 from execution.domain.ports import Part
 from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import BrokerName, ExecutionMode, OrderState
-from execution.store import alerts, controls, reports, transitions
+from execution.store import alerts, controls, order_gate, reports, transitions
 from execution.store.statements import Link, Prepared
 from execution.store.transitions import Also, Change, apply
 
@@ -144,7 +144,7 @@ def commit_intent(
     Returns the order with `send_by` set, or None when somebody else has taken it, or limits or
     states are not those of `controls_version` any more, by which it was judged.
     """
-    controls.hold(link)
+    order_gate.hold_open(link)
     parameters = {"controls": controls_version}
     return apply(link, order, _intent(owner, timing), _ONE_MORE_INTENT, parameters)
 

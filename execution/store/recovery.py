@@ -57,7 +57,7 @@ def due_requests(connection: Connection, deadline: timedelta) -> list[tuple[UUID
     rows = connection.execute(
         text(
             f"""
-            WITH {overdue("order_requests", "request_id")}
+            WITH {overdue("order_requests", "request_id", "outcome = 'ACCEPTED'")}
             UPDATE order_requests SET {NEXT_TURN}
             WHERE request_id IN (SELECT request_id FROM overdue)
             RETURNING order_id, step

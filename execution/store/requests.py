@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from execution.domain.events import Event
+from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import OnFailure
@@ -80,48 +80,106 @@ def record(
     payload: Mapping[str, Any],
     payload_hash: str,
     reason: str | None,
-    event: Event,
-    due: timedelta,
+    due: timedelta | None,
+    event: Event | None = None,
 ) -> Receipt | None:
-    """Record a request, REFUSED when there is a `reason`, else ACCEPTED and due for recovery.
+    """Record a request, REFUSED when there is a `reason`, else ACCEPTED.
 
-    None when the id is taken: by the same payload (see `find`) or by another (see `owner`).
+    Recovery takes it up after `due`: it sends an accepted one on, and announces a refused one that
+    was recorded without its `event`. None when the id is taken: by the same payload (see `find`)
+    or by another (see `accepted_under`).
     """
     outcome = ACCEPTED if reason is None else REFUSED
-    row = _RECORD.one(
-        link,
-        {
-            "request_id": request_id,
-            "client_order_id": client_order_id,
-            "payload": json.dumps(payload),
-            "payload_hash": payload_hash,
-            "outcome": outcome,
-            "reason": reason,
-            "order_id": order_id,
-            "due": due,
-            "events": outbox.as_json([event]),
-        },
-    )
+    values = {
+        "request_id": request_id,
+        "client_order_id": client_order_id,
+        "payload": json.dumps(payload),
+        "payload_hash": payload_hash,
+        "outcome": outcome,
+        "reason": reason,
+        "order_id": order_id,
+        "due": due,
+    }
+    if event is None:
+        row = _RECORD.one(link, values)
+    else:
+        row = _RECORD_WITH_EVENT.one(link, values | {"events": outbox.as_json([event])})
     if row is None:
         return None
     return Receipt(request_id, order_id, client_order_id, outcome, reason, fresh=True)
 
 
-_RECORD = Prepared(
+def outcome_event(
+    kind: OrderEventType,
+    *,
+    request_id: UUID,
+    order_id: UUID | None,
+    client_order_id: str | None,
+    payload: Mapping[str, Any],
+    reason: str | None,
+    at: datetime,
+) -> Event:
+    """The message that a request was ACCEPTED or REFUSED when it came in."""
+    symbol = payload.get("symbol")
+    return order_event(
+        kind,
+        key=request_id,
+        at=at,
+        client_order_id=client_order_id,
+        order_id=order_id,
+        symbol=symbol if isinstance(symbol, str) else None,
+        reason=reason,
+        step="place_order",
+    )
+
+
+_INSERT = """
+    INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash, outcome, reason,
+        order_id, due_at)
+    VALUES (:request_id, :client_order_id, CAST(:payload AS jsonb), :payload_hash, :outcome,
+        :reason, :order_id, clock_timestamp() + CAST(:due AS interval))
+    ON CONFLICT DO NOTHING RETURNING request_id
+"""
+# Producers may add no events, so theirs is a statement that names no table of events.
+_RECORD = Prepared(_INSERT)
+_RECORD_WITH_EVENT = Prepared(
     f"""
-    WITH request AS (
-        INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash,
-            outcome, reason, order_id, due_at)
-        VALUES (:request_id, :client_order_id, CAST(:payload AS jsonb), :payload_hash,
-            CAST(:outcome AS text), :reason, :order_id,
-            CASE WHEN :outcome = 'ACCEPTED' THEN clock_timestamp() + CAST(:due AS interval) END)
-        ON CONFLICT DO NOTHING RETURNING request_id
-    ), told AS (
+    WITH request AS ({_INSERT}), told AS (
         {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
     )
     SELECT request_id FROM request
     """
 )
+
+
+def unannounced(connection: Connection, limit: int) -> int:
+    """Write the events of requests that a producer's client has refused; returns how many."""
+    rows = connection.execute(
+        text(
+            """
+            UPDATE order_requests SET due_at = NULL WHERE request_id IN (
+                SELECT request_id FROM order_requests
+                WHERE due_at < clock_timestamp() AND outcome = 'REFUSED'
+                ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+            RETURNING request_id, client_order_id, payload, reason, received_at
+            """
+        ),
+        {"limit": limit},
+    ).all()
+    events = [
+        outcome_event(
+            OrderEventType.REFUSED,
+            request_id=row.request_id,
+            order_id=None,
+            client_order_id=row.client_order_id,
+            payload=row.payload,
+            reason=row.reason,
+            at=row.received_at,
+        )
+        for row in rows
+    ]
+    outbox.add(connection, events)
+    return len(events)
 
 
 def find(connection: Connection, client_order_id: str | None, payload_hash: str) -> Receipt | None:
@@ -194,14 +252,17 @@ def accepted(link: Link, order_id: UUID) -> AcceptedRequest | None:
 
 
 def refuse(link: Link, request: AcceptedRequest, reason: str, event: Event) -> bool:
-    """Turn an accepted request into a refused one, in step 1. False when it is past that."""
+    """Turn an accepted request into a refused one, in step 1. False when it is past that.
+
+    `event` says so; the one that it was accepted goes before it.
+    """
     row = _REFUSE.one(
         link,
         {
             "request_id": request.request_id,
             "reason": reason,
             "state": REFUSED,
-            "events": outbox.as_json([event]),
+            "events": outbox.as_json([_accepted_event(request), event]),
         },
     )
     return row is not None
@@ -223,12 +284,25 @@ def prepare(link: Link, request: AcceptedRequest, spec: Spec, due: timedelta) ->
             "state": spec.order["state"],
             "spec": json.dumps({"order": spec.order, "attempt": spec.attempt}),
             "due": due,
+            "events": outbox.as_json([_accepted_event(request)]),
         },
     )
     return row is not None
 
 
-def _step_one(changes: str, told: str = "") -> Prepared:
+def _accepted_event(request: AcceptedRequest) -> Event:
+    return outcome_event(
+        OrderEventType.ACCEPTED,
+        request_id=request.request_id,
+        order_id=request.order_id,
+        client_order_id=request.client_order_id,
+        payload=request.payload,
+        reason=None,
+        at=request.received_at,
+    )
+
+
+def _step_one(changes: str) -> Prepared:
     return Prepared(
         f"""
         WITH request AS (
@@ -240,16 +314,17 @@ def _step_one(changes: str, told: str = "") -> Prepared:
             SELECT order_id, '{Step.CREATE_ORDER.label}', CAST(:state AS text),
                 jsonb_strip_nulls(jsonb_build_object('reason', CAST(:reason AS text)))
             FROM request
-        ) {told}
+        ), told AS (
+            {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
+            -- An earlier release wrote the first with the request.
+            ON CONFLICT (event_id) DO NOTHING
+        )
         SELECT order_id FROM request
         """
     )
 
 
-_REFUSE = _step_one(
-    "outcome = 'REFUSED', due_at = NULL",
-    f", told AS ({outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request))",
-)
+_REFUSE = _step_one("outcome = 'REFUSED', due_at = NULL")
 _PREPARE = _step_one(
     "spec = CAST(:spec AS jsonb), due_at = clock_timestamp() + CAST(:due AS interval)"
 )

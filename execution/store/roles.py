@@ -1,83 +1,48 @@
-"""The database's users and what each may do; nothing that is not listed here is allowed.
-
-What happened at a broker stays: of orders, executions, positions and events nobody deletes a row.
-"""
+"""Makes the database's users, and gives each the privileges of `execution.store.privileges`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, text
 
+from execution.store.privileges import CONNECTIONS, Role, allowed
 
-class Role(StrEnum):
-    """Who connects, and as what it is known to PostgreSQL."""
-
-    MIGRATE = "execution_migrate"
-    """Owns the tables: `execution migrate` and nothing else."""
-    WORK = "execution_work"
-    """Workers, and people who run `recover` or `resolve`: rows are added and changed."""
-    PRODUCE = "execution_produce"
-    """Producers with an `OrderClient`: requests come in, results are read."""
-    READ = "execution_read"
-    """Consumers that replay events, reports, metrics."""
-
-
-APPEND_ONLY = frozenset({"order_events", "quotes", "nav_observations", "paper_executions"})
-"""History: what is in it is never changed, by workers neither."""
-PASSING = frozenset(
-    {
-        "account_snapshots",
-        "dead_letters",
-        "ibkr_client_ids",
-        "process_clocks",
-        "quotes",
-        "risk_limits",
-        "step_latencies",
-    }
-)
-"""What workers, and people who set limits, also take away: it is no record of any order."""
-SECRET = frozenset({"signing_keys"})
-"""What nobody reads but the workers, who sign with it."""
-NOBODYS = frozenset({"alembic_version"})
-"""The migrations' own: others may read it."""
-PRODUCED = frozenset({"order_requests", "order_commands", "events", "environment_stamp"})
-"""What a producer adds to: its requests and commands with their events, and the stamp."""
 _SCHEMA = "public"
 _EVERYBODY = tuple(Role)
-_USERS = (Role.WORK, Role.PRODUCE, Role.READ)
+_USERS = (Role.WORK, Role.PRODUCE, Role.METRICS, Role.READ)
 
 
-def allowed(table: str) -> Mapping[Role, str]:
-    """Privileges on a table, as GRANT takes them; a table that is new here is worked on."""
-    work = "SELECT, INSERT, UPDATE"
-    if table in APPEND_ONLY:
-        work = "SELECT, INSERT"
-    if table in PASSING:
-        work += ", DELETE"
-    if table in SECRET:
-        return {Role.WORK: "SELECT"}
-    if table in NOBODYS:
-        work = "SELECT"
-    produce = "SELECT, INSERT" if table in PRODUCED else "SELECT"
-    return {Role.WORK: work, Role.PRODUCE: produce, Role.READ: "SELECT"}
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What a database has; functions have their arguments' types in parentheses."""
+
+    database: str
+    tables: Mapping[str, bool]
+    """Of the schema, with whether they are views."""
+    functions: Sequence[str]
+    advisory_locks: Sequence[str]
+    """PostgreSQL's own functions, which everybody may call unless it is forbidden."""
+    max_connections: int
 
 
-def statements(database: str, tables: Mapping[str, bool], functions: list[str]) -> Iterator[str]:
+def statements(present: Present) -> Iterator[str]:
     """The SQL that makes the roles and gives each what it needs, in order; it may be run again.
 
-    `tables` are those of the schema, with whether they are views; `functions` have their arguments'
-    types in parentheses. Passwords are not in it.
+    Passwords are not in it.
     """
+    database, tables, functions = present.database, present.tables, present.functions
     for role in _EVERYBODY:
         yield (
             "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = "
             f"'{role}') THEN CREATE ROLE {role}; END IF; END $$"
         )
-        yield f"ALTER ROLE {role} LOGIN NOCREATEDB NOCREATEROLE CONNECTION LIMIT -1"
+        share = CONNECTIONS.get(role)
+        most = -1 if share is None else max(2, int(present.max_connections * share))
+        yield f"ALTER ROLE {role} LOGIN NOCREATEDB NOCREATEROLE CONNECTION LIMIT {most}"
     everybody, users = ", ".join(_EVERYBODY), ", ".join(_USERS)
     yield f"REVOKE ALL ON DATABASE {_quoted(database)} FROM PUBLIC, {everybody}"
     yield f"GRANT CONNECT ON DATABASE {_quoted(database)} TO {everybody}"
@@ -91,6 +56,10 @@ def statements(database: str, tables: Mapping[str, bool], functions: list[str]) 
         for role, privileges in allowed(table).items():
             granted = "SELECT" if is_view else privileges
             yield f"GRANT {granted} ON {_quoted(table)} TO {role}"
+    # Only a superuser can: PostgreSQL says so with a warning to anybody else, and goes on.
+    for function in sorted(present.advisory_locks):
+        yield f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC"
+        yield f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {Role.MIGRATE}, {Role.WORK}"
     for function in sorted(functions):
         yield f"ALTER FUNCTION {function} OWNER TO {Role.MIGRATE}"
 
@@ -118,8 +87,24 @@ def current_statements(connection: Connection) -> list[str]:
         ),
         {"schema": _SCHEMA},
     )
-    named = {str(name): bool(is_view) for name, is_view in tables}
-    return list(statements(database, named, [str(row[0]) for row in functions]))
+    locks = connection.execute(
+        text(
+            r"""
+            SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')'
+            FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+              AND p.proname LIKE 'pg\_%advisory%'
+            """
+        )
+    )
+    most = connection.execute(text("SELECT current_setting('max_connections')::integer"))
+    present = Present(
+        database=database,
+        tables={str(name): bool(is_view) for name, is_view in tables},
+        functions=list(functions.scalars()),
+        advisory_locks=list(locks.scalars()),
+        max_connections=most.scalar_one(),
+    )
+    return list(statements(present))
 
 
 def apply(connection: Connection, passwords: Mapping[Role, str]) -> None:

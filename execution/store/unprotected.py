@@ -12,7 +12,7 @@ from execution.domain.brackets import Role
 from execution.domain.decimals import plain
 from execution.domain.protection import Cause, Leg
 from execution.domain.vocabulary import Side
-from execution.store import alerts
+from execution.store import alerts, order_gate
 from execution.store.families import Snapshot
 
 
@@ -52,7 +52,7 @@ def report_bare(connection: Connection, found: Snapshot, *, flatten: bool) -> bo
             )
         return False
     closes = flatten and bare is not None
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('risk_controls', 0))"))
+    order_gate.shut(connection)
     connection.execute(
         text(
             f"""

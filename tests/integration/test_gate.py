@@ -263,8 +263,10 @@ def test_a_change_waits_for_who_was_judged_before_it(store: Store) -> None:
 
 
 def _wait_for_lock(store: Store) -> bool:
-    """Wait until somebody waits for an advisory lock."""
-    asked = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    """Wait until somebody waits for a lock."""
+    asked = text(
+        "SELECT count(*) FROM pg_locks WHERE relation = 'order_gate'::regclass AND NOT granted"
+    )
     for _ in range(2000):
         with store.statement() as connection:
             if connection.execute(asked).scalar_one():

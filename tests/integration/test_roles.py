@@ -16,8 +16,18 @@ from execution import secret_files
 from execution.client import OrderClient
 from execution.settings import load
 from execution.store import migrate
-from execution.store.roles import APPEND_ONLY, PASSING, SECRET, Role, apply, current_statements
+from execution.store.privileges import (
+    DELETED,
+    LOCKED,
+    MEASURED,
+    PRODUCED,
+    SECRET,
+    UPDATED,
+    Role,
+)
+from execution.store.roles import apply, current_statements
 from execution.store.schema import metadata
+from tests.database_roles import drop_roles
 from tests.fleet import Servers
 
 
@@ -43,11 +53,7 @@ def urls(
         role: address.set(username=role.value, password=password)
         for role, password in passwords.items()
     }
-    with owner.begin() as connection:
-        everybody = ", ".join(Role)
-        connection.exec_driver_sql(f"REASSIGN OWNED BY {Role.MIGRATE} TO execution")
-        connection.exec_driver_sql(f"DROP OWNED BY {everybody}")
-        connection.exec_driver_sql(f"DROP ROLE {everybody}")
+    drop_roles(module_database_url)
 
 
 def run(url: URL, statement: str) -> Any:
@@ -67,17 +73,27 @@ def refused(url: URL, statement: str) -> None:
 TABLES = sorted(metadata.tables)
 
 
-@pytest.mark.parametrize("role", [Role.WORK, Role.PRODUCE, Role.READ])
+USERS = [Role.WORK, Role.PRODUCE, Role.METRICS, Role.READ]
+
+
+def deletes(role: Role, table: str) -> bool:
+    """Whether a role may delete rows of a table."""
+    if role is Role.WORK:
+        return table in DELETED
+    return role is Role.METRICS and "DELETE" in MEASURED.get(table, "")
+
+
+@pytest.mark.parametrize("role", USERS)
 def test_nobody_deletes(urls: dict[Role, URL], role: Role) -> None:
     """Rows of no table but those that pass, and no table: what happened at a broker stays."""
     for table in TABLES:
-        if role is not Role.WORK or table not in PASSING:
+        if not deletes(role, table):
             refused(urls[role], f"DELETE FROM {table}")
         refused(urls[role], f"TRUNCATE {table}")
         refused(urls[role], f"DROP TABLE {table}")
         refused(urls[role], f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         read = f"SELECT count(*) FROM {table}"
-        if role is Role.WORK or table not in SECRET:
+        if role is Role.WORK or table not in SECRET | LOCKED:
             run(urls[role], read)
         else:
             refused(urls[role], read)
@@ -89,20 +105,39 @@ def test_nobody_deletes(urls: dict[Role, URL], role: Role) -> None:
     assert run(urls[role], "SELECT count(*) FROM alembic_version") == 1
 
 
-def test_worker(urls: dict[Role, URL]) -> None:
-    """It changes what may change; history it only adds to."""
-    for table in TABLES:
-        column = next(iter(metadata.tables[table].columns)).name
-        if metadata.tables[table].columns[column].identity is not None:
-            column = list(metadata.tables[table].columns)[1].name
-        change = f"UPDATE {table} SET {column} = {column}"
-        if table in APPEND_ONLY | SECRET:
-            refused(urls[Role.WORK], change)
-        else:
-            run(urls[Role.WORK], change)
-        if table in PASSING:
-            run(urls[Role.WORK], f"DELETE FROM {table}")
-    assert set(TABLES) >= APPEND_ONLY | PASSING
+@pytest.mark.parametrize("role", USERS)
+def test_each_column(urls: dict[Role, URL], role: Role) -> None:
+    """A user updates and sets the columns that are listed for it, and no other."""
+    columns = [
+        (table, column.name) for table in TABLES for column in metadata.tables[table].columns
+    ]
+    for privilege in ("INSERT", "UPDATE"):
+        listed = ", ".join(
+            f"has_column_privilege('{table}', '{name}', '{privilege}')" for table, name in columns
+        )
+        given = dict(zip(columns, run(urls[role], f"SELECT ARRAY[{listed}]"), strict=True))
+        assert given == {key: listed_for(role, privilege, *key) for key in columns}, privilege
+
+
+def listed_for(role: Role, privilege: str, table: str, column: str) -> bool:
+    """Whether the lists give a role a privilege on a column."""
+    if role is Role.METRICS:
+        return privilege in MEASURED.get(table, "")
+    if role is Role.PRODUCE:
+        return privilege == "INSERT" and column in PRODUCED.get(table, "").split()
+    if role is Role.READ or table in SECRET:
+        return False
+    if privilege == "INSERT":
+        return table not in LOCKED
+    return table in LOCKED or column in UPDATED.get(table, "").split()
+
+
+def test_lists_name_what_there_is() -> None:
+    """Each table and column of the lists exists."""
+    for listed in (UPDATED, PRODUCED):
+        for table, names in listed.items():
+            assert set(names.split()) <= {column.name for column in metadata.tables[table].columns}
+    assert set(TABLES) >= DELETED | SECRET | LOCKED | set(MEASURED)
 
 
 def test_producer(urls: dict[Role, URL], servers: Servers) -> None:
@@ -123,9 +158,6 @@ def test_producer(urls: dict[Role, URL], servers: Servers) -> None:
         assert list(client.fills()) == []
     for table in ("orders", "order_attempts", "fills", "positions", "alerts", "breakers"):
         refused(urls[Role.PRODUCE], f"INSERT INTO {table} DEFAULT VALUES")
-    for table in ("orders", "order_requests", "order_commands", "events", "positions"):
-        column = list(metadata.tables[table].columns)[1].name
-        refused(urls[Role.PRODUCE], f"UPDATE {table} SET {column} = {column}")
 
 
 def test_reader(urls: dict[Role, URL]) -> None:

@@ -28,17 +28,16 @@ import psutil
 import pytest
 import redis
 import yaml
-from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool
 
 from execution import secret_files
 from execution.client import OrderClient
 from execution.events.access import SERVER_LIMITS
 from execution.settings import load
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor import binaries
 from execution.supervisor.services import project_root
+from tests.database_roles import drop_roles
 from tests.fleet import Servers, wait_until
 from tests.flower import flower_asked, flower_changes
 
@@ -258,17 +257,6 @@ def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             if other not in {"timescaledb", "redis", "migrate"}:
                 start(stack[other])
         yield stack
-
-
-def drop_roles(url: str) -> None:
-    """They are the whole cluster's."""
-    with create_engine(url, poolclass=NullPool).begin() as connection:
-        made = connection.exec_driver_sql(f"SELECT to_regrole('{Role.MIGRATE}')").scalar_one()
-        if made is None:  # it did not come so far
-            return
-        connection.exec_driver_sql(f"REASSIGN OWNED BY {Role.MIGRATE} TO execution")
-        connection.exec_driver_sql(f"DROP OWNED BY {', '.join(Role)}")
-        connection.exec_driver_sql(f"DROP ROLE {', '.join(Role)}")
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])

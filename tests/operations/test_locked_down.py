@@ -22,7 +22,7 @@ from execution.events.access import User
 from execution.settings import load
 from execution.signed_messages import signed_by
 from execution.signing import KeyRole, Signed, Signer
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor.home import prepare_home
 from execution.supervisor.secrets import Secrets
 from execution.supervisor.services import flower_spec, project_root

@@ -18,7 +18,7 @@ import redis
 from celery import Celery, chain, group
 
 from execution.events.access import User
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from tests.fleet import Fleet, Servers, wait_until
 from tests.least_rights import least_rights
 

@@ -48,6 +48,7 @@ from execution.store.schema.orders import (
     orders,
 )
 from execution.store.schema.risk import (
+    order_gate,
     risk_changes,
     risk_controls,
     risk_limits,
@@ -85,6 +86,7 @@ __all__ = [
     "order_attempts",
     "order_commands",
     "order_events",
+    "order_gate",
     "order_requests",
     "orders",
     "paper_executions",

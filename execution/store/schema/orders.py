@@ -23,6 +23,11 @@ order_requests = sa.Table(
     sa.Column("due_at", TIME, comment="when recovery sends the request on again"),
     sa.Column("resends", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("outcome IN ('ACCEPTED', 'REFUSED')", name="outcome"),
+    sa.CheckConstraint("jsonb_typeof(payload) = 'object'", name="payload"),
+    sa.CheckConstraint(
+        "outcome <> 'ACCEPTED' OR (order_id IS NOT NULL AND client_order_id IS NOT NULL)",
+        name="accepted",
+    ),
     # Malformed requests may have no id; the same one again is still the same one.
     sa.UniqueConstraint("client_order_id", "payload_hash", postgresql_nulls_not_distinct=True),
 )
@@ -228,6 +233,9 @@ order_commands = sa.Table(
     sa.Column("resends", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("kind IN ('CANCEL', 'MODIFY')", name="kind"),
     sa.CheckConstraint("outcome IN ('PENDING', 'DONE', 'REFUSED')", name="outcome"),
+    sa.CheckConstraint("jsonb_typeof(payload) = 'object'", name="payload"),
+    # Producers cannot set that column, and so cannot record a command as done.
+    sa.CheckConstraint("outcome <> 'DONE' OR settled_at IS NOT NULL", name="settled"),
     sa.UniqueConstraint(
         "kind",
         "client_order_id",

@@ -16,6 +16,14 @@ risk_controls = sa.Table(
     sa.CheckConstraint("single", name="single_row"),
 )
 
+# Only locked: see `execution.store.order_gate`.
+order_gate = sa.Table(
+    "order_gate",
+    metadata,
+    sa.Column("single", sa.Boolean, primary_key=True),
+    comment="only locked, never filled: no order is sent while it is shut",
+)
+
 risk_limits = sa.Table(
     "risk_limits",
     metadata,

@@ -19,6 +19,10 @@ events = sa.Table(
     sa.Column("payload", sa.JSON, nullable=False),
     sa.Column("created_at", TIME, nullable=False, server_default=NOW),
     sa.UniqueConstraint("stream", "sequence"),
+    sa.CheckConstraint("stream IN ('orders', 'fills')", name="stream"),
+    sa.CheckConstraint(
+        "json_typeof(payload) = 'object' AND payload ->> 'event_id' IS NOT NULL", name="payload"
+    ),
 )
 
 sa.Index(
