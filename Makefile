@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MUTMUT := $(VENV)/.mutmut
 DETACH ?= 0
+MESSAGES ?= 10000
 ORDERS ?= 2000
 MINUTES ?= 10
 ROUNDS ?= 100
@@ -102,6 +103,9 @@ fencing: $(STAMP) ## stop a worker past its lease and let it send late, ROUNDS t
 stateful: $(STAMP) ## random lives of brackets and reduce-only orders at each venue (OPTIONS="--venue ibkr --lives 50 --seed 7")
 	$(BIN)/python -m tests.chaos.stateful $(OPTIONS)
 
+fuzz: $(STAMP) ## send MESSAGES odd messages among valid orders (10,000; make test sends 500)
+	EXECUTION_FUZZ=$(MESSAGES) $(BIN)/python -m pytest -q tests/security/test_fuzz.py
+
 soak: $(STAMP) ## kill -9, cut and lose replies under load, then compare all records (ORDERS=, MINUTES=, SEED=, OPTIONS="--venue mt4")
 	$(BIN)/python -m tests.chaos.soak --orders $(ORDERS) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
@@ -121,4 +125,4 @@ format: $(STAMP) ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-.PHONY: help install up down lint test test-brokers test-clients test-operations test-hosts test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful soak audit requirements format
+.PHONY: help install up down lint test test-brokers test-clients test-operations test-hosts test-faults test-expert test-docker bench bench-resting crash-matrix arbitrage-matrix fencing mutation planted-bugs stateful fuzz soak audit requirements format

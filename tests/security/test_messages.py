@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import bz2
 import json
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import pytest
 import redis
 from celery import Celery, chain, group
@@ -21,10 +19,7 @@ from execution.events.access import User
 from execution.store.privileges import Role
 from tests.fleet import Fleet, Servers, wait_until
 from tests.least_rights import least_rights
-
-KEY = secrets.token_urlsafe(32)
-ORDER = {"symbol": "BTC-USDT", "side": "BUY", "quantity": "1"}
-ORDER_ID = "0190d1f2-0000-7000-8000-000000000001"
+from tests.security.frames import LINK, ORDER, STEP, frame, memory, restarts
 
 
 @pytest.fixture(scope="module")
@@ -85,35 +80,6 @@ def unharmed(fleet: Fleet) -> Iterator[None]:
     assert unknown == []
 
 
-def restarts(fleet: Fleet) -> dict[str, int]:
-    """How often each process was started again."""
-    assert fleet._supervisor is not None
-    return {process.name: process.restarts for process in fleet._supervisor.state.processes}
-
-
-def frame(
-    task: object, args: object = (), kwargs: object = None, embed: object = None, **headers: object
-) -> dict[str, Any]:
-    """A message as Celery puts it into Redis."""
-    body = json.dumps([args, kwargs or {}, embed or {}]).encode()
-    name = str(uuid4())
-    return {
-        "body": base64.b64encode(body).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {
-            "lang": "py", "task": task, "id": name, "root_id": name, "parent_id": None,
-            "eta": None, "expires": None, "retries": 0, "timelimit": [None, None],
-            "argsrepr": "()", "kwargsrepr": "{}", "ignore_result": True, **headers,
-        },
-        "properties": {
-            "correlation_id": name, "reply_to": "", "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": "orders"},
-            "priority": 0, "body_encoding": "base64", "delivery_tag": str(uuid4()),
-        },
-    }  # fmt: skip
-
-
 def letters(fleet: Fleet) -> int:
     """How many messages were refused so far."""
     (row,) = fleet.query("SELECT count(*) + coalesce(sum(unrecorded), 0) AS n FROM dead_letters")
@@ -128,18 +94,6 @@ def refused(fleet: Fleet, attacker: redis.Redis, *items: str | bytes, to: str = 
         lambda: letters(fleet) >= before + len(items),
         what=f"{len(items)} refusals after {before}",
     )
-
-
-LINK: dict[str, Any] = {
-    "task": "tasks.place_order",
-    "args": [],
-    "kwargs": ORDER,
-    "options": {"queue": "orders"},
-    "subtask_type": None,
-    "immutable": True,
-}
-STEP = {"task": "tasks.submit_order", "args": [ORDER_ID], "kwargs": {}, "immutable": True,
-        "options": {"queue": "binance"}, "subtask_type": None}  # fmt: skip
 
 
 @pytest.mark.parametrize("queue", ["orders", "celery"])
@@ -242,22 +196,13 @@ POISON: dict[str, str | bytes] = {
 
 def test_poison(fleet: Fleet, attacker: redis.Redis) -> None:
     """Each is a dead letter with its reason; no worker ends, and none grows by a gigabyte."""
-    memory = _memory(fleet)
+    before = memory(fleet)
     refused(fleet, attacker, *POISON.values())
-    assert max(_memory(fleet).values()) < max(memory.values()) + 200 * 2**20
+    assert max(memory(fleet).values()) < max(before.values()) + 200 * 2**20
     rows = json.loads(fleet.cli("dead-letters", "--json").stdout)
     reasons = {row["reason"] for row in rows}
     for said in ("it is not JSON", "it is compressed", "larger than", "none of this service"):
         assert any(said in reason for reason in reasons), said
-
-
-def _memory(fleet: Fleet) -> dict[str, int]:
-    assert fleet._supervisor is not None
-    return {
-        process.name: psutil.Process(process.pid).memory_info().rss
-        for process in fleet._supervisor.state.processes
-        if process.pid is not None and process.name.startswith("worker")
-    }
 
 
 @pytest.mark.parametrize("said", ["5", "[]", "{}", "x", json.dumps(frame("x") | {"headers": 5})])
