@@ -26,15 +26,3 @@ def as_role(url: str, role: Role) -> str:
     """The address of a database as a user has it."""
     address = make_url(url).set(username=role.value, password=PASSWORDS[role])
     return address.render_as_string(hide_password=False)
-
-
-def drop_roles(url: str) -> None:
-    """Take the users away again, from a database that is the only one with rights of theirs."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.begin() as connection:
-        made = connection.exec_driver_sql(f"SELECT to_regrole('{Role.MIGRATE}')").scalar_one()
-        if made is None:
-            return
-        connection.exec_driver_sql(f"REASSIGN OWNED BY {Role.MIGRATE} TO execution")
-        connection.exec_driver_sql(f"DROP OWNED BY {', '.join(Role)}")
-        connection.exec_driver_sql(f"DROP ROLE {', '.join(Role)}")

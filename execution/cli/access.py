@@ -57,7 +57,7 @@ def roles(
     settings = owner_settings()
     if embedded:
         home = Secrets(settings.execution_home)
-        given = {role: home.token(role) for role in store_roles.Role}
+        given = {role: home.token(role) for role in Role}
     url = settings.require_database_url()
     database = create_engine(url, poolclass=NullPool)
     with translated(), database.begin() as connection:

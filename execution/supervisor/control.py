@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from execution.events.access import User
 from execution.settings import load
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor import postgres, valkey
 from execution.supervisor.claim import HomeClaim
 from execution.supervisor.errors import AlreadyRunning, StartFailed, StopFailed

@@ -14,7 +14,7 @@ import execution
 from execution.domain.errors import ConfigurationError
 from execution.domain.vocabulary import BrokerName
 from execution.events.access import User
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor import environments
 from execution.supervisor.home import prepare_home, private_folder
 from execution.supervisor.ports import LOOPBACK, free_port
@@ -116,7 +116,7 @@ def service_specs(settings: Settings, home: Path, *, feed: bool = True) -> list[
     specs.append(beat_spec(home, sends))
     watches = {**environments.system(os.environ), **stores.redis(User.MONITOR)}
     specs.append(flower_spec(home, watches))
-    measures = {**own, **stores.database(Role.WORK), **stores.redis(User.METRICS)}
+    measures = {**own, **stores.database(Role.METRICS), **stores.redis(User.METRICS)}
     specs.append(metrics_spec(home, measures))
     if feed:
         quotes = {**own, **stores.redis(User.FEED)}

@@ -27,7 +27,6 @@ from execution.store.privileges import (
 )
 from execution.store.roles import apply, current_statements
 from execution.store.schema import metadata
-from tests.database_roles import drop_roles
 from tests.fleet import Servers
 
 
@@ -53,7 +52,6 @@ def urls(
         role: address.set(username=role.value, password=password)
         for role, password in passwords.items()
     }
-    drop_roles(module_database_url)
 
 
 def run(url: URL, statement: str) -> Any:

@@ -37,7 +37,6 @@ from execution.settings import load
 from execution.store.privileges import Role
 from execution.supervisor import binaries
 from execution.supervisor.services import project_root
-from tests.database_roles import drop_roles
 from tests.fleet import Servers, wait_until
 from tests.flower import flower_asked, flower_changes
 
@@ -230,7 +229,6 @@ def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stack = Stack(tmp_path_factory.mktemp("compose"), servers, url)
     with ExitStack() as ending:
         ending.callback(servers.postgres.drop_database, name)
-        ending.callback(drop_roles, url)
 
         def start(service: Service, *more: str) -> None:
             service.start(*more)

@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 from execution.events.access import User
 from execution.events.lists import QUEUES
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor import control, postgres
 from execution.supervisor.ports import remembered_port
 from execution.supervisor.postgres import EmbeddedPostgres
@@ -48,9 +48,9 @@ SECRETS = {
 }
 """What the shell that starts the service holds, and which processes may have it."""
 LOGINS: dict[str, tuple[Role | None, User | None]] = {
-    **dict.fromkeys(WORKERS | {"beat"}, (Role.WORK, User.WORK)),
+    **dict.fromkeys(sorted(WORKERS | {"beat"}), (Role.WORK, User.WORK)),
     "flower": (None, User.MONITOR),
-    "metrics": (Role.WORK, User.METRICS),
+    "metrics": (Role.METRICS, User.METRICS),
     "feed": (None, User.FEED),
     "postgres": (None, None),
     "valkey": (None, None),

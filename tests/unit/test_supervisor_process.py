@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from execution.domain.errors import ConfigurationError
 from execution.events.access import User
 from execution.settings import Settings
-from execution.store.roles import Role
+from execution.store.privileges import Role
 from execution.supervisor import keeper, services
 from execution.supervisor.errors import StartFailed
 from execution.supervisor.home import prepare_home, private_folder, write_atomically
