@@ -59,10 +59,10 @@ def halt(
         doubtful = _wait_for_those_on_their_way(store, scope)
     _tell(state, change.before, scope, as_json=as_json)
     for ended in change.ended:
-        typer.echo(
+        print_line(
             f"ended the transaction of {ended.process}, which was about to send an order and did "
             f"not commit for {ended.seconds:.0f} s: that order was not sent",
-            err=True,
+            error=True,
         )
     if doubtful:
         print_line(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -39,16 +38,14 @@ def passwords(tmp_path_factory: pytest.TempPathFactory) -> dict[Role, str]:
 
 
 @pytest.fixture(scope="module")
-def urls(
-    servers: Servers, module_database_url: str, passwords: dict[Role, str]
-) -> Iterator[dict[Role, URL]]:
+def urls(servers: Servers, module_database_url: str, passwords: dict[Role, str]) -> dict[Role, URL]:
     """The address of a migrated database as each role has it; roles are the whole cluster's."""
     owner = create_engine(module_database_url, poolclass=NullPool)
     for _ in range(2):  # it may be run again
         with owner.begin() as connection:
             apply(connection, passwords)
     address = make_url(module_database_url)
-    yield {
+    return {
         role: address.set(username=role.value, password=password)
         for role, password in passwords.items()
     }
