@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -10,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from execution.supervisor.services import project_root
 from tests.fleet import PRICES, TIMINGS, Fleet, Servers, flush, wait_until
 from tests.venues import BinanceVenue
 
@@ -360,10 +363,23 @@ def test_paper_is_priced_by_the_venue(fleet: Fleet) -> None:
 
 
 def test_market_data_on_request(fleet: Fleet) -> None:
-    """Ticker, order book, candles and trades by tasks on the broker's queue."""
+    """Ticker, order book, candles and trades by tasks that the service's own application sends."""
     place(fleet, new_id("trade"), quantity="0.01")
     for task in ("ticker", "order_book", "ohlcv", "trades"):
-        fleet.send(f"tasks.fetch_{task}", "binance", symbol="BTC-USDT")
+        sent = subprocess.run(
+            [
+                *(sys.executable, "-m", "celery", "-A", "workers.app", "call"),
+                *(f"tasks.fetch_{task}", "--queue", "binance"),
+                *("--kwargs", '{"symbol": "BTC-USDT"}'),
+            ],
+            env=fleet.environment,
+            cwd=project_root(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert sent.returncode == 0, sent.stderr
 
     def book() -> Any:
         return json.loads(fleet.cli("order-book", "BTC-USDT", "--json").stdout or "null")

@@ -579,7 +579,7 @@ def test_resolve_refuses(store: Store, line: Line) -> None:
     assert "it is CANCELLED, not UNKNOWN" in failure(line.run("resolve", over, *command))
     rows(store, "UPDATE environment_stamp SET environment = 'production'")
     name = doubtful(store).client_order_id
-    done = line.run("resolve", name, *command)
+    done = line.run("resolve", name, *command, EXECUTION_ENVIRONMENT="practice")
     assert isinstance(done.exception, ConfigurationError)
     rows(store, "UPDATE environment_stamp SET environment = 'practice'")
     bad = line.run("resolve", name, *command, *_execution("2", "-1"))

@@ -119,8 +119,8 @@ BUGS = (
     Bug(
         "what is accepted is not due: a lost message is never missed",
         "execution/store/requests.py",
-        "            CASE WHEN :outcome = 'ACCEPTED' THEN",
-        "            CASE WHEN :outcome = 'ACCEPTED' AND false THEN",
+        "        :reason, :order_id, clock_timestamp() + CAST(:due AS interval))",
+        "        :reason, :order_id, clock_timestamp() + CAST(:due AS interval) + interval '1 day')",
         (f"{_FIRST}::test_a_producer_that_stops_before_its_wake_up",),
     ),
     Bug(
