@@ -9,6 +9,7 @@ from tests.chaos.planted import (
     records,
     reducing,
     refusals,
+    security,
     steps,
     stores,
     venues,
@@ -27,4 +28,5 @@ BUGS: tuple[Bug, ...] = (
     *mt4.BUGS,
     *binance.BUGS,
     *stores.BUGS,
+    *security.BUGS,
 )
