@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tests.chaos.planted.bug import Bug, plant
 
 TRIAL_SECONDS = 300
@@ -110,12 +112,21 @@ class Trials:
     def _copy(self) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix="planted-"))
         folder.chmod(0o755)
+        copy = folder / "checkout"
         try:
-            copy = folder / "checkout"
             shutil.copytree(self._root, copy, ignore=_IGNORED)
             yield copy
         finally:
+            _end_all_of(copy)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_all_of(copy: Path) -> None:
+    """End what tests in a copy have left behind, such as servers of a run that was stopped."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("PYTHONPATH") == str(copy):
+                process.kill()
 
 
 def _end(process: subprocess.Popen[str]) -> None:
