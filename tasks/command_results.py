@@ -45,9 +45,15 @@ def refuse(command: Command, order: Order, reason: str) -> None:
 
 
 def refuse_in(connection: Connection, command: Command, order: Order, reason: str) -> None:
-    """`refuse`, within a transaction. Nobody else learns that a change of ours was refused."""
+    """`refuse`, within a transaction. Nobody else learns that a change of ours was refused.
+
+    One that another worker has sent meanwhile is not refused by what held before.
+    """
     events = [told_refused(command, order, reason)]
-    settled = commands.settle(connection, command.command_id, REFUSED, reason, events)
+    unsent = not command.sent
+    settled = commands.settle(
+        connection, command.command_id, REFUSED, reason, events, unsent=unsent
+    )
     if settled and command.ours and not order.state.is_final:
         alerts.alert(
             connection,

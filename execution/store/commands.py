@@ -171,9 +171,18 @@ def cancel_mark(connection: Connection, client_order_id: str) -> Command | None:
 
 
 def settle(
-    connection: Connection, command_id: UUID, outcome: str, reason: str | None, events: list[Event]
+    connection: Connection,
+    command_id: UUID,
+    outcome: str,
+    reason: str | None,
+    events: list[Event],
+    *,
+    unsent: bool = False,
 ) -> bool:
-    """End a command. False when it was ended before."""
+    """End a command. False when it was ended before.
+
+    With `unsent` also when another worker has sent it since it was read.
+    """
     row = connection.execute(
         text(
             f"""
@@ -181,6 +190,7 @@ def settle(
                 UPDATE order_commands SET outcome = :outcome, reason = :reason, due_at = NULL,
                     settled_at = clock_timestamp()
                 WHERE command_id = :command_id AND outcome = 'PENDING'
+                    AND (sent_at IS NULL OR NOT :unsent)
                 RETURNING command_id
             ), told AS (
                 {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM settled)
@@ -194,6 +204,7 @@ def settle(
             "outcome": outcome,
             "reason": reason,
             "events": outbox.as_json(events),
+            "unsent": unsent,
         },
     ).one_or_none()
     return row is not None

@@ -86,4 +86,11 @@ BUGS = (
         "    if order.step is None:\n        return {}",
         ("tests/integration/test_unexpected.py",),
     ),
+    Bug(
+        "a change is refused by what a worker read before another sent it",
+        "tasks/command_results.py",
+        "    unsent = not command.sent\n",
+        "    unsent = False\n",
+        ("tests/integration/test_command_results.py",),
+    ),
 )
