@@ -206,8 +206,11 @@ class _Fitting:
                     turn.venue += [asked] if asked is not None else []
 
     def _cancel_again(self, connection: Connection, turn: _Turn) -> None:
-        """Ask once more for the end of what still works after the pause."""
-        if turn.found.retry_at is None or not turn.found.may_ask:
+        """Ask for the end of what was to be cancelled and still works.
+
+        Its worker may have died after the intent, before it asked; or the venue has not ended it.
+        """
+        if not turn.found.may_ask:
             return
         asked = {one.order.attempt.attempt_id for one in turn.venue}
         for role, member in turn.found.family.members.items():

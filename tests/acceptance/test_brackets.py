@@ -91,3 +91,24 @@ def test_where_there_are_no_brackets(fleet: Fleet) -> None:
     )
     order = fleet.await_state(name, "REJECTED")
     assert "brackets" in order["reason"]
+
+
+def test_a_cancel_whose_worker_died_before_it_asked(fleet: Fleet) -> None:
+    """The intent stands, and the venue has never been asked: somebody asks."""
+    name = bracket(fleet, account=f"account-{uuid4().hex[:6]}")
+    fleet.await_state(name, "FILLED")
+    for role in ("TAKE_PROFIT", "STOP_LOSS"):
+        await_child(fleet, name, role, "SUBMITTED")
+    stop = await_child(fleet, name, "STOP_LOSS", "SUBMITTED")
+    fleet.query(
+        "UPDATE order_attempts SET cancel_asked_at = clock_timestamp() WHERE order_id = %s "
+        "RETURNING 1",
+        stop["order_id"],
+    )
+    closing = f"closing-{uuid4().hex[:8]}"
+    fleet.send(
+        symbol=SYMBOL, side="SELL", quantity="4", client_order_id=closing, account=stop["account"]
+    )
+    fleet.await_state(closing, "FILLED")
+    for role in ("TAKE_PROFIT", "STOP_LOSS"):
+        await_child(fleet, name, role, "CANCELLED")

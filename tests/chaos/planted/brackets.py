@@ -102,4 +102,12 @@ BUGS = (
         "ended = state",
         (f"{_STORE}::test_an_attempt_that_was_refused_after_another_had_filled",),
     ),
+    Bug(
+        "a cancel that a worker intended and never asked for is never asked for",
+        "tasks/fit_bracket.py",
+        "        if not turn.found.may_ask:\n            return\n        asked = {",
+        "        if turn.found.retry_at is None or not turn.found.may_ask:\n"
+        "            return\n        asked = {",
+        ("tests/acceptance/test_brackets.py::test_a_cancel_whose_worker_died_before_it_asked",),
+    ),
 )
