@@ -21,6 +21,7 @@ LARGEST = 2 * 1024 * 1024
 REFUSED = "refused"
 """The header of a frame that could not be opened: why not. No sender can set it."""
 _SHOWN = 2_000
+_LONGEST_LIST = 8
 _KEPT = (*OBEYED, HEADER)
 _JSON = "application/json"
 
@@ -85,6 +86,9 @@ def _frame(item: bytes) -> dict[str, Any] | str:
     if not isinstance(frame, dict) or not isinstance(frame.get("headers"), dict):
         return "it is not a Celery message"
     headers = frame["headers"]
+    for name in _KEPT:
+        if not _is_plain(headers.get(name)):
+            return f"its header {name} is no plain value"
     if headers.get("compression"):
         return "it is compressed"
     if frame.get("content-type") != _JSON:
@@ -98,6 +102,19 @@ def _frame(item: bytes) -> dict[str, Any] | str:
         "content-encoding": "utf-8",
         "headers": {name: headers[name] for name in _KEPT if name in headers},
     }
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a header is a scalar, or a short list of them: Celery sends nothing else.
+
+    What is nested just so deep that it can be read here cannot be read in the deeper calls of
+    Celery, and would end the worker there.
+    """
+    if isinstance(value, list):
+        return len(value) <= _LONGEST_LIST and not any(
+            isinstance(item, list | dict) for item in value
+        )
+    return not isinstance(value, dict)
 
 
 def _decoded(frame: Mapping[str, Any]) -> bytes | None:

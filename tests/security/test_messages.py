@@ -205,6 +205,33 @@ def test_poison(fleet: Fleet, attacker: redis.Redis) -> None:
         assert any(said in reason for reason in reasons), said
 
 
+def _nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def test_nested_as_deep_as_can_be_read(fleet: Fleet, attacker: redis.Redis) -> None:
+    """What the check can just read must not be too deep for those who read it after the check."""
+    items = []
+    for depth in range(700, 1_000, 3):
+        in_body = json.loads(json.dumps(frame("tasks.place_order")))
+        body = f'[[], {{"x": {_nested(depth)}}}, {{}}]'.encode()
+        in_body["body"] = base64.b64encode(body).decode()
+        items.append(json.dumps(in_body))
+        in_header = json.dumps(frame("tasks.place_order", eta="DEEP"))
+        items.append(in_header.replace('"DEEP"', _nested(depth)))
+    before = letters(fleet) + _refused(fleet)
+    attacker.lpush("orders", *items)
+    wait_until(
+        lambda: letters(fleet) + _refused(fleet) >= before + len(items),
+        what=f"{len(items)} refusals after {before}",
+    )
+
+
+def _refused(fleet: Fleet) -> int:
+    (row,) = fleet.query("SELECT count(*) AS n FROM order_requests WHERE outcome = 'REFUSED'")
+    return int(row["n"])
+
+
 @pytest.mark.parametrize("said", ["5", "[]", "{}", "x", json.dumps(frame("x") | {"headers": 5})])
 def test_remote_control(fleet: Fleet, addresses: dict[Role | User, str], said: str) -> None:
     """Whoever may publish to the remote control ends no worker with it."""
