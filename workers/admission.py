@@ -16,7 +16,7 @@ from typing import Any
 
 from execution.domain.lifecycle import Step
 from execution.signing import HEADER, OBEYED, KeyRole, Signature, Signed, Signer
-from workers.envelope import REFUSED
+from workers.envelope import DEEPEST, REFUSED, is_deeper
 
 INTAKE = frozenset({"tasks.place_order", "tasks.cancel_order", "tasks.modify_order"})
 """What producers send."""
@@ -29,8 +29,6 @@ _LONGEST_ID = 128
 _LONGEST_SHOWN = 4_096
 _MOST_RETRIES = 1_000_000
 _PARTS = 3
-_DEEPEST = 50
-"""Nested lists and objects in a body. Celery and the log read it again, in deeper calls."""
 _EMBEDDED = frozenset({"callbacks", "errbacks", "chain", "chord"})
 
 
@@ -158,8 +156,8 @@ def _of_body(body: bytes, *, may_chain: bool) -> str | None:
         return "its body is not JSON"
     if not isinstance(parts, list) or len(parts) != _PARTS:
         return "its body is not [args, kwargs, embed]"
-    if _is_deeper(parts, _DEEPEST):
-        return f"its body is nested more than {_DEEPEST} deep"
+    if is_deeper(parts, DEEPEST):
+        return f"its body is nested more than {DEEPEST} deep"
     arguments, named, embed = parts
     if not (
         isinstance(arguments, list) and isinstance(named, dict) and isinstance(embed, dict | None)
@@ -174,15 +172,6 @@ def _of_body(body: bytes, *, may_chain: bool) -> str | None:
     if not isinstance(chain, list) or not all(map(_is_step, chain)):
         return "its chain is not one of steps"
     return None
-
-
-def _is_deeper(value: object, depth: int) -> bool:
-    """Whether lists and objects are nested deeper than that. It goes no deeper itself."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return False
-    return depth == 0 or any(_is_deeper(item, depth - 1) for item in value)
 
 
 def _is_step(link: object) -> bool:

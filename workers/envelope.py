@@ -16,6 +16,8 @@ from uuid import uuid4
 
 from execution.signing import HEADER, OBEYED
 
+DEEPEST = 50
+"""Nested lists and objects in a body. Celery and the log read it again, in deeper calls."""
 LARGEST = 2 * 1024 * 1024
 """Bytes of the largest message that is read, as Redis holds it. A chain of eight takes 4 KiB."""
 REFUSED = "refused"
@@ -65,8 +67,15 @@ def understood(frame: object) -> bool:
         and not headers.get("compression")
         and isinstance(headers.get("clock"), int | None)
         and frame.get("content-type") == _JSON
-        and _decoded(frame) is not None
+        and _is_readable(_decoded(frame))
     )
+
+
+def _is_readable(body: bytes | None) -> bool:
+    try:
+        return body is not None and not is_deeper(json.loads(body), DEEPEST)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _properties(queue: str) -> dict[str, Any]:
@@ -102,6 +111,15 @@ def _frame(item: bytes) -> dict[str, Any] | str:
         "content-encoding": "utf-8",
         "headers": {name: headers[name] for name in _KEPT if name in headers},
     }
+
+
+def is_deeper(value: object, depth: int) -> bool:
+    """Whether lists and objects are nested deeper than that. It goes no deeper itself."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return depth == 0 or any(is_deeper(item, depth - 1) for item in value)
 
 
 def _is_plain(value: object) -> bool:

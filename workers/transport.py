@@ -256,6 +256,14 @@ class Channel(redis.Channel):
                     return frame
         raise Empty
 
+    def _receive_one(self, connection: Any) -> Any:
+        """What came by a channel; text that is nested too deep to be read ends no worker."""
+        try:
+            return super()._receive_one(connection)  # type: ignore[misc]
+        except RecursionError:
+            structlog.get_logger().warning("remote control refused", reason="nested too deep")
+            raise Empty from None
+
     def _deliver_fanout_message(self, message: object, exchange: str) -> bool:
         """Hand on what came by a channel, to the remote control for one."""
         if not understood(message):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from execution.domain.errors import StoreUnavailable
+from execution.domain.errors import ConfigurationError, StoreUnavailable
 from execution.faultpoints import committed, committing
 from execution.store import pooling
 from execution.store.statements import Direct, is_lost
@@ -189,7 +189,10 @@ _MAY_HEAL = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise StoreUnavailable for what the driver raises when a later try may go well."""
+    """Raise StoreUnavailable for what the driver raises when a later try may go well.
+
+    ConfigurationError for a user of the database without the right to it.
+    """
     try:
         yield
     except PoolTimeout as error:
@@ -197,6 +200,10 @@ def translated() -> Iterator[None]:
     except (DBAPIError, psycopg2.Error) as error:
         if _may_heal(error):
             raise StoreUnavailable(_first_line(error)) from error
+        if isinstance(getattr(error, "orig", error), psycopg2.errors.InsufficientPrivilege):
+            raise ConfigurationError(
+                f"the user of DATABASE_URL may not do this: {_first_line(error)}"
+            ) from error
         raise
 
 

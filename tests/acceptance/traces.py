@@ -38,6 +38,8 @@ def traces(fleet: Fleet) -> dict[str, list[Any]]:
     for table, order in _TABLES.items():
         rows = fleet.query(f"SELECT to_jsonb(t) AS row FROM {table} t ORDER BY {order}")
         kept = [_common(row["row"], names) for row in rows if row["row"].get("step") != "waiting"]
+        # As `end_cause`: whether we ask for a child's cancel before its book ends it.
+        kept = [row for row in kept if not _intends_cancel(row)]
         for row in kept:
             if str(row.get("order_id")).endswith(_CHILDREN):
                 # As `end_cause`: the book may have ended it before we ask for its cancel.
@@ -45,6 +47,10 @@ def traces(fleet: Fleet) -> dict[str, list[Any]]:
         # Rows of one order stay in their order; orders come by their names.
         found[table] = sorted(kept, key=lambda row: str(row.get("order_id")))
     return found
+
+
+def _intends_cancel(row: dict[str, Any]) -> bool:
+    return row.get("step") == "bracket" and "cancels" in (row.get("detail") or {})
 
 
 def _names(fleet: Fleet) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -130,7 +131,9 @@ async def test_c206_arrives_after_the_timeout(
             break  # else it had arrived before it was asked for
 
     async def arrived() -> bool:
-        return await broker.find(attempt) is not None
+        with suppress(BrokerUnavailable):  # it shows in one of the venue's lists before another
+            return await broker.find(attempt) is not None
+        return False
 
     await eventually(arrived)
     assert (await harness.ledger()).count(attempt) == 1

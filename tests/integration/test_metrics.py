@@ -401,7 +401,14 @@ def test_live(endpoint: Endpoint, store: Store) -> None:
     assert of(seen, "execution_step_latency_seconds_count", broker="BINANCE", step="submit_order")
     assert all(value == 1 for (name, _), value in seen.items() if name == "execution_scrape_up")
     process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not process.is_running() or process.status() == "zombie", what="its end")
+    wait_until(lambda: _is_over(process), what="its end")
+
+
+def _is_over(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_an_address_that_is_taken(database_url: str, servers: Servers) -> None:

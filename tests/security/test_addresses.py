@@ -30,6 +30,7 @@ TRICKS = [
         "http://\N{FULLWIDTH DIGIT ONE}27.0.0.1",
         "http://127.0.0.1%2eapi.binance.com",
     ),
+    "http://evil.localhost",
     *("http://127.0.0.1.api.binance.com", "http://localhost.api.binance.com", "http://[::]"),
     *("http://api.binance.com", "http://testnet.binance.vision", "http://192.168.1.7:8010"),
     *("http://127.0.0.1/../x?y", "http://127.0.0.1\r\nHost: api.binance.com", "http://[::1"),

@@ -385,7 +385,7 @@ def test_services_hold_no_password_on_a_command_line(home: Path) -> None:
     passwords = json.loads((home / "secrets.json").read_text())
     assert set(passwords) == (
         {"postgres", "flower", "producer_signing_key"}
-        | {Role.WORK}
+        | {Role.WORK, Role.METRICS}
         | {f"valkey_{user}" for user in (User.WORK, User.MONITOR, User.METRICS, User.FEED)}
     )
     for spec in specs:
