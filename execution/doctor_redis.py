@@ -27,6 +27,9 @@ def examine_redis(settings: Settings) -> Iterator[Finding]:
         try:
             yield from _redis_server(client)
             yield from _messages(client)
+        except redis.exceptions.NoPermissionError as error:
+            remedy = "nothing, for a producer; else use the workers' address: `execution env`"
+            yield Finding(Level.NOTE, "Redis", f"answers; this user may not look: {error}", remedy)
         except redis.RedisError as error:
             remedy = "start it, or correct REDIS_URL"
             yield Finding(Level.PROBLEM, "Redis", f"does not answer: {error}", remedy)
