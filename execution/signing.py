@@ -23,6 +23,8 @@ OBEYED = (
     *("argsrepr", "kwargsrepr", "ignore_result"),
 )
 """The headers of Celery's protocol 2 that a worker reads; all are signed, others are dropped."""
+EXPIRED = "its signature expired"
+"""How the words begin for a signature that is right but too old."""
 SHORTEST_KEY = 32
 """Characters of the shortest key that is taken: 24 random bytes in base64."""
 _FORM = re.compile(
@@ -118,7 +120,7 @@ class Signer:
         if not any(hmac.compare_digest(mac, claimed) for mac in known):
             return "its signature is wrong"
         if expires <= now:
-            return f"its signature expired {now - expires:.0f} s ago"
+            return f"{EXPIRED} {now - expires:.0f} s ago"
         return Signature(claimed, expires, role, covers_headers=found["role"] is not None)
 
     def _first_version(self, message: Signed, expires: int) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -77,6 +78,7 @@ def _cancel_at_venue(task: StepTask, command: Command, order: Order) -> None:
     except BrokerUnavailable as error:
         later(command, str(error))
         return
+    command = replace(command, sent=True)
     said = find(session, order)
     record_news(task, order, said)
     if order.attempt.replacement is not None:

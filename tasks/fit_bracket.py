@@ -217,7 +217,9 @@ class _Fitting:
             for leg in member.live:
                 if leg.cancelling and leg.phase is Phase.WORKING and leg.attempt_id not in asked:
                     order = load_with_attempt(connection, leg.attempt_id)
-                    if order is not None:
+                    said = None if order is None else order.attempt.reported_state
+                    # Of one that the venue says is over only the executions are waited for.
+                    if order is not None and not (said is not None and said.is_final):
                         turn.venue.append(_AtVenue(role, order))
 
     def _add(self, connection: Connection, turn: _Turn, action: Add) -> None:

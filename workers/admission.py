@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from execution.domain.lifecycle import Step
-from execution.signing import HEADER, OBEYED, KeyRole, Signature, Signed, Signer
+from execution.signing import EXPIRED, HEADER, OBEYED, KeyRole, Signature, Signed, Signer
 from workers.envelope import DEEPEST, REFUSED, is_deeper
 
 INTAKE = frozenset({"tasks.place_order", "tasks.cancel_order", "tasks.modify_order"})
@@ -94,7 +94,8 @@ class Policy:
             return None
         found = self.signer.verify(value, Signed(queue, headers, body), now)
         if isinstance(found, str):
-            return Refusal(found)
+            # An expired one is right but for its age: its order is refused, not dropped.
+            return Refusal(found, by_sender=found.startswith(EXPIRED) and task in INTAKE)
         if found.role is not KeyRole.SERVICE and task not in INTAKE:
             return Refusal("a producer's key signs orders, cancels and changes only")
         return found

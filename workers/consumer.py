@@ -69,7 +69,7 @@ class Consumer(EventsConsumer):
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """A body that passed the check, and that kombu cannot decode."""
-        self.receiver.refuse(message, f"it cannot be decoded: {exc}")
+        self.receiver.refuse(message, f"it cannot be decoded: {type(exc).__name__}")
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
         """A message that passed the check, and that Celery does not know for one of its own."""
@@ -84,4 +84,4 @@ class Consumer(EventsConsumer):
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Headers that passed the check, and that Celery does not understand."""
         del body
-        self.receiver.refuse(message, f"it is invalid: {exc}")
+        self.receiver.refuse(message, f"it is invalid: {type(exc).__name__}")

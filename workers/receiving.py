@@ -31,6 +31,8 @@ unless a worker gave the message back because it had not been acknowledged for t
 _PLACE = "tasks.place_order"
 _SHOWN = 2_000
 _SHOWN_ID = 64
+_LONGEST_REASON = 300
+"""Characters of a reason: it becomes a row of an index, and a message that Redis must take."""
 _RATE = 20.0
 """Dead letters a second that get a row; the others are counted with the next one."""
 
@@ -106,7 +108,7 @@ class Receiver:
             queue=_text(received.queue),
             task=_text(headers.get("task")),
             message_id=_text(headers.get("id")),
-            reason=refusal.reason,
+            reason=str(storable(refusal.reason[:_LONGEST_REASON])),
             headers=_shown(json.dumps(headers, default=str)),
             body=_shown(body.decode("utf-8", "replace")),
             size=len(body),

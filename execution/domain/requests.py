@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -75,6 +76,16 @@ _PRICES: dict[OrderType, frozenset[str]] = {
 _PRICE_FIELDS = ("limit_price", "stop_price", "trail_amount", "trail_percent")
 
 
+_CHILDS_ID = re.compile(r".{22}-(?:tp|sl|fl)")
+
+
+def _no_childs_id(value: str) -> str:
+    """Refuse an id that a bracket's child may get: whoever took it would keep the stop away."""
+    if _CHILDS_ID.fullmatch(value):
+        raise ValueError("this form is kept for the children of brackets")
+    return value
+
+
 class OrderRequest(BaseModel):
     """A request as `tasks.place_order` takes it; see the README's table of arguments.
 
@@ -85,7 +96,7 @@ class OrderRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    client_order_id: Identifier
+    client_order_id: Annotated[Identifier, AfterValidator(_no_childs_id)]
     symbol: Annotated[str, Field(min_length=1, max_length=64)]
     side: Side
     quantity: Number

@@ -59,8 +59,9 @@ RULES: Mapping[User, str] = {
         f"+@read +@write +@pubsub +@transaction +@connection -@dangerous +info {_NEVER}"
     ),
     User.PRODUCE: (
-        f"{_INTAKE} {_INTAKE_BINDINGS} {_CHANNELS} {_CONNECT} {_LISTEN} {_TOGETHER} "
-        f"+lpush +llen +sadd +smembers {_NEVER}"
+        f"{_INTAKE} {_CHANNELS} {_CONNECT} {_LISTEN} {_TOGETHER} +lpush +llen {_NEVER} "
+        # No set where a list belongs, and no list where a set does: workers could not read it.
+        f"({_INTAKE_BINDINGS} resetchannels -@all +sadd +smembers)"
     ),
     User.CONSUME: f"{_CHANNELS} {_CONNECT} {_LISTEN}",
     User.MONITOR: (

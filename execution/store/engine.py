@@ -215,6 +215,8 @@ def _may_heal(error: DBAPIError | psycopg2.Error) -> bool:
         cause: BaseException | None = error.orig
     else:
         cause = error
+    if isinstance(cause, psycopg2.errors.ProgramLimitExceeded):
+        return False  # of the statement's own values, though psycopg2 calls it operational
     return is_lost(cause) or isinstance(cause, _MAY_HEAL)
 
 

@@ -19,6 +19,7 @@ from execution.store import outbox
 from execution.store.rows import instrument_to_json, to_json
 from execution.store.statements import Link, Prepared
 
+_LONGEST_TEXT, _LONGEST_REASON = 64, 2_000
 ACCEPTED = "ACCEPTED"
 REFUSED = "REFUSED"
 
@@ -121,14 +122,15 @@ def outcome_event(
 ) -> Event:
     """The message that a request was ACCEPTED or REFUSED when it came in."""
     symbol = payload.get("symbol")
+    # A row that a producer wrote by hand may be of any size; Redis takes no event of any size.
     return order_event(
         kind,
         key=request_id,
         at=at,
-        client_order_id=client_order_id,
+        client_order_id=None if client_order_id is None else client_order_id[:_LONGEST_TEXT],
         order_id=order_id,
-        symbol=symbol if isinstance(symbol, str) else None,
-        reason=reason,
+        symbol=symbol[:_LONGEST_TEXT] if isinstance(symbol, str) else None,
+        reason=None if reason is None else reason[:_LONGEST_REASON],
         step="place_order",
     )
 

@@ -29,6 +29,20 @@ SELECT 'table events', left(stream, 64), event_id::text, 'it is no message of th
     left(body, 2000), length(body)
 FROM wrong
 """
+_OTHERS = (
+    (
+        "UPDATE order_requests SET payload = jsonb_build_object('unreadable', payload) "
+        "WHERE jsonb_typeof(payload) <> 'object'"
+    ),
+    (
+        "UPDATE order_commands SET payload = jsonb_build_object('unreadable', payload) "
+        "WHERE jsonb_typeof(payload) <> 'object'"
+    ),
+    (
+        "UPDATE order_requests SET outcome = 'REFUSED', due_at = NULL, reason = 'it had no id' "
+        "WHERE outcome = 'ACCEPTED' AND (order_id IS NULL OR client_order_id IS NULL)"
+    ),
+)
 _SETTLED = """
 UPDATE order_commands SET settled_at = received_at WHERE outcome = 'DONE' AND settled_at IS NULL
 """
@@ -63,7 +77,8 @@ def upgrade() -> None:
     )
     op.execute(_CHANGE.format(lock="LOCK TABLE order_gate IN EXCLUSIVE MODE"))
     op.execute(_SET_ASIDE)
-    op.execute(_SETTLED)
+    for statement in (*_OTHERS, _SETTLED):
+        op.execute(statement)
     for table, name, condition in _CHECKS:
         op.create_check_constraint(op.f(name), table, condition)
 

@@ -291,3 +291,16 @@ def test_a_producers_shell_is_told_so(fleet: Fleet) -> None:
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "may not do this: permission denied" in done.stderr
+
+
+def test_a_row_of_any_size_is_announced_briefly(fleet: Fleet, attackers: dict[Role, Any]) -> None:
+    """Redis takes no event of any size: one that it refuses would stop its stream."""
+    name = f"long-{uuid4().hex[:8]}"
+    attackers[Role.PRODUCE].execute(
+        """INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash, outcome,
+            reason, due_at) VALUES (%s, %s, %s, 'h', 'REFUSED', repeat('x', 5000000), now())""",
+        (str(uuid4()), name, json.dumps({"symbol": "S" * 1_000_000})),
+    )
+    announced = "SELECT payload::text AS text FROM events WHERE payload ->> 'client_order_id' = %s"
+    found = wait_until(lambda: fleet.query(announced, name), what="its event")
+    assert len(found[0]["text"]) < 5_000

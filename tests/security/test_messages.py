@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bz2
 import json
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -203,6 +204,48 @@ def test_poison(fleet: Fleet, attacker: redis.Redis) -> None:
     reasons = {row["reason"] for row in rows}
     for said in ("it is not JSON", "it is compressed", "larger than", "none of this service"):
         assert any(said in reason for reason in reasons), said
+
+
+def test_text_that_a_decoder_repeats(fleet: Fleet, attacker: redis.Redis) -> None:
+    """Kombu's own words for a value that it cannot decode hold all of it: neither row nor event."""
+    huge = {"__type__": "t", "__value__": "\u00e9" * 200_000}
+    small = {"__type__": "t", "__value__": secrets.token_hex(20_000)}
+    before = letters(fleet)
+    attacker.lpush("orders", json.dumps(frame("tasks.place_order", kwargs=huge)))
+    attacker.lpush("orders", json.dumps(frame("tasks.cancel_order", kwargs=small)))
+    wait_until(lambda: letters(fleet) > before, what="the dead letter")
+    wait_until(
+        lambda: fleet.query("SELECT 1 FROM order_requests WHERE reason ~ 'DecodeError'"),
+        what="the refused request",
+    )
+    (row,) = fleet.query("SELECT max(length(payload::text)) AS most FROM events")
+    assert row["most"] < 10_000
+
+
+def test_no_key_gets_another_type(fleet: Fleet, attacker: redis.Redis) -> None:
+    """A set in the place of a list, or the other way, could not be read by any worker."""
+    assert restarts(fleet)
+    for attack in (
+        ("SADD", "orders\x06\x165", "x"),
+        ("SADD", "orders", "x"),
+        ("LPUSH", "_kombu.binding.celery", "x"),
+        ("LPUSH", "_kombu.binding.orders", "x"),
+    ):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            attacker.execute_command(*attack)  # type: ignore[no-untyped-call]
+
+
+def test_nobody_takes_the_id_of_a_bracket_s_child(fleet: Fleet, attacker: redis.Redis) -> None:
+    """Whoever took the id that a stop will get would keep that stop away."""
+    name = f"{secrets.token_urlsafe(16)[:22]}-sl"
+    order = frame("tasks.place_order", kwargs={**ORDER, "client_order_id": name})
+    attacker.lpush("orders", json.dumps(order))
+    rows = wait_until(
+        lambda: fleet.query("SELECT * FROM order_requests WHERE client_order_id = %s", name),
+        what="the refused request",
+    )
+    assert [row["outcome"] for row in rows] == ["REFUSED"]
+    assert "kept for the children" in rows[0]["reason"]
 
 
 def _nested(depth: int) -> str:
