@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from execution.signing import HEADER, OBEYED
 
-DEEPEST = 50
+DEEPEST = 250
 """Nested lists and objects in a body. Celery and the log read it again, in deeper calls."""
 LARGEST = 2 * 1024 * 1024
 """Bytes of the largest message that is read, as Redis holds it. A chain of eight takes 4 KiB."""
