@@ -122,8 +122,8 @@ BUGS = (
     Bug(
         "a producer's user of Redis runs scripts",
         "execution/events/access.py",
-        '        f"+lpush +llen +sadd +smembers {_NEVER}"\n',
-        '        f"+lpush +llen +sadd +smembers {_NEVER} +eval"\n',
+        '+lpush +llen {_NEVER} "',
+        '+lpush +llen {_NEVER} +eval "',
         (_REDIS,),
     ),
     Bug(
