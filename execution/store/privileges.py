@@ -54,8 +54,10 @@ UPDATED: Mapping[str, str] = {
     "ibkr_order_ids": "venue_order_id",
     "measured": "upto upto_id",
     "measured_totals": "total seconds",
-    "nav_groups": """state phase reason unhedged_coins exit_reason pnl uncounted version phase_since
-        updated_at ended_at""",
+    "nav_group_legs": "quantity placed_at",
+    "nav_groups": """state phase reason entered_at trust_price spot_price conversion coins_per_share
+        spread z unhedged_coins exit_reason pnl uncounted version phase_since updated_at
+        ended_at""",
     "nav_looks": """looked_at said unjudged doubted_spread doubted_coins doubted_coins_as_of""",
     "order_attempts": """account broker_order_id quantity filled_quantity state reason error_code
         intent_at intents send_by lease_owner lease_until watcher reported_state reported_quantity
@@ -115,8 +117,10 @@ MEASURED: Mapping[str, str] = {
     "step_latencies": "SELECT, INSERT, UPDATE, DELETE",
     "fill_measures": "SELECT, INSERT",
     "quotes": "SELECT, DELETE",
+    "process_clocks": "SELECT, INSERT, UPDATE, DELETE",
+    "alerts": "SELECT, INSERT, UPDATE",
 }
-"""What the exporter keeps, and the quotes that it no longer needs."""
+"""What the exporter keeps, how far its clock is off, and the quotes that it no longer needs."""
 
 
 def allowed(table: str) -> Mapping[Role, str]:
