@@ -22,7 +22,10 @@ import redis
 from celery import Celery
 
 from execution.client import OrderClient
+from execution.service_keys import service_signer
 from execution.settings import load
+from execution.signed_messages import signed_by
+from execution.store.engine import Store
 from execution.store.privileges import Role
 from execution.supervisor.control import read_state
 from execution.supervisor.postgres import EmbeddedPostgres
@@ -216,6 +219,15 @@ class Fleet:
     ) -> None:
         """Send a task by name, as any Celery application can."""
         self.celery.send_task(task, kwargs=payload, queue=queue)
+
+    def look_at_pair(self) -> None:
+        """Send `tasks.watch_nav` as beat does: signed with the service's own key."""
+        store = Store(as_role(self.database_url, Role.WORK), application_name="test-service")
+        with closing(store):
+            signer = service_signer(load(), lambda: store)
+        amqp = signed_by(lambda: signer)
+        with closing(Celery("test-service", broker=self.redis_url, amqp=amqp)) as service:
+            service.send_task("tasks.watch_nav", queue="recovery", expires=5)
 
     def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """Rows of a query."""

@@ -106,7 +106,7 @@ class PairRun:
 
     def look(self) -> None:
         """Let a worker look at the pair once, by a message."""
-        self.fleet.celery.send_task("tasks.watch_nav", queue="recovery", expires=5)
+        self.fleet.look_at_pair()
 
     def enter(self, trust: tuple[str, str] = CHEAP) -> str:
         """Bring about a signal to enter, and give the group's id once it is there."""
