@@ -39,7 +39,7 @@ task_store_errors_even_if_ignored = False
 task_default_queue = "orders"
 task_queues = [
     Queue(name)
-    # `celery` is where Celery puts what names no queue: whoever serves `orders` serves it too.
+    # Celery's default queue: workers of `orders` serve it too, for messages that name no queue.
     for name in QUEUES
 ]
 task_create_missing_queues = False

@@ -181,22 +181,18 @@ class Intake:
     ) -> Receipt | None:
         request_id, order_id = new_id(), None if reason else new_id()
         event: Event | None = None
-        due: timedelta | None = self._due
+        due: timedelta | None = self._due if reason is None else timedelta(0)
         if reason is not None and self._announces:
-            event, due = (
-                requests.outcome_event(
-                    OrderEventType.REFUSED,
-                    request_id=request_id,
-                    order_id=None,
-                    client_order_id=client_order_id,
-                    payload=body,
-                    reason=reason,
-                    at=now(),
-                ),
-                None,
+            due = None
+            event = requests.outcome_event(
+                OrderEventType.REFUSED,
+                request_id=request_id,
+                order_id=None,
+                client_order_id=client_order_id,
+                payload=body,
+                reason=reason,
+                at=now(),
             )
-        elif reason is not None:
-            due = timedelta(0)
         return requests.record(
             link,
             request_id=request_id,

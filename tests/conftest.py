@@ -17,11 +17,14 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from execution.events.access import User
 from execution.store.migrate import upgrade
+from execution.store.privileges import Role
 from execution.supervisor.postgres import EmbeddedPostgres
 from execution.supervisor.supervisor import Supervisor
 from execution.supervisor.valkey import EmbeddedValkey
 from tests.fleet import Fleet, Servers, flush
+from tests.least_rights import least_rights
 
 RUN = "EXECUTION_TEST_RUN"
 _FOLDER = pytest.StashKey[Path]()
@@ -110,6 +113,13 @@ def database_url(servers: Servers) -> Iterator[str]:
 def module_database_url(servers: Servers) -> Iterator[str]:
     """A fresh migrated database for a module."""
     yield from _database(servers)
+
+
+@pytest.fixture(scope="module")
+def addresses(servers: Servers, module_database_url: str) -> Iterator[dict[Role | User, str]]:
+    """The addresses of the servers, as each of their users has them."""
+    with least_rights(servers, module_database_url) as found:
+        yield found
 
 
 def _database(servers: Servers) -> Iterator[str]:

@@ -28,17 +28,9 @@ from execution.supervisor.secrets import Secrets
 from execution.supervisor.services import flower_spec, project_root
 from execution.supervisor.supervisor import Supervisor
 from tests.fleet import Fleet, Servers, wait_until
-from tests.least_rights import least_rights
 from tests.operations.test_flower import ask
 
 KEY, PRODUCERS, OLD_KEY = (secrets.token_urlsafe(32) for _ in range(3))
-
-
-@pytest.fixture(scope="module")
-def addresses(servers: Servers, module_database_url: str) -> Iterator[dict[Role | User, str]]:
-    """The addresses of the servers, as each of their users has them."""
-    with least_rights(servers, module_database_url) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +47,6 @@ def fleet(
         servers.valkey.url,
         home,
         environment={
-            "DATABASE_URL": addresses[Role.WORK],
             "REDIS_URL": addresses[User.WORK],
             "TASK_SIGNING_KEY": KEY,
             "PRODUCER_SIGNING_KEY": f"{PRODUCERS}\n{OLD_KEY}",

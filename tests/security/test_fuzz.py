@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from execution.events.access import User
 from execution.signing import HEADER, KeyRole, Signed, Signer
+from execution.store.privileges import Role
 from tests.fleet import Fleet, Servers, wait_until
-from tests.least_rights import least_rights
 from tests.security.frames import LINK, ORDER, STEP, frame, memory, restarts
 
 MESSAGES = int(os.environ.get("EXECUTION_FUZZ", "500"))
@@ -35,10 +35,9 @@ GROWTH = 150 * 2**20
 
 
 @pytest.fixture(scope="module")
-def produce(servers: Servers, module_database_url: str) -> Iterator[str]:
+def produce(addresses: dict[Role | User, str]) -> str:
     """The address of Redis as producers have it."""
-    with least_rights(servers, module_database_url) as addresses:
-        yield addresses[User.PRODUCE]
+    return addresses[User.PRODUCE]
 
 
 @pytest.fixture(scope="module")

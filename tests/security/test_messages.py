@@ -19,15 +19,7 @@ from celery import Celery, chain, group
 from execution.events.access import User
 from execution.store.privileges import Role
 from tests.fleet import Fleet, Servers, wait_until
-from tests.least_rights import least_rights
 from tests.security.frames import LINK, ORDER, STEP, frame, memory, restarts
-
-
-@pytest.fixture(scope="module")
-def addresses(servers: Servers, module_database_url: str) -> Iterator[dict[Role | User, str]]:
-    """The addresses of the servers, as each of their users has them."""
-    with least_rights(servers, module_database_url) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +35,7 @@ def fleet(
         module_database_url,
         servers.valkey.url,
         home,
-        environment={
-            "DATABASE_URL": addresses[Role.WORK],
-            "REDIS_URL": addresses[User.WORK],
-        },
+        environment={"REDIS_URL": addresses[User.WORK]},
     ) as fleet:
         yield fleet
 
