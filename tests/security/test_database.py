@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import psycopg2
 import psycopg2.extensions
@@ -304,3 +304,18 @@ def test_a_row_of_any_size_is_announced_briefly(fleet: Fleet, attackers: dict[Ro
     announced = "SELECT payload::text AS text FROM events WHERE payload ->> 'client_order_id' = %s"
     found = wait_until(lambda: fleet.query(announced, name), what="its event")
     assert len(found[0]["text"]) < 5_000
+
+
+def test_nobody_takes_the_ids_of_a_bracket_s_child(attackers: dict[Role, Any]) -> None:
+    """The stop of another's bracket would never be placed."""
+    parent = uuid4()
+    child = uuid5(parent, "STOP_LOSS")
+    name = f"{'a' * 22}-sl"
+    for columns in (
+        {"order_id": str(child)},
+        {"request_id": str(uuid5(child, "request"))},
+        {"request_id": str(uuid5(child, "request")), "outcome": "REFUSED", "order_id": None},
+        {"client_order_id": name},
+    ):
+        with pytest.raises(errors.CheckViolation):
+            request(attackers[Role.PRODUCE], REQUEST, **columns)

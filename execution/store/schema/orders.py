@@ -28,6 +28,13 @@ order_requests = sa.Table(
         "outcome <> 'ACCEPTED' OR (order_id IS NOT NULL AND client_order_id IS NOT NULL)",
         name="accepted",
     ),
+    # A child's ids: whoever took one of them would keep a bracket's stop from being placed.
+    sa.CheckConstraint(
+        "step = 2 OR (substr(request_id::text, 15, 1) <> '5'"
+        " AND coalesce(substr(order_id::text, 15, 1), '') <> '5'"
+        " AND (outcome = 'REFUSED' OR client_order_id !~ '^.{22}-(tp|sl|fl)$'))",
+        name="childs_ids",
+    ),
     # Malformed requests may have no id; the same one again is still the same one.
     sa.UniqueConstraint("client_order_id", "payload_hash", postgresql_nulls_not_distinct=True),
 )
