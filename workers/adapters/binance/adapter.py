@@ -133,7 +133,8 @@ class BinanceAdapter:
         venue = self._venue()
         try:
             if self._simulated:
-                await clients.require_simulated(venue.client)
+                await venue.ping()  # without the key
+                clients.require_simulated(venue.client)
             await venue.set_clock()
             await self._load(venue)
             _check_may_trade(await venue.account())

@@ -147,14 +147,9 @@ def make(
     return client
 
 
-async def require_simulated(client: Client) -> None:
-    """Ask, without the key, whether the venue says that it is simulated. BrokerUnavailable."""
-    try:
-        async with client.session.get(yarl.URL(f"{client.urls['api']['public']}/ping")) as reply:
-            mark = reply.headers.get(SIMULATED)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise BrokerUnavailable(f"Binance does not answer: {error or type(error)}") from error
-    if mark is None:
+def require_simulated(client: Client) -> None:
+    """Check whether the venue's last answer says that it is simulated. BrokerUnavailable."""
+    if client.last_response_headers.get(SIMULATED) is None:
         raise BrokerUnavailable(
             f"what answers at BINANCE_API_URL does not say {SIMULATED}: it may be a way to the "
             "real Binance, and EXECUTION_ENVIRONMENT is practice"
