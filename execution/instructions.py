@@ -16,7 +16,7 @@ from execution.domain.commands import (
 from execution.domain.errors import RequestRefused
 from execution.domain.payloads import fingerprint, shown, storable
 from execution.intake import new_id, readable_id
-from execution.store import commands
+from execution.store import commands, producers
 from execution.store.commands import Command
 from execution.store.engine import Store
 
@@ -30,12 +30,14 @@ _EXTERNAL_ID = {CommandKind.CANCEL: "cancel_id", CommandKind.MODIFY: "modify_id"
 class Instructions:
     """Records commands; the same id with the same payload is the same command.
 
-    `due` is how long a command may stand before recovery sends it on.
+    `due` is how long a command may stand before recovery sends it on. One that is not `patient` has
+    others waiting: it raises StoreBusy for an id that is held.
     """
 
-    def __init__(self, store: Store, due: timedelta) -> None:
+    def __init__(self, store: Store, due: timedelta, *, patient: bool = True) -> None:
         self._store = store
         self._due = due
+        self._patient = patient
 
     def receive(self, kind: CommandKind, payload: Mapping[str, Any]) -> Command:
         """Record a command, any JSON object whatever. Raises StoreUnavailable."""
@@ -49,6 +51,8 @@ class Instructions:
         digest = fingerprint(body)
         for why in (reason, self._taken(kind, external_id)):
             with self._store.transaction() as connection:
+                if not self._patient:
+                    producers.wait_briefly(connection)
                 found = commands.find(connection, kind, client_order_id, external_id, digest)
                 if found is None:
                     found = commands.record(

@@ -17,7 +17,7 @@ from execution.domain.mapping import ExchangeMapper
 from execution.domain.payloads import fingerprint, shown, storable
 from execution.domain.requests import OrderRequest, parse
 from execution.domain.vocabulary import OnFailure
-from execution.store import requests
+from execution.store import producers, requests
 from execution.store.clock import now
 from execution.store.engine import Store
 from execution.store.requests import AcceptedUnder, Receipt
@@ -45,6 +45,7 @@ class Intake:
     `due` is how long a request may stand before recovery sends it on, `on_failure` what one means
     that does not say it (it is kept as it came, and step 1 decides; this one only compares).
     Without `announces`, which producers have no right to, recovery writes the event of a refusal.
+    One that is not `patient` has others waiting: it raises StoreBusy for an id that is held.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Intake:
         on_failure: OnFailure = OnFailure.PAPER,
         *,
         announces: bool = True,
+        patient: bool = True,
     ) -> None:
         self._store = store
         self._mapper = mapper
         self._due = due
         self._on_failure = on_failure
         self._announces = announces
+        self._patient = patient
 
     def understand(self, payload: Mapping[str, Any]) -> tuple[OrderRequest, Instrument]:
         """The request and its instrument. RequestRefused names field, value and rule."""
@@ -169,6 +172,8 @@ class Intake:
         self, client_order_id: str | None, body: Mapping[str, Any], digest: str, reason: str | None
     ) -> Receipt | None:
         with self._store.direct() as link:
+            if not self._patient:
+                producers.wait_briefly(link)
             return self._insert(link, client_order_id, body, digest, reason)
 
     def _insert(

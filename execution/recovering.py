@@ -22,6 +22,7 @@ from execution.store import (
     measuring,
     orders,
     positions,
+    producers,
     recovery,
     reducing,
     requests,
@@ -110,6 +111,7 @@ class Sweep:
         with self.store.transaction() as connection:
             due_requests = recovery.due_requests(connection, deadline)
             requests.unannounced(connection, recovery.BATCH)
+            producers.end_transactions(connection, producers.LONGEST_OF_ANY)
             recovery.stranded(connection)
             due = recovery.due_orders(connection, deadline)
             instructed = commands.due(connection, deadline, recovery.MAXIMUM_WAIT, recovery.BATCH)

@@ -179,6 +179,8 @@ class Fleet:
         self.celery.close()
         if "client" in self.__dict__:
             self.client.close()
+        if "service" in self.__dict__:
+            self.service.close()
 
     @property
     def supervisor(self) -> Supervisor | None:
@@ -220,14 +222,17 @@ class Fleet:
         """Send a task by name, as any Celery application can."""
         self.celery.send_task(task, kwargs=payload, queue=queue)
 
-    def look_at_pair(self) -> None:
-        """Send `tasks.watch_nav` as beat does: signed with the service's own key."""
+    @cached_property
+    def service(self) -> Celery:
+        """An application that signs what it sends with the service's own key, as workers do."""
         store = Store(as_role(self.database_url, Role.WORK), application_name="test-service")
         with closing(store):
             signer = service_signer(load(), lambda: store)
-        amqp = signed_by(lambda: signer)
-        with closing(Celery("test-service", broker=self.redis_url, amqp=amqp)) as service:
-            service.send_task("tasks.watch_nav", queue="recovery", expires=5)
+        return Celery("test-service", broker=self.redis_url, amqp=signed_by(lambda: signer))
+
+    def look_at_pair(self) -> None:
+        """Send `tasks.watch_nav` as beat does."""
+        self.service.send_task("tasks.watch_nav", queue="recovery", expires=5)
 
     def query(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """Rows of a query."""

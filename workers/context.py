@@ -56,8 +56,10 @@ def context() -> Context:
         publisher=Publisher(store, client, configured.step_deadline),
         quotes=quotes,
         mapper=mapper,
-        intake=Intake(store, mapper, configured.step_deadline, configured.on_failure_default),
-        instructions=Instructions(store, configured.step_deadline),
+        intake=Intake(
+            store, mapper, configured.step_deadline, configured.on_failure_default, patient=False
+        ),
+        instructions=Instructions(store, configured.step_deadline, patient=False),
         rules=RulesCache(),
         gate=Gate(
             store,

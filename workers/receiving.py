@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from execution.domain.errors import StoreUnavailable
 from execution.domain.payloads import storable
 from execution.signing import HEADER, Signature, restored_key
 from execution.store import alerts, dead_letters
@@ -34,7 +35,9 @@ _SHOWN_ID = 64
 _LONGEST_REASON = 300
 """Characters of a reason: it becomes a row of an index, and a message that Redis must take."""
 _RATE = 20.0
-"""Dead letters a second that get a row; the others are counted with the next one."""
+"""Dead letters a second that get a row; the others are counted with the next one that does."""
+_AFTERWARDS = 1.0
+"""Seconds after which the last of those that got none gets one, so that each is counted."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class Receiver:
         self._policy = Policy(tasks, keys.signer(), shared.settings.requires_signed_intake)
         self._consumer, self._handle = consumer, handle
         self._letters = _Allowance(_RATE)
+        self._held_back: DeadLetter | None = None
 
     def __call__(self, message: Any) -> None:
         """Obey a message or refuse it. Raises nothing of the message's."""
@@ -131,10 +135,30 @@ class Receiver:
             return
         unrecorded = self._letters.take(time.monotonic())
         if unrecorded is None:
+            self._hold_back(letter)
+        else:
+            self._write(replace(letter, unrecorded=unrecorded))
+
+    def _hold_back(self, letter: DeadLetter) -> None:
+        if self._held_back is None:
+            self._consumer.timer.call_after(_AFTERWARDS, self._write_last)
+        self._held_back = letter
+
+    def _write_last(self) -> None:
+        letter, self._held_back = self._held_back, None
+        unrecorded = self._letters.take_last(time.monotonic())
+        if letter is None or unrecorded is None:
             return
+        try:
+            self._write(replace(letter, unrecorded=unrecorded))
+        except StoreUnavailable:
+            self._letters.give_back(unrecorded + 1)
+            self._hold_back(letter)
+
+    def _write(self, letter: DeadLetter) -> None:
         named = letter.task if letter.task in self._policy.tasks else "a message"
-        with shared.store.transaction() as connection:
-            dead_letters.add(connection, replace(letter, unrecorded=unrecorded))
+        with context().store.transaction() as connection:
+            dead_letters.add(connection, letter)
             alerts.alert(
                 connection,
                 alerts.UNTRUSTED_MESSAGE,
@@ -160,6 +184,17 @@ class _Allowance:
         self._left -= 1
         others, self._others = self._others, 0
         return others
+
+    def take_last(self, now: float) -> int | None:
+        """Let the last one through that was held back; as `take`, and None where there is none."""
+        if not self._others:
+            return None
+        self._others -= 1
+        return self.take(now)
+
+    def give_back(self, held_back: int) -> None:
+        """Count what was let through in vain."""
+        self._others += held_back
 
 
 def _spent(signature: Signature, headers: Mapping[str, Any], at: float) -> Refusal | None:

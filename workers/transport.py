@@ -27,6 +27,8 @@ from workers.envelope import LARGEST, opened, understood
 LINGER = 0.1
 """Seconds from an acknowledgement to its sending, at most."""
 _ANSWERS = ".reply.celery.pidbox"
+_PARTS_OF_A_BINDING = 3
+"""Routing key, pattern, queue."""
 REMEMBERED = 3_600
 """Seconds for which it is known that a worker gave a message back."""
 
@@ -208,7 +210,7 @@ def _sweep_bindings(keys: Sequence[str], args: Sequence[Any], client: Any) -> in
         pipe.zrem(deadlines, *overdue)
         try:
             pipe.execute()
-        except WatchError:  # one of them was refreshed: another time
+        except (WatchError, NoPermissionError):  # one was refreshed, or it is a worker's to delete
             return 0
     return len(overdue)
 
@@ -255,6 +257,17 @@ class Channel(redis.Channel):
                 if frame is not None:
                     return frame
         raise Empty
+
+    def get_table(self, exchange: str) -> list[tuple[str, str, str]]:
+        """The bindings of an exchange that are bindings; Flower writes to the tables of some, too.
+
+        Answers to remote control go into a list of answers, whatever queue the table names.
+        """
+        rows = super().get_table(exchange)
+        whole = [row for row in rows if len(row) == _PARTS_OF_A_BINDING]
+        if exchange == _ANSWERS.removeprefix("."):
+            return [row for row in whole if row[-1].endswith(_ANSWERS)]
+        return whole
 
     def _receive_one(self, connection: Any) -> Any:
         """What came by a channel; text that is nested too deep to be read ends no worker."""

@@ -15,8 +15,8 @@ from typing import Any, cast
 import structlog
 from celery.worker.state import task_ready
 
-from execution.domain.errors import StoreUnavailable
-from execution.store import alerts
+from execution.domain.errors import StoreBusy, StoreUnavailable
+from execution.store import alerts, producers
 from workers.context import context
 from workers.in_place import StepRequest, forget_left
 
@@ -49,7 +49,7 @@ class Held:
         else:
             log.error("request not recorded", exc_info=error)
         pause = min(LONGEST_PAUSE, 2.0 ** (self.tries - 1)) * random.uniform(0.5, 1)  # noqa: S311 - jitter
-        self._consumer.call_soon(self._wait, pause, not isinstance(error, StoreUnavailable))
+        self._consumer.call_soon(self._wait, pause, not _is_away(error))
 
     def _wait(self, pause: float, beside: bool) -> None:  # noqa: FBT001 - a callback of the loop
         if beside and self._extra is None:
@@ -103,10 +103,17 @@ class IntakeRequest(StepRequest):
         task_ready(self)
         error = getattr(error, "exc", None) or error  # what Celery wraps
         self.send_event("task-retried", exception=_words(error), traceback=None)
+        if isinstance(error, StoreBusy):
+            _end_producers_transactions()
         waiting: Held = self.message.held
         waiting.again(error)
-        if waiting.tries >= ALERT_AFTER and not isinstance(error, StoreUnavailable):
+        if waiting.tries >= ALERT_AFTER and not _is_away(error):
             waiting.alerted = _raise_alert(self.name, self.id, error)
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether PostgreSQL as a whole is what fails, and not this one request."""
+    return isinstance(error, StoreUnavailable) and not isinstance(error, StoreBusy)
 
 
 def _raise_alert(task: str, task_id: str, error: BaseException) -> bool:
@@ -121,6 +128,17 @@ def _raise_alert(task: str, task_id: str, error: BaseException) -> bool:
         structlog.get_logger().error("alert not raised", error=repr(failure))
         return False
     return True
+
+
+def _end_producers_transactions() -> None:
+    try:
+        with context().store.transaction() as connection:
+            ended = producers.end_transactions(connection, producers.LONGEST)
+    except Exception as failure:  # noqa: BLE001 - the message is what counts, and is kept
+        structlog.get_logger().error("producers' transactions not ended", error=repr(failure))
+        return
+    if ended:
+        structlog.get_logger().warning("ended producers' transactions", count=ended)
 
 
 def _settle(task_id: str) -> None:

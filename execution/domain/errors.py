@@ -60,6 +60,10 @@ class StoreUnavailable(ExecutionError):
     """PostgreSQL did not answer; nothing was decided, try again."""
 
 
+class StoreBusy(StoreUnavailable):
+    """Another transaction holds what this one needs, and for too long; PostgreSQL itself works."""
+
+
 class EventsUnavailable(ExecutionError):
     """Redis did not answer; what is to be published stays due in PostgreSQL."""
 

@@ -17,7 +17,9 @@ _INTAKE_BINDINGS = (
     "~_kombu.binding.celery ~_kombu.binding_permanent.celery"
 )
 _MONITORED_BINDINGS = (
-    "~_kombu.binding*celery.pidbox ~_kombu.binding*celeryev ~_kombu.binding_deadlines"
+    "~_kombu.binding.celery.pidbox ~_kombu.binding_permanent.celery.pidbox "
+    "~_kombu.binding.reply.celery.pidbox ~_kombu.binding_permanent.reply.celery.pidbox "
+    "~_kombu.binding.celeryev ~_kombu.binding_permanent.celeryev"
 )
 # The intake: `celery` is where Celery puts what names no queue; a message with a priority goes into
 # a list of its own, named by the queue, two control characters and a digit.
@@ -65,10 +67,13 @@ RULES: Mapping[User, str] = {
     ),
     User.CONSUME: f"{_CHANNELS} {_CONNECT} {_LISTEN}",
     User.MONITOR: (
-        f"~*celery.pidbox* ~celeryev* {_MONITORED_BINDINGS} {_MONITORED} {_CONNECT} {_LISTEN} "
-        f"{_TOGETHER} "
-        "+watch +unwatch +publish +brpop +sadd +srem +smembers +zadd +zrem +zrangebyscore +exists "
-        f"+del +hset +hdel +hget +pexpire +info {_NEVER} "
+        f"{_MONITORED} {_CONNECT} {_LISTEN} {_TOGETHER} +unwatch +publish +info {_NEVER} "
+        # The lists that answers to it come in, named by an id; then kombu's tables, each by the
+        # commands of its type alone: one of another type would keep workers from connecting.
+        "(~[0-9a-f]*.reply.celery.pidbox* ~celeryev* resetchannels -@all "
+        "+brpop +del +llen +exists +pexpire) "
+        f"({_MONITORED_BINDINGS} resetchannels -@all +sadd +srem +smembers +exists) "
+        "(~_kombu.binding_deadlines resetchannels -@all +watch +zadd +zrem +zrangebyscore) "
         # How long the queues are, and how much is unacknowledged, and nothing else of them.
         "(~* resetchannels -@all +llen +hlen)"
     ),

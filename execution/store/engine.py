@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from execution.domain.errors import ConfigurationError, StoreUnavailable
+from execution.domain.errors import ConfigurationError, StoreBusy, StoreUnavailable
 from execution.faultpoints import committed, committing
 from execution.store import pooling
 from execution.store.statements import Direct, is_lost
@@ -191,13 +191,16 @@ _MAY_HEAL = (
 def translated() -> Iterator[None]:
     """Raise StoreUnavailable for what the driver raises when a later try may go well.
 
-    ConfigurationError for a user of the database without the right to it.
+    StoreBusy where a lock was waited for in vain; ConfigurationError for a user of the database
+    without the right to it.
     """
     try:
         yield
     except PoolTimeout as error:
         raise StoreUnavailable(_first_line(error)) from error
     except (DBAPIError, psycopg2.Error) as error:
+        if isinstance(getattr(error, "orig", error), psycopg2.errors.LockNotAvailable):
+            raise StoreBusy(_first_line(error)) from error
         if _may_heal(error):
             raise StoreUnavailable(_first_line(error)) from error
         if isinstance(getattr(error, "orig", error), psycopg2.errors.InsufficientPrivilege):

@@ -60,8 +60,13 @@ def statements(present: Present) -> Iterator[str]:
     for function in sorted(present.advisory_locks):
         yield f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC"
         yield f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {Role.MIGRATE}, {Role.WORK}"
+    # Triggers call theirs whoever changes the table: only workers call one by name.
     for function in sorted(functions):
         yield f"ALTER FUNCTION {function} OWNER TO {Role.MIGRATE}"
+        yield f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC"
+        yield f"GRANT EXECUTE ON FUNCTION {function} TO {Role.WORK}"
+    # So that a function of the owner's can end a producer's connection (execution.store.producers).
+    yield f"GRANT {Role.PRODUCE} TO {Role.MIGRATE}"
 
 
 def current_statements(connection: Connection) -> list[str]:

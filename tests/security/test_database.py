@@ -319,3 +319,53 @@ def test_nobody_takes_the_ids_of_a_bracket_s_child(attackers: dict[Role, Any]) -
     ):
         with pytest.raises(errors.CheckViolation):
             request(attackers[Role.PRODUCE], REQUEST, **columns)
+
+
+def test_an_open_transaction_keeps_nobody_waiting(fleet: Fleet) -> None:
+    """Ids that a producer inserts and never commits: his connection ends, the orders fill.
+
+    Forty messages under such ids would occupy every thread of the intake, and come again.
+    """
+    names = [f"held-{uuid4().hex[:8]}" for _ in range(40)]
+    cancel = f"cancel-{uuid4().hex[:8]}"
+    holder = connect(fleet, Role.PRODUCE)
+    holder.autocommit = False
+    cursor = holder.cursor()
+    for name in names:
+        request(cursor, REQUEST, name)
+    cursor.execute(
+        """INSERT INTO order_commands (command_id, kind, client_order_id, external_id, payload,
+        payload_hash, outcome, due_at) VALUES (%s, 'CANCEL', 'x', %s, '{}', 'x', 'PENDING', now())
+        """,
+        (str(uuid4()), cancel),
+    )
+    for name in names:
+        fleet.send(**REQUEST, client_order_id=name)
+    fleet.celery.send_task(
+        "tasks.cancel_order",
+        kwargs={"client_order_id": "x", "cancel_id": cancel},
+        queue="orders",
+    )
+    other = f"good-{uuid4().hex[:8]}"
+    fleet.send(**REQUEST, client_order_id=other)
+    fleet.await_state(other, "FILLED", timeout=10)
+    for name in names:
+        fleet.await_state(name, "FILLED")
+    wait_until(
+        lambda: fleet.query("SELECT 1 FROM order_commands WHERE external_id = %s", cancel),
+        what="the cancel",
+    )
+    with pytest.raises(psycopg2.OperationalError):
+        cursor.execute("SELECT 1")
+    holder.close()
+    assert not fleet.query(
+        "SELECT message FROM alerts WHERE kind = 'INTAKE_FAILING' AND resolved_at IS NULL"
+    )
+
+
+def test_only_workers_end_a_producer(attackers: dict[Role, Any]) -> None:
+    """Nobody else may call the function that ends producers' transactions."""
+    for role in (Role.PRODUCE, Role.METRICS, Role.READ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            attackers[role].execute("SELECT end_producers_transactions('0 s')")
+    attackers[Role.WORK].execute("SELECT end_producers_transactions('1 hour')")
