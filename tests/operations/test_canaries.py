@@ -136,7 +136,7 @@ def test_orders_and_what_is_told_of_them(fleet: Fleet, own: list[str]) -> None:
             fleet.await_state("c-wait", "CANCELLED")
         told = json.dumps(monitor.heard, default=str)
     assert "c-binance" in told
-    asked = fleet.celery.control.inspect(timeout=5)
+    asked = fleet.celery.control.inspect(timeout=5, limit=4)
     said = [
         told,
         str(fleet.tap._messages),

@@ -286,7 +286,13 @@ def test_keys_are_the_workers(attackers: dict[Role, Any]) -> None:
 def test_a_producers_shell_is_told_so(fleet: Fleet) -> None:
     """An operator's command with a producer's login is refused in one line, not by a traceback."""
     address = as_role(fleet.database_url, Role.PRODUCE)
-    for command in (("halt", "--reason", "x"), ("limits", "set", "max_quantity", "5")):
+    for command in (
+        ("halt", "--reason", "x"),
+        ("limits", "set", "max_quantity", "5"),
+        ("recover",),
+        ("migrate",),
+        ("roles", "--apply"),
+    ):
         done = fleet.cli(*command, DATABASE_URL=address)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
