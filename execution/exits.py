@@ -16,14 +16,16 @@ from execution.domain.creation import terms_of
 from execution.domain.decimals import exact, plain
 from execution.domain.errors import NothingToReduce, RequestRefused
 from execution.domain.events import OrderEventType
+from execution.domain.order_changes import Change
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.risk.exposure import Held, left
 from execution.domain.risk.reducing import Book, beside, in_words, make_room, room
 from execution.domain.trading_rules import TradingRules, fit
 from execution.store import orders, reducing
+from execution.store.loading import lock_order
 from execution.store.statements import Link
-from execution.store.transitions import Change, apply, lock_order
+from execution.store.work import apply
 
 _RECOVERY = timedelta(seconds=2)
 """When recovery looks again at an exit that waits for room, where its own message was lost."""

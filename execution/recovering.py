@@ -11,6 +11,7 @@ from execution.domain.errors import RequestRefused
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step, control_queue
 from execution.domain.mapping import ExchangeMapper
+from execution.domain.order_changes import Timing
 from execution.domain.routing import FORCED
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.intake import new_id
@@ -32,8 +33,7 @@ from execution.store import (
 from execution.store.clock import now
 from execution.store.engine import Store
 from execution.store.giving_up import give_up, keep_from_live
-from execution.store.orders import Timing
-from execution.store.transitions import load
+from execution.store.loading import load
 
 _MOST_BATCHES = 1_000
 

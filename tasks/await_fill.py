@@ -12,7 +12,7 @@ from execution.domain.reports import VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
 from execution.store import alerts, following, legs, missing_executions, orders
-from execution.store.transitions import load
+from execution.store.loading import load
 from tasks.exits import share_out
 from tasks.failure import refused, send_reroute
 from tasks.step import StepTask

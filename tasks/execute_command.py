@@ -13,7 +13,7 @@ from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.store import commands, families, orders
 from execution.store.commands import DONE, PENDING, Command
-from execution.store.transitions import load_by_client_id
+from execution.store.loading import load_by_client_id
 from tasks.command_results import ask_later, done, later, record_news, refuse
 from tasks.execute_modify import modify
 from tasks.step import StepTask, publish_quietly

@@ -37,8 +37,8 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.intake import new_id
 from execution.store import alerts, amendments, commands, following, sharing
 from execution.store.commands import DONE, Command
+from execution.store.loading import load_by_client_id, lock_order
 from execution.store.reducing import place_of
-from execution.store.transitions import load_by_client_id, lock_order
 from tasks import modify_child
 from tasks.command_results import ask_later, done, later, record_news, refuse, refuse_in
 from tasks.instruct import send_command

@@ -10,8 +10,8 @@ from execution.domain.vocabulary import BrokerName
 from execution.exits import Venue
 from execution.intake import new_id
 from execution.store import reducing, sharing
+from execution.store.loading import load_by_client_id
 from execution.store.reducing import place_of
-from execution.store.transitions import load_by_client_id
 from tasks.instruct import send_command
 from tasks.step import StepTask
 from workers.chains import fit_brackets, send_from

@@ -39,7 +39,7 @@ from execution.domain.vocabulary import BrokerName
 from execution.intake import new_id
 from execution.store import alerts, brackets, families, legs, orders, unprotected
 from execution.store.families import FRESH, Snapshot
-from execution.store.transitions import load, load_with_attempt
+from execution.store.loading import load, load_with_attempt
 from tasks.await_fill import ask_for_executions
 from tasks.step import StepTask, publish_quietly
 from workers.app import app

@@ -15,7 +15,7 @@ from execution.domain.orders import Order
 from execution.store import commands, outbox
 from execution.store.clock import now
 from execution.store.commands import PENDING, Command
-from execution.store.transitions import load_by_client_id
+from execution.store.loading import load_by_client_id
 from tasks.intake import IntakeTask
 from tasks.step import publish_quietly
 from workers.chains import declared

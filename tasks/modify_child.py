@@ -12,7 +12,7 @@ from execution.domain.ports import Modification
 from execution.domain.vocabulary import OrderState
 from execution.store import brackets, commands, legs
 from execution.store.commands import Command
-from execution.store.transitions import load
+from execution.store.loading import load
 from tasks.command_results import done, later, refuse
 from tasks.step import StepTask
 from workers.chains import fit_family

@@ -7,7 +7,7 @@ from uuid import UUID
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import orders
-from execution.store.transitions import load
+from execution.store.loading import load
 from tasks.step import StepTask
 from workers.app import app
 from workers.chains import send_from

@@ -14,7 +14,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.vocabulary import BrokerName
 from execution.faultpoints import reach, within
-from execution.store.transitions import load
+from execution.store.loading import load
 from workers import in_place
 from workers.chains import links_from
 from workers.context import context

@@ -26,7 +26,7 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import alerts, breakers, following, giving_up, orders, tries
-from execution.store.transitions import load
+from execution.store.loading import load
 from tasks.exits import venue_of, wait_for_room
 from tasks.failure import count_failure, give_up, halted, not_allowed, refused, send_reroute
 from tasks.step import StepTask

@@ -9,6 +9,7 @@ import redis
 
 from execution import settings
 from execution.domain.mapping import ExchangeMapper
+from execution.domain.order_changes import Timing
 from execution.events.connection import connect
 from execution.events.publisher import Publisher
 from execution.events.quotes import QuoteCache
@@ -19,7 +20,6 @@ from execution.settings import Settings
 from execution.store.clock import DatabaseClock, process_clock
 from execution.store.controls import ControlsCache
 from execution.store.engine import Store
-from execution.store.orders import Timing
 from execution.store.trading_rules import RulesCache
 
 

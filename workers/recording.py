@@ -17,7 +17,7 @@ from execution.domain.reports import Account, Execution, VenueOrder
 from execution.domain.trading_rules import TradingRules
 from execution.domain.vocabulary import BrokerName
 from execution.faultpoints import within
-from execution.store import alerts, balances, orders, reports, sessions, trading_rules, transitions
+from execution.store import alerts, balances, loading, orders, reports, sessions, trading_rules
 from execution.store.statements import Link
 from workers.context import Context
 
@@ -117,7 +117,7 @@ class Recorder:
             account=self.account,
             due=self._context.timing.step,
         )
-        found = [transitions.load(link, key) for key in dict.fromkeys(new) if key is not None]
+        found = [loading.load(link, key) for key in dict.fromkeys(new) if key is not None]
         return [order for order in found if order is not None]
 
     def rules(self, rules: Sequence[TradingRules]) -> None:
@@ -134,5 +134,5 @@ class Recorder:
 
 def _load(link: Link, venue_order_id: str) -> Order | None:
     """The order whose current attempt, or another that works as well, the venue speaks of."""
-    current = transitions.load_by_venue_id(link, venue_order_id)
-    return current or transitions.load_standing(link, venue_order_id)
+    current = loading.load_by_venue_id(link, venue_order_id)
+    return current or loading.load_standing(link, venue_order_id)

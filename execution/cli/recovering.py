@@ -14,10 +14,10 @@ from execution.cli.output import print_json, print_line
 from execution.cli.stamped import open_verified_store
 from execution.domain.errors import EventsUnavailable
 from execution.domain.mapping import ExchangeMapper
+from execution.domain.order_changes import Timing
 from execution.events.connection import connect
 from execution.events.publisher import Publisher
 from execution.recovering import Sweep
-from execution.store.orders import Timing
 from execution.supervisor.control import connected_settings
 
 _WORDS = {

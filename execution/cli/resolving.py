@@ -25,8 +25,8 @@ from execution.domain.resolving import Resolution, Told, ToldExecution, one_line
 from execution.domain.vocabulary import OrderState
 from execution.store import reading
 from execution.store.engine import Store
+from execution.store.loading import load
 from execution.store.resolving import BeingAsked, resolve
-from execution.store.transitions import load
 from execution.supervisor.control import connected_settings
 
 _LOOK_EVERY = 0.05

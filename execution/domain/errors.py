@@ -64,6 +64,10 @@ class StoreBusy(StoreUnavailable):
     """Another transaction holds what this one needs, and for too long; PostgreSQL itself works."""
 
 
+class IllegalTransition(ExecutionError):
+    """A step or a command would leave an order in a state that it cannot have: a defect."""
+
+
 class EventsUnavailable(ExecutionError):
     """Redis did not answer; what is to be published stays due in PostgreSQL."""
 

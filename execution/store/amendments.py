@@ -6,10 +6,11 @@ from sqlalchemy import Connection
 
 from execution.domain.events import OrderEventType
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change, beside_its_fills
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.vocabulary import OrderState
-from execution.store.transitions import Change, apply, beside_its_fills
+from execution.store.work import apply
 
 
 def modify_intended(connection: Connection, order: Order, modify_id: str | None) -> bool:

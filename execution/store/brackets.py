@@ -7,6 +7,7 @@ due is in `execution.store.families`.
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -14,14 +15,15 @@ from sqlalchemy import Connection, text
 
 from execution.domain.brackets import Child, Role, child_id, is_bracket
 from execution.domain.decimals import plain
-from execution.domain.events import OrderEventType, order_event
+from execution.domain.events import Event, OrderEventType, order_event
 from execution.domain.identity import venue_order_id
+from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.payloads import fingerprint
-from execution.domain.vocabulary import OrderState
-from execution.store import outbox
+from execution.domain.vocabulary import OnFailure, OrderState
+from execution.store import inserting, orders, outbox
 from execution.store.clock import now
-from execution.store.rows import instrument_to_json
+from execution.store.requests import Spec, spec_of
 
 _LABEL = "bracket"
 
@@ -150,79 +152,101 @@ def insert(
         "parent_order_id": str(parent.order_id),
         "role": child.role,
     }
-    values = {
+    spec = _spec(parent, child, quantity, group)
+    asked = connection.execute(
+        _REQUEST,
+        {
+            "order_id": child.order_id,
+            "request_id": uuid5(child.order_id, "request"),
+            "client_order_id": child.client_order_id,
+            "payload": json.dumps(payload),
+            "payload_hash": fingerprint(payload),
+            "spec": json.dumps({"order": spec.order, "attempt": spec.attempt}),
+            "state": OrderState.PENDING,
+            "parent_id": parent.order_id,
+            "role": child.role,
+            "events": outbox.as_json([_accepted(parent, child)]),
+        },
+    ).scalar_one()
+    if not asked:
+        return False
+    made = inserting.insert(connection, child.order_id, timedelta(0), spec)
+    if made is not None and made[1]:
+        # What a cancel that came before it makes of it, its family decides.
+        orders.postpone(connection, made[0], timedelta(0))
+    return made is not None
+
+
+def _accepted(parent: Order, child: Child) -> Event:
+    return order_event(
+        OrderEventType.ACCEPTED,
+        key=1,
+        at=now(),
+        client_order_id=child.client_order_id,
+        order_id=child.order_id,
+        symbol=parent.symbol,
+        broker=parent.broker,
+        execution_mode=parent.execution_mode,
+        state=OrderState.PENDING,
+        step=_LABEL,
+    )
+
+
+def _spec(parent: Order, child: Child, quantity: Decimal, group: UUID | None) -> Spec:
+    """The child as step 1 would have made it of a request."""
+    order = {
         "order_id": child.order_id,
-        "request_id": uuid5(child.order_id, "request"),
-        "attempt_id": uuid5(child.order_id, "attempt"),
-        "venue_order_id": venue_order_id(child.order_id, 1),
         "client_order_id": child.client_order_id,
-        "payload": json.dumps(payload),
-        "payload_hash": fingerprint(payload),
-        "parent_id": parent.order_id,
-        "account": parent.attempt.account,
-        "role": child.role,
+        "symbol": parent.symbol,
+        "asset_class": parent.instrument.asset_class,
         "side": child.side,
         "order_type": child.order_type,
         "quantity": quantity,
+        "requested_quantity": quantity,
         "limit_price": child.limit_price,
         "stop_price": child.stop_price,
         "time_in_force": child.time_in_force,
-        "instrument": json.dumps(instrument_to_json(parent.instrument)),
-        "group": group,
-        "events": outbox.as_json(
-            order_event(
-                kind,
-                key=1,
-                at=now(),
-                client_order_id=child.client_order_id,
-                order_id=child.order_id,
-                symbol=parent.symbol,
-                broker=parent.broker,
-                execution_mode=parent.execution_mode,
-                state=OrderState.PENDING,
-                step=_LABEL,
-            )
-            for kind in (OrderEventType.ACCEPTED, OrderState.PENDING)
-        ),
+        "outside_rth": False,
+        "post_only": False,
+        "reduce_only": True,
+        "on_failure": OnFailure.WAIT,
+        "environment": parent.environment,
+        "account": parent.account,
+        "requested_broker": parent.broker,
+        "broker": parent.broker,
+        "execution_mode": parent.execution_mode,
+        "state": OrderState.PENDING,
+        "reason": None,
+        "strategy": parent.strategy,
+        "parent_order_id": parent.order_id,
+        "role": child.role,
+        "created_at": now(),
     }
-    made: int = connection.execute(_INSERT, values).scalar_one()
-    return made > 0
+    attempt = {
+        "attempt_id": uuid5(child.order_id, "attempt"),
+        "venue_order_id": venue_order_id(child.order_id, 1),
+        "account": parent.attempt.account,
+        "one_cancels_other": group,
+    }
+    return spec_of({"order": order, "attempt": attempt}, parent.instrument)
 
 
-_INSERT = text(
+_REQUEST = text(
     f"""
     WITH request AS (
         INSERT INTO order_requests (request_id, client_order_id, payload, payload_hash,
-            outcome, order_id, step)
+            outcome, order_id, step, spec)
         VALUES (:request_id, :client_order_id, CAST(:payload AS jsonb), :payload_hash,
-            'ACCEPTED', :order_id, 2)
-        ON CONFLICT DO NOTHING RETURNING request_id
-    ), child AS (
-        INSERT INTO orders (order_id, client_order_id, symbol, asset_class, side,
-            order_type, quantity, requested_quantity, limit_price, stop_price,
-            time_in_force, reduce_only, on_failure, instrument, environment, account,
-            requested_broker, broker, execution_mode, state, strategy, parent_order_id,
-            role, group_id, step, due_at, created_at)
-        SELECT :order_id, :client_order_id, symbol, asset_class, :side, :order_type,
-            :quantity, :quantity, :limit_price, :stop_price, :time_in_force, true, 'wait',
-            CAST(:instrument AS jsonb), environment, account, broker, broker,
-            execution_mode, 'PENDING', strategy, order_id, :role, group_id, 2,
-            clock_timestamp(), clock_timestamp()
-        FROM orders WHERE order_id = :parent_id AND EXISTS (SELECT FROM request)
-        RETURNING *
-    ), attempt AS (
-        INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker, environment,
-            account, execution_mode, venue_order_id, quantity, state, one_cancels_other)
-        SELECT :attempt_id, order_id, 1, broker, environment, CAST(:account AS text),
-            execution_mode, :venue_order_id, quantity, 'PENDING', :group FROM child
+            'ACCEPTED', :order_id, 1, CAST(:spec AS jsonb))
+        ON CONFLICT DO NOTHING RETURNING order_id
     ), history AS (
-        INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
-        SELECT order_id, done.label, 'PENDING', broker, 1,
-            jsonb_build_object('parent_order_id', parent_order_id, 'role', role)
-        FROM child, unnest(ARRAY['create_order', 'persist_order']) AS done(label)
-    ), told AS (
-        {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM child)
+        INSERT INTO order_events (order_id, step, state, detail)
+        SELECT order_id, '{Step.CREATE_ORDER.label}', :state,
+            jsonb_build_object('parent_order_id', CAST(:parent_id AS uuid), 'role', :role)
+        FROM request
+    ), published AS (
+        {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM request)
     )
-    SELECT count(*) FROM child
+    SELECT count(*) > 0 FROM request
     """
 )

@@ -18,8 +18,8 @@ from execution.domain.events import Event
 from execution.domain.ports import Modification
 from execution.domain.vocabulary import BrokerName
 from execution.store import outbox
+from execution.store.loading import CHANNEL
 from execution.store.recovery import NEXT_TURN, overdue
-from execution.store.transitions import CHANNEL
 
 PENDING = "PENDING"
 DONE = "DONE"

@@ -12,16 +12,18 @@ from sqlalchemy import Connection, Row, text
 
 from execution.domain.instruments import Instrument
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change
 from execution.domain.orders import Order
 from execution.domain.reports import Execution, ReportKind
 from execution.domain.vocabulary import AssetClass
 from execution.store import (
     alerts,
     brackets,
+    loading,
     positions,
     progress,
-    transitions,
     venue_contracts,
+    work,
 )
 from execution.store.reports import RESET_MARK, began_anew, reported
 from execution.store.schema.executions import IDENTITY
@@ -39,7 +41,7 @@ def apply_to_order(connection: Connection, order_id: UUID, due: timedelta) -> Or
     order's row is locked, so two workers cannot both add the same execution up.
     """
     brackets.lock_family(connection, order_id)
-    order = transitions.load(connection, order_id, lock=True)
+    order = loading.load(connection, order_id, lock=True)
     if order is None or not _in_turn(order):
         return None
     reports = connection.execute(
@@ -49,13 +51,13 @@ def apply_to_order(connection: Connection, order_id: UUID, due: timedelta) -> Or
         _apply(connection, report, order.instrument)
     if reports:
         progress.advance(connection, order, reports, due)
-        order = transitions.load(connection, order_id)
+        order = loading.load(connection, order_id)
     if order is not None and order.step == Step.AWAIT_FILL:
         # Nothing of the current attempt: step 5 is over all the same.
-        applied = transitions.Change(
+        applied = Change(
             order.state, Step.PERSIST_FILL, completes=True, due=due, reason=order.reason
         )
-        return transitions.apply(connection, order, applied)
+        return work.apply(connection, order, applied)
     return order
 
 
@@ -75,7 +77,7 @@ def apply_orphan(
     which = text(_UNAPPLIED.format(which="report_id = :report_id AND order_id IS NULL"))
     owner = _owner(connection, report_id)
     if owner is not None:
-        transitions.lock_order(connection, owner.order_id)  # before its reports, as everybody does
+        loading.lock_order(connection, owner.order_id)  # before its reports, as everybody does
     report = connection.execute(which, {"report_id": report_id}).one_or_none()
     if report is None:
         return False

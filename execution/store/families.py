@@ -15,7 +15,7 @@ from execution.domain.decimals import exact
 from execution.domain.orders import Order
 from execution.domain.protection import Cause, Family, Leg, Member, Phase
 from execution.domain.vocabulary import BrokerName, OrderState
-from execution.store import touching, transitions
+from execution.store import loading, touching
 
 FRESH = timedelta(seconds=1)
 """How long after an order's end the fill that explains it may be on its way."""
@@ -126,7 +126,7 @@ def snapshot(
     """
     read = _ROW_LOCKED if lock else _ROW
     row = connection.execute(read, {"parent_id": parent_id}).one_or_none()
-    parent = transitions.load(connection, parent_id)
+    parent = loading.load(connection, parent_id)
     if parent is None or row is None:
         return None
     ids = {role: child_id(parent_id, role) for role in Role}

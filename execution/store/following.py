@@ -8,7 +8,6 @@ several things at its venue (`execution.domain.ports.Part`) goes on in the same 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -19,15 +18,14 @@ from sqlalchemy import Connection, text
 
 from execution.domain.decimals import plain
 from execution.domain.events import OrderEventType
-from execution.domain.identity import venue_order_id
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change, NextAttempt, Timing, beside_its_fills
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.vocabulary import OrderState
 from execution.store import commands
-from execution.store.orders import Timing
 from execution.store.statements import Link, Prepared
-from execution.store.transitions import Change, apply, beside_its_fills
+from execution.store.work import apply
 
 _TERMS = ("quantity", "limit_price", "stop_price")
 
@@ -67,23 +65,10 @@ def _keep(
         label="modify_order",
         due=order.remaining,
         reason=order.reason,
+        attempt={"replacement": replacement},
         detail=detail,
     )
-    if apply(connection, order, change) is None:
-        return False
-    connection.execute(
-        text(
-            """
-            UPDATE order_attempts SET replacement = CAST(:replacement AS jsonb)
-            WHERE attempt_id = :attempt_id
-            """
-        ),
-        {
-            "attempt_id": order.attempt.attempt_id,
-            "replacement": None if replacement is None else json.dumps(replacement),
-        },
-    )
-    return True
+    return apply(connection, order, change) is not None
 
 
 def is_to_follow(order: Order) -> bool:
@@ -109,7 +94,6 @@ def follow(connection: Connection, order: Order, attempt_id: UUID, timing: Timin
     """
     terms = order.attempt.replacement or {}
     total = max(Decimal(terms.get("quantity", order.quantity)), order.filled_quantity)
-    left = total - order.filled_quantity
     cancelled = commands.cancel_mark(connection, order.client_order_id)
     reason = None if cancelled is None else f"cancelled by {cancelled.external_id}"
     if cancelled is not None:
@@ -120,16 +104,13 @@ def follow(connection: Connection, order: Order, attempt_id: UUID, timing: Timin
             attempt={"state": _end_of(order), "reason": reason},
         )
     else:
-        change = _next(order, terms, total, timing)
+        change = _next(order, terms, total, timing, attempt_id)
     if apply(connection, order, change) is None:
         return False
     if "command_id" in terms:
         outcome = commands.DONE if cancelled is None else commands.REFUSED
         commands.settle(connection, UUID(terms["command_id"]), outcome, reason, [])
-    if change.state is not OrderState.PENDING:
-        return False
-    _insert(connection, order, attempt_id, left)
-    return True
+    return change.state is OrderState.PENDING
 
 
 def anew(
@@ -158,11 +139,9 @@ def anew(
         },
         attempt={"state": OrderState.REJECTED, "reason": reason, "lease_until": None},
         detail={"sent": sent, "failed": failed, "attempt_state": OrderState.REJECTED},
+        followed_by=NextAttempt(attempt_id),
     )
-    if apply(connection, order, change) is None:
-        return False
-    _insert(connection, order, attempt_id, order.quantity - order.filled_quantity)
-    return True
+    return apply(connection, order, change) is not None
 
 
 def may_turn_to_paper(connection: Connection, order: Order) -> bool:
@@ -222,7 +201,9 @@ def _end_of(order: Order) -> OrderState:
     return OrderState.FILLED if whole else OrderState.CANCELLED
 
 
-def _next(order: Order, terms: Mapping[str, str], total: Decimal, timing: Timing) -> Change:
+def _next(
+    order: Order, terms: Mapping[str, str], total: Decimal, timing: Timing, attempt_id: UUID
+) -> Change:
     new = {name: Decimal(terms[name]) for name in _TERMS if name in terms} | {"quantity": total}
     whole = total == order.filled_quantity
     again = {
@@ -240,26 +221,5 @@ def _next(order: Order, terms: Mapping[str, str], total: Decimal, timing: Timing
         attempt={"state": _end_of(order)},
         detail={**new, "attempt_state": _end_of(order)},
         events=(OrderEventType.MODIFIED,) if terms else (),
-    )
-
-
-def _insert(connection: Connection, order: Order, attempt_id: UUID, quantity: Decimal) -> None:
-    attempt_no = order.attempt.attempt_no + 1
-    connection.execute(
-        text(
-            """
-            INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker, environment,
-                account, execution_mode, venue_order_id, quantity, state)
-            SELECT :attempt_id, order_id, :attempt_no, broker, environment, account,
-                execution_mode, :venue_order_id, :quantity, 'PENDING'
-            FROM orders WHERE order_id = :order_id
-            """
-        ),
-        {
-            "attempt_id": attempt_id,
-            "order_id": order.order_id,
-            "attempt_no": attempt_no,
-            "venue_order_id": venue_order_id(order.order_id, attempt_no),
-            "quantity": quantity,
-        },
+        followed_by=None if whole else NextAttempt(attempt_id),
     )

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 
 from execution.domain.capabilities import CAPABILITIES
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Timing
 from execution.domain.orders import Order
 from execution.domain.routing import fallback
 from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
 from execution.store import alerts, following, orders, tries
-from execution.store.orders import Timing
 from execution.store.statements import Link, Prepared
 
 WAIT = timedelta(seconds=5)

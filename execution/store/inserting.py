@@ -11,17 +11,18 @@ from execution.domain.orders import Order
 from execution.domain.vocabulary import OrderState
 from execution.store import outbox
 from execution.store.clock import now
+from execution.store.loading import COLUMNS
 from execution.store.requests import Spec
 from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
-from execution.store.transitions import COLUMNS
 
 _ORDER_COLUMNS = (
     "order_id, client_order_id, symbol, asset_class, side, order_type, quantity, "
     "requested_quantity, limit_price, stop_price, trail_amount, trail_percent, "
     "take_profit_price, stop_loss_price, time_in_force, expires_at, outside_rth, post_only, "
     "reduce_only, reference_price, on_failure, instrument, environment, account, "
-    "requested_broker, broker, execution_mode, state, reason, route_reason, strategy, created_at"
+    "requested_broker, broker, execution_mode, state, reason, route_reason, strategy, "
+    "parent_order_id, role, created_at"
 )
 
 
@@ -46,18 +47,20 @@ _INSERT = Prepared(
         RETURNING *
     ), attempt AS (
         INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker,
-            environment, account, execution_mode, venue_order_id, quantity, state, reason)
+            environment, account, execution_mode, venue_order_id, quantity, state, reason,
+            one_cancels_other)
         SELECT CAST(request.spec #>> '{{attempt,attempt_id}}' AS uuid), made.order_id, 1,
             made.broker, made.environment,
             coalesce(request.spec #>> '{{attempt,account}}', made.account), made.execution_mode,
             request.spec #>> '{{attempt,venue_order_id}}', made.quantity, made.state,
-            made.reason
+            made.reason, CAST(request.spec #>> '{{attempt,one_cancels_other}}' AS uuid)
         FROM made, request
         RETURNING *
     ), history AS (
         INSERT INTO order_events (order_id, step, state, broker, attempt_no, detail)
         SELECT order_id, '{Step.PERSIST_ORDER.label}', state, broker, 1,
-            jsonb_strip_nulls(jsonb_build_object('reason', coalesce(reason, route_reason)))
+            jsonb_strip_nulls(jsonb_build_object('reason', coalesce(reason, route_reason),
+                'parent_order_id', parent_order_id, 'role', role))
         FROM made
     ), told AS (
         {outbox.INSERT_EVENTS} WHERE EXISTS (SELECT FROM made)

@@ -1,7 +1,7 @@
 """Attempts of a bracket's child, several of which may work at the venue at once: legs.
 
 A leg is given as its order with that attempt in the place of the current one
-(`transitions.load_with_attempt`). All of it happens under the family's lock.
+(`loading.load_with_attempt`). All of it happens under the family's lock.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from execution.domain.events import OrderEventType
-from execution.domain.identity import venue_order_id
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change, NextAttempt, beside_its_fills
 from execution.domain.orders import Order
 from execution.domain.ports import Modification
 from execution.domain.protection import Cause
 from execution.domain.vocabulary import OrderState
-from execution.store import amendments, touching, transitions
-from execution.store.transitions import Change, apply, beside_its_fills
+from execution.store import amendments, loading, touching
+from execution.store.work import apply
 
 _LABEL = "bracket"
 
@@ -45,30 +45,9 @@ def add(
         },
         detail={"quantity": quantity, "attempt_no": attempt_no},
         events=(OrderEventType.MODIFIED,),
+        followed_by=NextAttempt(attempt_id, quantity, order.attempt.account, group),
     )
-    if apply(connection, order, change) is None:
-        return False
-    connection.execute(
-        text(
-            """
-            INSERT INTO order_attempts (attempt_id, order_id, attempt_no, broker, environment,
-                account, execution_mode, venue_order_id, quantity, state, one_cancels_other)
-            SELECT :attempt_id, order_id, :attempt_no, broker, environment, :account,
-                execution_mode, :venue_order_id, :quantity, 'PENDING', :group
-            FROM orders WHERE order_id = :order_id
-            """
-        ),
-        {
-            "attempt_id": attempt_id,
-            "order_id": order.order_id,
-            "attempt_no": attempt_no,
-            "account": order.attempt.account,
-            "venue_order_id": venue_order_id(order.order_id, attempt_no),
-            "quantity": quantity,
-            "group": group,
-        },
-    )
-    return True
+    return apply(connection, order, change) is not None
 
 
 def _working(connection: Connection, order_id: UUID) -> Decimal:
@@ -180,7 +159,7 @@ def end(connection: Connection, order: Order) -> bool:
     end = attempt.reported_state or OrderState.CANCELLED
     if attempt.filled_quantity >= attempt.quantity - attempt.reduced > 0:
         end = OrderState.FILLED
-    current = transitions.load(connection, order.order_id)
+    current = loading.load(connection, order.order_id)
     is_current = current is not None and current.attempt.attempt_id == attempt.attempt_id
     change = Change(
         order.state,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from execution.domain.decimals import plain
 from execution.domain.orders import Order
-from execution.store import alerts, orders, transitions
+from execution.store import alerts, loading, orders
 
 LABEL = "executions_missing"
 _AGAIN = timedelta(seconds=1)
@@ -32,7 +32,7 @@ def wait_for(connection: Connection, order: Order, patience: timedelta) -> None:
     if attempt.reported_quantity is None:
         return
     # As it is by now: the line of history must not show it as it was before the venue was asked.
-    transitions.lock_order(connection, order.order_id)
+    loading.lock_order(connection, order.order_id)
     totals = {
         "venue_quantity": plain(attempt.reported_quantity),
         "our_quantity": plain(attempt.filled_quantity),

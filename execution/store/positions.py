@@ -15,11 +15,12 @@ from sqlalchemy import Connection, Row, text
 from execution.domain.decimals import plain
 from execution.domain.events import Event, FillFacts, fill_event
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change
 from execution.domain.orders import Order
 from execution.domain.positions import FillEntry, Position, fill_entry
 from execution.domain.reports import ReportKind
 from execution.domain.vocabulary import BrokerName, Side
-from execution.store import alerts, outbox, transitions
+from execution.store import alerts, loading, outbox, work
 from execution.store.statements import Prepared
 
 _FILL = "FILL"
@@ -35,7 +36,7 @@ def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> O
 
     Returns the order as it is then; None when there is no such order.
     """
-    order = transitions.load(connection, order_id, lock=True)
+    order = loading.load(connection, order_id, lock=True)
     if order is None:
         return None
     count = _apply(connection, "f.order_id = :order_id", {"order_id": order_id})
@@ -45,14 +46,14 @@ def apply_for_order(connection: Connection, order_id: UUID, due: timedelta) -> O
         return order
     # Of one that is over, nothing is left to do after it.
     waits = None if order.state.is_final else order.remaining
-    change = transitions.Change(
+    change = Change(
         order.state,
         Step.UPDATE_POSITIONS,
         completes=next_in_turn,
         due=due if next_in_turn else waits,
         reason=order.reason,
     )
-    moved = transitions.apply(connection, order, change)
+    moved = work.apply(connection, order, change)
     return None if moved is None else replace(moved, unfinished=0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,11 +13,12 @@ from sqlalchemy import Connection, Row, text
 from execution.domain.decimals import exact
 from execution.domain.events import OrderEventType
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind
 from execution.domain.settlement import Progress, progress, state_after, total
 from execution.domain.vocabulary import ExecutionMode, OrderState
-from execution.store import alerts, brackets, transitions
+from execution.store import alerts, brackets, work
 
 
 def advance(
@@ -58,15 +60,15 @@ def advance(
         alerts.resolve(connection, alerts.EXECUTIONS_MISSING, order.order_id)
     if order.state in {OrderState.SUBMITTING, OrderState.UNKNOWN}:
         alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
-    transitions.apply(connection, order, transitions.with_events(change, events, reports))
+    detail = {"executions": [row.execution_id for row in reports], **change.detail}
+    change = replace(change, events=(*change.events, *events), detail=detail, reported=True)
+    work.apply(connection, order, change)
     _sum_attempts(connection, order)
     brackets.follow(connection, order, filled.filled_quantity)
     _tell_running_totals(connection, order, rows, change.state)
 
 
-def _own_progress(
-    order: Order, filled: Progress, own: Progress, due: timedelta
-) -> transitions.Change:
+def _own_progress(order: Order, filled: Progress, own: Progress, due: timedelta) -> Change:
     """What fills of the current attempt make of an order: `filled` in all, `own` of the attempt."""
     state = state_after(
         order.state,
@@ -83,7 +85,7 @@ def _own_progress(
         mine = state is not OrderState.FILLED or own.filled_quantity > 0
         attempt_state = state if mine else order.attempt.state
     ended_now = state.is_final and state is not OrderState.FILLED and not order.state.is_final
-    return transitions.Change(
+    return Change(
         state,
         Step.PERSIST_FILL,
         completes=True,
@@ -100,7 +102,7 @@ def _own_progress(
     )
 
 
-def _progress_of_leg(order: Order, filled: Progress) -> transitions.Change:
+def _progress_of_leg(order: Order, filled: Progress) -> Change:
     """What fills of an earlier attempt of a bracket's child make of it, which works all the same.
 
     The way of the current attempt goes on as it was.
@@ -109,7 +111,7 @@ def _progress_of_leg(order: Order, filled: Progress) -> transitions.Change:
     if state.is_working:
         whole = filled.filled_quantity >= order.quantity
         state = OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED
-    return transitions.Change(
+    return Change(
         state,
         None,
         label=Step.PERSIST_FILL.label,
@@ -122,7 +124,7 @@ def _progress_of_leg(order: Order, filled: Progress) -> transitions.Change:
     )
 
 
-def _foreign_progress(order: Order, filled: Progress) -> transitions.Change:
+def _foreign_progress(order: Order, filled: Progress) -> Change:
     """A late execution of an earlier attempt: it counts, and changes nothing else.
 
     But where the current attempt is a simulation that has not begun, it never shall: part of the
@@ -135,7 +137,7 @@ def _foreign_progress(order: Order, filled: Progress) -> transitions.Change:
     unsent = order.state is OrderState.PENDING and order.attempt.intent_at is None
     if unsent and order.execution_mode is ExecutionMode.PAPER and filled.filled_quantity > 0:
         whole = filled.filled_quantity >= order.quantity
-        return transitions.Change(
+        return Change(
             OrderState.FILLED if whole else OrderState.CANCELLED,
             None,
             label=Step.PERSIST_FILL.label,
@@ -143,7 +145,7 @@ def _foreign_progress(order: Order, filled: Progress) -> transitions.Change:
             order=totals,
             attempt={"state": OrderState.CANCELLED, "reason": "the order was filled elsewhere"},
         )
-    return transitions.Change(
+    return Change(
         order.state,
         None,
         label=Step.PERSIST_FILL.label,

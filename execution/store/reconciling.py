@@ -12,8 +12,8 @@ from execution.domain.orders import Order
 from execution.domain.reconciliation import Break, Known
 from execution.domain.vocabulary import BrokerName, OrderState
 from execution.store import alerts
+from execution.store.loading import SELECT_ATTEMPT
 from execution.store.rows import order_from_row
-from execution.store.transitions import SELECT_ATTEMPT
 
 
 def known(connection: Connection, broker: BrokerName, ids: Iterable[str]) -> dict[str, Known]:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 
 from execution.domain.lifecycle import Step
 from execution.domain.vocabulary import BrokerName
-from execution.store import transitions
-from execution.store.transitions import CHANNEL
+from execution.store import loading
+from execution.store.loading import CHANNEL
 
 BATCH = 200
 
@@ -79,7 +79,7 @@ def due_orders(connection: Connection, deadline: timedelta) -> list[DueOrder]:
             )
             SELECT o.order_id, o.broker, o.step, {CHANNEL} AS channel,
                 o.state IN ('FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED')
-                    OR EXISTS ({transitions.DUE_FOR_NEWS}) AS at_rest
+                    OR EXISTS ({loading.DUE_FOR_NEWS}) AS at_rest
             FROM sent o JOIN order_attempts a
                 ON a.order_id = o.order_id AND a.attempt_no = o.attempt_no AND a.leg = 0
             """

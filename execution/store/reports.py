@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from execution.domain.orders import Order
@@ -25,12 +26,40 @@ def began_anew(execution_id: str) -> bool:
     return bool(before and mark) and times.isdigit()
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of executions besides what their venue says of each.
+
+    `account` is that of those which do not name theirs.
+    """
+
+    broker: BrokerName
+    environment: str
+    account: str
+    mode: ExecutionMode
+    order_id: UUID | None = None
+    attempt_id: UUID | None = None
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """Of executions of an order's current attempt."""
+        attempt = order.attempt
+        return cls(
+            order.broker,
+            order.environment,
+            attempt.account,
+            order.execution_mode,
+            order.order_id,
+            attempt.attempt_id,
+        )
+
+
 def record(link: Link, order: Order, executions: Iterable[Execution]) -> int:
     """Record executions of an order's current attempt; returns how many were new.
 
     The caller has locked the order, and raises its version if there are any.
     """
-    return len(_insert(link, executions, **_about(order)))
+    return len(_insert(link, About.of(order), tuple(executions)))
 
 
 def record_from_venue(
@@ -48,21 +77,15 @@ def record_from_venue(
     the order of each that was new, None for one of no order of ours. Their orders are changed with
     it, in the caller's transaction: step 5 is due.
     """
-    about: dict[str, Any] = {
-        "broker": broker,
-        "environment": environment,
-        "account": account,
-        "mode": ExecutionMode.PAPER if broker is BrokerName.PAPER else ExecutionMode.LIVE,
-        "order_id": None,
-        "attempt_id": None,
-    }
+    mode = ExecutionMode.PAPER if broker is BrokerName.PAPER else ExecutionMode.LIVE
+    about = About(broker, environment, account, mode)
     told = tuple(executions)
     if not told:
         return []
     # Orders before their reports, as everybody locks them.
-    _LOCK_ORDERS.run(link, parameters(told, **about))
-    new = _insert(link, told, **about)
-    _alert_of_differences(link, told, **about)
+    _LOCK_ORDERS.run(link, parameters([(about, told)]))
+    new = _insert(link, about, told)
+    _alert_of_differences(link, about, told)
     reported(link, {order_id for order_id in new if order_id is not None}, due)
     return new
 
@@ -91,18 +114,20 @@ _MATCHED = """
     SELECT r.execution_id, r.instrument_key, coalesce(a.symbol, r.symbol) AS symbol, r.side,
         r.quantity, r.price, r.executed_at, r.kind, r.venue_order_id, r.broker_order_id,
         r.commission, r.commission_currency, r.corrects, r.unread_time, r.place, r.costed,
-        coalesce(r.account, a.account, CAST(:report_account AS text)) AS account,
-        coalesce(CAST(:report_order_id AS uuid), a.order_id) AS order_id,
-        coalesce(CAST(:report_attempt_id AS uuid), a.attempt_id) AS attempt_id
+        r.broker, r.environment, r.execution_mode,
+        coalesce(r.account, a.account, r.of_account) AS account,
+        coalesce(r.of_order, a.order_id) AS order_id,
+        coalesce(r.of_attempt, a.attempt_id) AS attempt_id
     FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS r(execution_id text, instrument_key text,
         account text, symbol text, side text, quantity numeric, price numeric,
         executed_at timestamptz, kind text, venue_order_id text, broker_order_id text,
         commission numeric, commission_currency text, corrects text, unread_time text,
-        place integer, costed boolean)
+        place integer, costed boolean, broker text, environment text, execution_mode text,
+        of_account text, of_order uuid, of_attempt uuid)
     LEFT JOIN LATERAL (
         SELECT t.account, t.order_id, t.attempt_id, o.symbol
         FROM order_attempts t JOIN orders o ON o.order_id = t.order_id
-        WHERE t.broker = :report_broker AND t.venue_order_id = r.venue_order_id
+        WHERE t.broker = r.broker AND t.venue_order_id = r.venue_order_id
         LIMIT 1  -- it is unique: this keeps a plan for few rows from reading them all
     ) a ON true
 """
@@ -115,8 +140,7 @@ _OTHER = """
 _TRADES_OF_ID = """
     FROM execution_reports e
     WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side)
-        = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
-            m.instrument_key, m.side)
+        = (m.broker, m.environment, m.account, m.instrument_key, m.side)
         AND e.kind = 'TRADE' AND e.execution_id
 """
 _MOST_RESETS = 99
@@ -136,7 +160,8 @@ with that one in use."""
 _TOLD = f"""
     SELECT i.execution_id, m.account, m.instrument_key, m.symbol, m.side, m.quantity, m.price,
         m.executed_at, m.venue_order_id, m.broker_order_id, m.commission, m.commission_currency,
-        m.corrects, m.unread_time, m.order_id, m.attempt_id, m.place, k.kind,
+        m.corrects, m.unread_time, m.order_id, m.attempt_id, m.place, k.kind, m.broker,
+        m.environment, m.execution_mode,
         CASE WHEN k.kind NOT IN ('COMMISSION', 'CORRECTION') OR last.kind IS DISTINCT FROM k.kind
             THEN 0
         WHEN CASE k.kind WHEN 'COMMISSION' THEN (last.commission, last.commission_currency)
@@ -151,8 +176,7 @@ _TOLD = f"""
             e.commission_currency
         FROM execution_reports e
         WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
-            = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
-                m.instrument_key, m.side, i.execution_id)
+            = (m.broker, m.environment, m.account, m.instrument_key, m.side, i.execution_id)
             AND (e.kind = m.kind OR (m.kind = 'TRADE' AND e.kind = 'COMMISSION'))
         ORDER BY e.kind = 'TRADE', e.revision DESC LIMIT 1
     ) last ON true
@@ -174,14 +198,15 @@ INSERT_SQL = f"""
             commission_currency, corrects, executed_at, unread_time, venue_order_id,
             broker_order_id, order_id, attempt_id)
         SELECT heard.* FROM (
-            SELECT DISTINCT ON (r.account, r.instrument_key, r.side, r.execution_id, r.kind)
-                CAST(:report_broker AS text), CAST(:report_environment AS text), r.account,
-                r.instrument_key, r.symbol, r.side, r.execution_id, r.kind, r.revision,
-                CAST(:report_mode AS text), r.quantity, r.price, r.commission,
-                r.commission_currency, r.corrects, r.executed_at, r.unread_time,
+            SELECT DISTINCT ON (r.broker, r.environment, r.account, r.instrument_key, r.side,
+                    r.execution_id, r.kind)
+                r.broker, r.environment, r.account, r.instrument_key, r.symbol, r.side,
+                r.execution_id, r.kind, r.revision, r.execution_mode, r.quantity, r.price,
+                r.commission, r.commission_currency, r.corrects, r.executed_at, r.unread_time,
                 r.venue_order_id, r.broker_order_id, r.order_id, r.attempt_id
             FROM ({_TOLD}) AS r
-            ORDER BY r.account, r.instrument_key, r.side, r.execution_id, r.kind, r.place DESC
+            ORDER BY r.broker, r.environment, r.account, r.instrument_key, r.side,
+                r.execution_id, r.kind, r.place DESC
         ) AS heard
 """
 """Inserts reports as `parameters` gives them; a part of any statement.
@@ -209,8 +234,7 @@ _LOCK_ORDERS = Prepared(
         WHERE t.order_id IS NOT NULL AND NOT EXISTS (
             SELECT FROM execution_reports e
             WHERE (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
-                = (CAST(:report_broker AS text), CAST(:report_environment AS text), t.account,
-                    t.instrument_key, t.side, t.execution_id)
+                = (t.broker, t.environment, t.account, t.instrument_key, t.side, t.execution_id)
                 AND (e.kind, e.revision) = (t.kind, t.revision) AND e.order_id IS NOT NULL))
     ORDER BY coalesce(o.parent_order_id, o.order_id), o.parent_order_id NULLS FIRST, o.order_id
     FOR NO KEY UPDATE
@@ -226,8 +250,7 @@ _DIFFERING = Prepared(
     CROSS JOIN LATERAL (SELECT {_GENERATION} AS execution_id) i
     JOIN execution_reports e
         ON (e.broker, e.environment, e.account, e.instrument_key, e.side, e.execution_id)
-            = (CAST(:report_broker AS text), CAST(:report_environment AS text), m.account,
-                m.instrument_key, m.side, i.execution_id)
+            = (m.broker, m.environment, m.account, m.instrument_key, m.side, i.execution_id)
     WHERE m.kind = 'TRADE' AND e.kind = 'TRADE' AND (e.quantity, e.price) <> (m.quantity, m.price)
         AND NOT EXISTS (
             SELECT FROM execution_reports c
@@ -239,55 +262,45 @@ _DIFFERING = Prepared(
 )
 
 
-def _alert_of_differences(link: Link, told: tuple[Execution, ...], **about: Any) -> None:
+def _alert_of_differences(link: Link, about: About, told: Sequence[Execution]) -> None:
     """Raise an alert for each known execution that is reported with other contents.
 
     It is one execution: the first word of it stays booked until somebody has looked.
     """
-    for row in _DIFFERING.run(link, parameters(told, **about)):
+    for row in _DIFFERING.run(link, parameters([(about, told)])):
         alerts.alert_on(
             link,
             alerts.EXECUTION_DIFFERS,
-            alerts.stranger(about["broker"], row.account, row.instrument_key, row.execution_id),
-            f"{about['broker']} reports execution {row.execution_id} as {row.side} "
+            alerts.stranger(about.broker, row.account, row.instrument_key, row.execution_id),
+            f"{about.broker} reports execution {row.execution_id} as {row.side} "
             f"{row.quantity} {row.symbol} at {row.price}; it is booked with {row.known_quantity} "
             f"at {row.known_price}",
-            broker=about["broker"],
+            broker=about.broker,
         )
 
 
-def parameters(
-    executions: Iterable[Execution],
-    *,
-    broker: BrokerName,
-    environment: str,
-    account: str,
-    mode: ExecutionMode,
-    order_id: UUID | None,
-    attempt_id: UUID | None,
-) -> dict[str, Any]:
-    """What `INSERT_SQL` takes."""
-    told = tuple(executions)
-    costed = {_identity(one) for one in told if one.kind is ReportKind.COMMISSION}
-    rows = [
-        {name: to_json(getattr(execution, name)) for name in Execution.__slots__}
-        | {
-            "instrument_key": execution.instrument_key or "",
-            "place": place,
-            # What a trade costs is said by itself in the same batch.
-            "costed": _identity(execution) in costed,
-        }
-        for place, execution in enumerate(told)
-    ]
-    return {
-        "report_broker": broker,
-        "report_environment": environment,
-        "report_account": account,
-        "report_mode": mode,
-        "report_order_id": order_id,
-        "report_attempt_id": attempt_id,
-        "reports": json.dumps(rows),
-    }
+def parameters(reported: Iterable[tuple[About, Sequence[Execution]]]) -> dict[str, Any]:
+    """What `INSERT_SQL` takes: what is known of some executions, and the executions."""
+    rows: list[dict[str, Any]] = []
+    for about, executions in reported:
+        costed = {_identity(one) for one in executions if one.kind is ReportKind.COMMISSION}
+        rows += [
+            {name: to_json(getattr(execution, name)) for name in Execution.__slots__}
+            | {
+                "instrument_key": execution.instrument_key or "",
+                "place": len(rows) + place,
+                # What a trade costs is said by itself in the same batch.
+                "costed": _identity(execution) in costed,
+                "broker": about.broker,
+                "environment": about.environment,
+                "execution_mode": about.mode,
+                "of_account": about.account,
+                "of_order": to_json(about.order_id),
+                "of_attempt": to_json(about.attempt_id),
+            }
+            for place, execution in enumerate(executions)
+        ]
+    return {"reports": json.dumps(rows)}
 
 
 def _identity(execution: Execution) -> tuple[str | None, ...]:
@@ -300,25 +313,8 @@ def _identity(execution: Execution) -> tuple[str | None, ...]:
     )
 
 
-def parameters_of(order: Order, executions: Iterable[Execution]) -> dict[str, Any]:
-    """`parameters` for executions of an order's current attempt."""
-    return parameters(executions, **_about(order))
-
-
-def _about(order: Order) -> dict[str, Any]:
-    return {
-        "broker": order.broker,
-        "environment": order.environment,
-        "account": order.attempt.account,
-        "mode": order.execution_mode,
-        "order_id": order.order_id,
-        "attempt_id": order.attempt.attempt_id,
-    }
-
-
-def _insert(link: Link, executions: Iterable[Execution], **about: Any) -> list[UUID | None]:
+def _insert(link: Link, about: About, told: Sequence[Execution]) -> list[UUID | None]:
     """Insert reports; the order of each that was new."""
-    told = tuple(executions)
     if not told:
         return []
-    return [row.order_id for row in _INSERT.run(link, parameters(told, **about))]
+    return [row.order_id for row in _INSERT.run(link, parameters([(about, told)]))]

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, text
 from execution.domain.decimals import plain
 from execution.domain.errors import ExecutionError
 from execution.domain.lifecycle import Step
+from execution.domain.order_changes import Change
 from execution.domain.orders import Order
 from execution.domain.reconciliation import MISSING_ORDER
 from execution.domain.resolving import Resolution, Told, why_not
 from execution.domain.vocabulary import OrderState
-from execution.store import alerts, reports, transitions
+from execution.store import alerts, loading, reports, work
 from execution.store.giving_up import unprotected
-from execution.store.transitions import Change
 
 LABEL = "resolve"
 
@@ -47,13 +47,13 @@ def resolve(connection: Connection, seen: Order, said: Resolution, due: timedelt
         raise NotResolved(f"order {seen.client_order_id}: {problem}")
     # The order before its reports, as everybody locks them: two that have one execution to record
     # must not deadlock.
-    transitions.lock_order(connection, seen.order_id)
+    loading.lock_order(connection, seen.order_id)
     reports.record(connection, seen, said.executions)
-    order = transitions.load(connection, seen.order_id, lock=True)
+    order = loading.load(connection, seen.order_id, lock=True)
     if order is None:
         raise NotResolved(f"there is no order {seen.client_order_id}")
     _check(connection, seen, order, said)
-    after = transitions.apply(connection, order, _change(order, said, due))
+    after = work.apply(connection, order, _change(order, said, due))
     if after is None:
         raise NotResolved(f"order {order.client_order_id} was changed meanwhile")
     alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)
@@ -145,6 +145,7 @@ def _change(order: Order, said: Resolution, due: timedelta) -> Change:
             attempt={"state": state, "reason": reason, "lease_until": None},
             detail=detail,
             label=LABEL,
+            reported=True,
         )
     detail["executions"] = [
         {
@@ -174,4 +175,5 @@ def _change(order: Order, said: Resolution, due: timedelta) -> Change:
         attempt={} if works else ended,
         detail=detail,
         label=LABEL,
+        reported=True,
     )

@@ -11,9 +11,9 @@ from execution.domain.accounts import Accounts
 from execution.domain.orders import Order
 from execution.domain.routing import BrokerStatus
 from execution.domain.vocabulary import BreakerState, BrokerName, SessionStatus
+from execution.store.loading import SELECT_ATTEMPT
 from execution.store.rows import order_from_row
 from execution.store.statements import Link, Prepared
-from execution.store.transitions import SELECT_ATTEMPT
 
 ADOPTED_AT_ONCE = 500
 

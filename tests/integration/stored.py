@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from execution.domain.creation import make_order
 from execution.domain.mapping import ExchangeMapper
+from execution.domain.order_changes import Timing
 from execution.domain.orders import Order
 from execution.domain.reports import Execution, ReportKind, VenueOrder
 from execution.domain.routing import Route, Verdict
@@ -18,8 +19,7 @@ from execution.domain.vocabulary import BrokerName, Environment, OrderState, Sid
 from execution.intake import Intake, new_id
 from execution.store import controls, executions, inserting, orders, positions, reports, requests
 from execution.store.engine import Store
-from execution.store.orders import Timing
-from execution.store.transitions import load
+from execution.store.loading import load
 
 TIMING = Timing(timedelta(seconds=5), timedelta(seconds=5), timedelta(seconds=10))
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)

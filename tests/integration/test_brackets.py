@@ -34,8 +34,8 @@ from execution.store import (
 )
 from execution.store.engine import Store
 from execution.store.families import Snapshot
+from execution.store.loading import load_standing
 from execution.store.migrate import downgrade, upgrade
-from execution.store.transitions import load_standing
 
 from .stored import SESSION, TIMING, apply, intended, reload, submitted, trade
 

@@ -16,7 +16,7 @@ from execution.domain.mapping import ExchangeMapper
 from execution.domain.orders import Order
 from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import BrokerName, OrderState
-from execution.store import executions, orders, positions, reports, transitions
+from execution.store import executions, loading, orders, positions, reports
 from execution.store.engine import Store
 
 from .stored import START, TIMING, apply, persisted, reload, step5, submitted, trade
@@ -159,7 +159,7 @@ def test_news_of_an_order_that_moved(store: Store) -> None:
         assert stale is not None
         assert orders.fill_heard(connection, stale, TIMING) is None
         assert orders.news(connection, order, said, TIMING.step) is None  # it is known by now
-        latest = transitions.load(connection, order.order_id)
+        latest = loading.load(connection, order.order_id)
         assert latest is not None
         assert (latest.unapplied, latest.attempt.reported_state) == (1, OrderState.FILLED)
 
@@ -170,7 +170,7 @@ def test_news_is_gone_on_with(store: Store) -> None:
     said = filled(order)
     with store.transaction() as connection:
         now = orders.news(connection, order, said, TIMING.step)
-        read = transitions.load(connection, order.order_id)
+        read = loading.load(connection, order.order_id)
     assert now is not None
     assert read is not None
     assert replace(now, read_at=read.read_at) == read

@@ -21,7 +21,7 @@ from execution.domain.vocabulary import BrokerName, SessionStatus
 from execution.store import commands, ibkr_client_ids, ibkr_order_ids, recovery, sessions
 from execution.store.engine import Store
 from execution.store.ibkr_client_ids import Place
-from execution.store.transitions import load
+from execution.store.loading import load
 from workers import registry
 from workers.client_ids import Adopting
 from workers.context import Context

@@ -28,7 +28,7 @@ from execution.intake import Intake, new_id
 from execution.settings import load
 from execution.store import balances, groups, orders, sessions
 from execution.store.engine import Store
-from execution.store.transitions import load_by_client_id
+from execution.store.loading import load_by_client_id
 from tests.fleet import Servers, flush
 from tests.integration import stored
 from tests.pairs import COINS, WINDOW

@@ -27,7 +27,7 @@ from execution.domain.reports import ReportKind, VenueOrder
 from execution.domain.vocabulary import OrderState
 from execution.store import amendments, executions, orders, outbox, positions, reports
 from execution.store.engine import Store
-from execution.store.transitions import load
+from execution.store.loading import load
 
 from .stored import TIMING, reload, step5, submitted, trade
 

@@ -32,11 +32,11 @@ from execution.store import (
     executions,
     families,
     legs,
+    loading,
     orders,
     reducing,
     reports,
     sharing,
-    transitions,
     unprotected,
 )
 from execution.store.engine import Store
@@ -305,7 +305,7 @@ def test_what_another_has_changed_is_left_alone(store: Store) -> None:
     hold(store, "5")
     order = an_exit(store, "50")
     with store.transaction() as connection:
-        assert transitions.load(connection, order.order_id, lock=True)
+        assert loading.load(connection, order.order_id, lock=True)
         connection.execute(
             text("UPDATE orders SET version = version + 1 WHERE order_id = :id"),
             {"id": order.order_id},

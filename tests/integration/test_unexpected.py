@@ -23,12 +23,12 @@ from execution.store import (
     amendments,
     executions,
     following,
+    loading,
     orders,
     positions,
     recovery,
     reports,
     sessions,
-    transitions,
 )
 from execution.store.engine import Store
 from tests.fleet import wait_until
@@ -157,7 +157,7 @@ def test_nobody_locks_what_is_the_orders_before_the_order(store: Store, what: st
 
     with ThreadPoolExecutor(1) as threads:
         with store.transaction() as connection:
-            transitions.lock_order(connection, order.order_id)
+            loading.lock_order(connection, order.order_id)
             waits = threads.submit(other)
             wait_until(lambda: _held_up(store), what="the other one being held up")
             for table in ("order_attempts", "fills"):

@@ -16,8 +16,8 @@ from execution.domain.vocabulary import BrokerName, OrderState
 from execution.events.publisher import Publisher
 from execution.store import executions, orders, positions
 from execution.store.engine import Store
+from execution.store.loading import load
 from execution.store.outbox import Numbered
-from execution.store.transitions import load
 
 from .stored import SESSION, TIMING, intended, persisted, rows_read_so_far, trade
 
@@ -73,7 +73,7 @@ def filled(store: Store, account: str) -> Order:
 def test_many_ends_at_once(store: Store) -> None:
     """Step 8 of several orders in one statement does what it does for each alone."""
     done = [filled(store, "a") for _ in range(4)]
-    with store.direct() as link:
+    with store.brief() as link:
         alone = orders.published(link, done[0], TIMING.step)
         ended: set[UUID] = orders.all_published(link, done, TIMING.step)
         assert ended == {order.order_id for order in done[1:]}

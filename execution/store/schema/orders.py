@@ -30,7 +30,7 @@ order_requests = sa.Table(
     ),
     # A child's ids: whoever took one of them would keep a bracket's stop from being placed.
     sa.CheckConstraint(
-        "step = 2 OR (substr(request_id::text, 15, 1) <> '5'"
+        "step > 0 OR (substr(request_id::text, 15, 1) <> '5'"
         " AND coalesce(substr(order_id::text, 15, 1), '') <> '5'"
         " AND (outcome = 'REFUSED' OR client_order_id !~ '^.{22}-(tp|sl|fl)$'))",
         name="childs_ids",

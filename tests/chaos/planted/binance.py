@@ -136,9 +136,9 @@ BUGS = (
     ),
     Bug(
         "the alert of a doubt stays when the order is settled otherwise",
-        "execution/store/transitions.py",
-        "    return before is OrderState.UNKNOWN or (before in in_doubt and after.is_final)",
-        "    return before is OrderState.UNKNOWN and before in in_doubt and after is before",
+        "execution/store/work.py",
+        "        return before is OrderState.UNKNOWN or (before in in_doubt and after.is_final)",
+        "        return before is OrderState.UNKNOWN and before in in_doubt and after is before",
         ("tests/integration/test_unexpected.py::test_a_doubt_that_is_settled_otherwise",),
     ),
     Bug(

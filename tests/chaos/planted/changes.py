@@ -81,7 +81,7 @@ BUGS = (
     ),
     Bug(
         "an order that ends while a fill is under way loses its last step",
-        "execution/store/transitions.py",
+        "execution/domain/order_changes.py",
         "    if order.step in (Step.PERSIST_FILL, Step.UPDATE_POSITIONS):\n        return {}",
         "    if order.step is None:\n        return {}",
         ("tests/integration/test_unexpected.py",),

@@ -73,10 +73,9 @@ BUGS = (
     ),
     Bug(
         "no duplicate check: a step does not look at the version it read",
-        "execution/store/transitions.py",
-        "            WHERE order_id = CAST(:order_id AS uuid) AND version = :version {also.guard}",
-        """            WHERE order_id = CAST(:order_id AS uuid)
-                AND CAST(:version AS integer) > 0 {also.guard}""",
+        "execution/store/work.py",
+        "            WHERE o.order_id = w.order_id AND o.version = w.version\n",
+        "            WHERE o.order_id = w.order_id AND w.version > 0\n",
         (_DUPLICATES,),
     ),
     Bug(

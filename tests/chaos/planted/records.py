@@ -34,8 +34,8 @@ BUGS = (
     Bug(
         "an execution that names its account is of the login's own",
         "execution/store/reports.py",
-        "        coalesce(r.account, a.account, CAST(:report_account AS text)) AS account,",
-        "        CAST(:report_account AS text) AS account,",
+        "        coalesce(r.account, a.account, r.of_account) AS account,",
+        "        r.of_account AS account,",
         (f"{_ACCOUNTS}::test_executions_and_positions_of_each_account_by_themselves",),
     ),
     Bug(

@@ -157,7 +157,7 @@ BUGS = (
     Bug(
         "in practice a way to the real venue through this machine counts as simulated",
         "workers/adapters/binance/adapter.py",
-        "                await clients.require_simulated(venue.client)\n",
+        "                clients.require_simulated(venue.client)\n",
         "                pass\n",
         ("tests/security/test_addresses.py",),
     ),

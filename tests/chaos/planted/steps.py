@@ -6,6 +6,7 @@ from tests.chaos.planted.bug import Bug
 
 _INTERLEAVED = "tests/integration/test_steps_interleaved.py"
 _MISSING = "tests/integration/test_missing_executions.py"
+_WORK = "tests/integration/test_order_work.py"
 _RECOVERY = "tests/integration/test_recovery.py"
 _UNEXPECTED = "tests/integration/test_unexpected.py"
 
@@ -33,17 +34,45 @@ BUGS = (
     ),
     Bug(
         "step 8 puts an order to rest over what was reported meanwhile",
-        "execution/store/orders.py",
+        "execution/domain/order_changes.py",
         "        due=due if order.has_news else None,",
         "        due=None,",
         (_INTERLEAVED,),
     ),
     Bug(
         "an order that ends is not due, though an execution of it was just reported",
-        "execution/store/transitions.py",
-        'else f"({DUE_FOR_NEWS})"',
-        'else "CAST(NULL AS timestamptz)"',
+        "execution/store/work.py",
+        "CASE WHEN w.due IS NULL THEN ({DUE_FOR_NEWS})",
+        "CASE WHEN w.due IS NULL THEN CAST(NULL AS timestamptz)",
         (f"{_UNEXPECTED}::test_a_cancel_does_not_hide_what_was_reported",),
+    ),
+    Bug(
+        "one stuck order holds up the batch that it is in",
+        "execution/store/work.py",
+        "ORDER BY order_id FOR NO KEY UPDATE SKIP LOCKED",
+        "ORDER BY order_id FOR NO KEY UPDATE",
+        (_WORK,),
+    ),
+    Bug(
+        "one bad value fails the whole batch",
+        "execution/store/work.py",
+        'code[:2] in {"22", "23"} or code == "P0001"',
+        'code == "P0001"',
+        (_WORK,),
+    ),
+    Bug(
+        "of two changes in one commit the version counts one",
+        "execution/store/work.py",
+        "SET version = o.version + w.changes,",
+        "SET version = o.version + 1,",
+        (_WORK,),
+    ),
+    Bug(
+        "a step may leave an order in any state",
+        "execution/domain/order_changes.py",
+        "    if not change.reported and not may_become(order.state, change.state, child=child):",
+        "    if not change.reported and order.state is None:",
+        (_WORK,),
     ),
     Bug(
         "lost messages queue behind orders that wait for their broker",
