@@ -40,10 +40,12 @@ def persisted(store: Store, broker: BrokerName = BrokerName.BINANCE, **fields: A
     assert receipt.order_id is not None, receipt.reason
     request, instrument = intake.understand(payload)
     verdict = Verdict.PAPER if broker is BrokerName.PAPER else Verdict.LIVE
+    bracket = fields.keys() & {"take_profit_price", "stop_loss_price"}
+    requested = broker if bracket else BrokerName.BINANCE  # Binance takes no brackets
     made = make_order(
         request,
         instrument,
-        Route(BrokerName.BINANCE, broker, verdict),
+        Route(requested, broker, verdict),
         order_id=receipt.order_id,
         attempt_id=new_id(),
         environment=Environment.PRACTICE,
