@@ -1,9 +1,10 @@
-"""What signs the service's own messages: every step, and what operators have workers do."""
+"""Keys of the service: what signs its own messages, and what its history is sealed with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from execution.domain.history import HistoryKey
 from execution.settings import Settings
 from execution.signing import KeyRole, Signer
 from execution.store import signing_keys
@@ -18,6 +19,17 @@ def service_signer(settings: Settings, store: Callable[[], Store]) -> Signer:
     asked, ConfigurationError without any key.
     """
     keys = settings.signing_keys()
-    if not keys.get(KeyRole.SERVICE):
-        keys[KeyRole.SERVICE] = signing_keys.load(store())
+    keys[KeyRole.SERVICE] = _service_keys(settings, store)
     return Signer(keys, settings.task_signature_lifetime)
+
+
+def history_keys(settings: Settings, store: Callable[[], Store]) -> list[HistoryKey]:
+    """Return the keys that seal and verify history, the one in use first; raises as above.
+
+    They are made of the service's signing keys: whoever reads those from the database can seal.
+    """
+    return [HistoryKey.of(key) for key in _service_keys(settings, store)]
+
+
+def _service_keys(settings: Settings, store: Callable[[], Store]) -> list[str]:
+    return settings.signing_keys().get(KeyRole.SERVICE) or signing_keys.load(store())

@@ -17,6 +17,7 @@ from execution.cli import (
     doctor,
     environment,
     examples,
+    history,
     instructions,
     limits,
     market,
@@ -44,6 +45,7 @@ instructions.register(app)
 market.register(app)
 alerts.register(app)
 dead_letters.register(app)
+history.register(app)
 trading.register(app)
 limits.register(app)
 arbitrage.register(app)

@@ -26,6 +26,7 @@ from execution.store.schema.brokers import (
 )
 from execution.store.schema.columns import metadata
 from execution.store.schema.executions import execution_reports, fills, paper_positions, positions
+from execution.store.schema.history import history_heads, history_seals
 from execution.store.schema.market import (
     candles,
     paper_executions,
@@ -72,6 +73,8 @@ __all__ = [
     "execution_reports",
     "fill_measures",
     "fills",
+    "history_heads",
+    "history_seals",
     "ibkr_client_ids",
     "ibkr_order_ids",
     "measured",
