@@ -15,7 +15,7 @@ from execution.domain.order_changes import Timing
 from execution.domain.orders import Order
 from execution.domain.reports import Execution, ReportKind, VenueOrder
 from execution.domain.routing import Route, Verdict
-from execution.domain.vocabulary import BrokerName, Environment, OrderState, Side
+from execution.domain.vocabulary import AssetClass, BrokerName, Environment, OrderState, Side
 from execution.intake import Intake, new_id
 from execution.store import controls, executions, inserting, orders, positions, reports, requests
 from execution.store.engine import Store
@@ -40,8 +40,10 @@ def persisted(store: Store, broker: BrokerName = BrokerName.BINANCE, **fields: A
     assert receipt.order_id is not None, receipt.reason
     request, instrument = intake.understand(payload)
     verdict = Verdict.PAPER if broker is BrokerName.PAPER else Verdict.LIVE
+    # A broker that takes such an order: one of step 1's refusals does not go on.
     bracket = fields.keys() & {"take_profit_price", "stop_loss_price"}
-    requested = broker if bracket else BrokerName.BINANCE  # Binance takes no brackets
+    at_binance = instrument.asset_class is AssetClass.CRYPTO and not bracket
+    requested = BrokerName.BINANCE if at_binance else broker
     made = make_order(
         request,
         instrument,
@@ -58,6 +60,7 @@ def persisted(store: Store, broker: BrokerName = BrokerName.BINANCE, **fields: A
         spec = requests.spec_of(made, instrument)
         assert requests.prepare(connection, found, spec, TIMING.step)
         assert inserting.insert(connection, receipt.order_id, TIMING.step, spec)
+    assert made["order"]["state"] is OrderState.PENDING, made["order"]["reason"]
     return reload(store, receipt.order_id)
 
 

@@ -87,7 +87,7 @@ def orphan(store: Store, session_id: UUID) -> int | None:
 
 def sent(store: Store, client_id: int) -> Order:
     """An order that was sent under a client id, and rests."""
-    order = submitted(store, BrokerName.IBKR)
+    order = submitted(store, BrokerName.IBKR, symbol="SPY")
     with store.brief() as link:
         ibkr_order_ids.take(link, client_id, order.attempt.venue_order_id, 0)
     return reload(store, order.order_id)
