@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from execution.domain.capabilities import CAPABILITIES
 from execution.domain.creation import terms_of
 from execution.domain.errors import BrokerError, BrokerRejected, NotTradedNow, RequestRefused
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.ports import Part
 from execution.domain.trading_rules import check_traded, fit, needs_price
-from execution.domain.vocabulary import BreakerState, BrokerName, OrderState
+from execution.domain.vocabulary import BreakerState, OrderState
 from execution.store import alerts, breakers, giving_up, orders
 from tasks.exits import share_out
 from tasks.failure import give_up, halted, not_allowed, send_reroute
@@ -123,13 +124,13 @@ def _connected(
 
 
 def _real_account(order: Order) -> str | None:
-    """The venue's name of the account that an order is for; None on paper, which takes any label.
+    """The venue's name of the account that an order is for; None where it takes any label.
 
     Raises RequestRefused for one that the login does not own, and BrokerUnavailable.
     """
-    if order.broker is BrokerName.PAPER:
-        return None
     session = session_of(order.broker, order.attempt.channel)
+    if not session.capabilities.names_accounts:
+        return None
     return session.accounts.real(order.account, context().settings.default_account)
 
 
@@ -139,8 +140,6 @@ def _fit(order: Order) -> tuple[Mapping[str, Decimal], Part | None]:
     Raises RequestRefused or BrokerRejected where it takes no such order at all, and
     BrokerUnavailable.
     """
-    if order.broker is BrokerName.PAPER:
-        return {}, None
     session = session_of(order.broker, order.attempt.channel)
     left = order.for_venue()
     if order.parent_order_id is None:  # a child's attempt is one of several
@@ -171,7 +170,8 @@ def _refuse(order: Order, refusal: BrokerRejected | RequestRefused) -> None:
 
 def _examine(order: Order) -> tuple[str | None, bool]:
     """What stands in the way, and whether waiting for it is hopeless."""
-    if order.broker is not BrokerName.PAPER:
+    remote = CAPABILITIES[order.broker].remote
+    if remote:
         with context().store.transaction() as connection:
             breaker = breakers.state(connection, order.broker)
         if breaker is not BreakerState.CLOSED:
@@ -184,9 +184,7 @@ def _examine(order: Order) -> tuple[str | None, bool]:
         session.verify()
     except BrokerError as error:
         lost_for_good = session.down_for() > context().settings.lost_connection_grace
-        # Paper has nothing to turn to: it waits for its book for as long as it takes.
-        hopeless = order.broker is not BrokerName.PAPER and (
-            lost_for_good or not session.has_adapter
-        )
+        # Our own book has nothing to turn to: it is waited for, for as long as it takes.
+        hopeless = remote and (lost_for_good or not session.has_adapter)
         return str(error), hopeless
     return None, False

@@ -33,7 +33,7 @@ from execution.domain.ports import Modification
 from execution.domain.reports import VenueOrder
 from execution.domain.risk.exposure import left
 from execution.domain.trading_rules import needs_price
-from execution.domain.vocabulary import BrokerName, OrderState
+from execution.domain.vocabulary import OrderState
 from execution.intake import new_id
 from execution.store import alerts, amendments, commands, following, sharing
 from execution.store.commands import DONE, Command
@@ -206,7 +206,7 @@ def _fitted(
     change = asked
     try:
         session = session_of(order.broker, order.attempt.channel)
-        rules = None if order.broker is BrokerName.PAPER else session.rules(order.instrument)
+        rules = session.rules(order.instrument)
         if rules is not None:
             price = None
             if needs_price(terms_after(order, asked, in_place=in_place), rules):

@@ -6,7 +6,6 @@ from celery import Celery
 
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
-from execution.domain.vocabulary import BrokerName
 from execution.exits import Venue
 from execution.intake import new_id
 from execution.store import reducing, sharing
@@ -27,7 +26,7 @@ def venue_of(session: BrokerSession, order: Order) -> Venue:
 
     Raises BrokerRejected or BrokerUnavailable.
     """
-    if not order.is_exit or order.broker is BrokerName.PAPER:
+    if not order.is_exit:
         return Venue()
     return Venue(session.rules(order.instrument))
 

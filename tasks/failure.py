@@ -7,6 +7,7 @@ from datetime import timedelta
 from celery import Celery
 from sqlalchemy import Connection
 
+from execution.domain.capabilities import CAPABILITIES
 from execution.domain.errors import KeptFromLive, NotAllowed, NothingToReduce
 from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
@@ -82,7 +83,7 @@ def halted(
 
 def count_failure(connection: Connection, order: Order, reason: str, *, counts: bool) -> None:
     """Count a failed submission; `counts`: toward opening the broker's circuit breaker, too."""
-    if order.broker is BrokerName.PAPER:
+    if not CAPABILITIES[order.broker].remote:
         return  # there is nothing to turn to, so nothing that a breaker could open
     breakers.failed(
         connection,

@@ -89,7 +89,7 @@ class _Fitting:
         self._shared = context()
         self._lease = 2 * self._shared.settings.broker_call_timeout + _AGAIN
         self._step: Decimal | None = None
-        self._in_groups = False
+        self._in_groups = self._linked = False
         self._channels = set[int]()
         self._log = structlog.get_logger().bind(order_id=str(parent_id))
 
@@ -138,9 +138,9 @@ class _Fitting:
         try:
             session = session_of(parent.broker, None)
             self._in_groups = not session.capabilities.changes_in_group
-            if parent.broker is not BrokerName.PAPER:
-                rules = session.rules(parent.instrument)
-                self._step = None if rules is None else rules.quantity_step
+            self._linked = session.capabilities.one_cancels_other
+            rules = session.rules(parent.instrument)
+            self._step = None if rules is None else rules.quantity_step
         except BrokerError as error:
             self._log.info("bracket waits", reason=str(error))
             return False
@@ -248,12 +248,11 @@ class _Fitting:
         return since is None or found.at - since < self._shared.settings.bracket_coalesce
 
     def _group(self, found: Snapshot, action: Add, child: Order | None) -> UUID | None:
-        """Of which orders one cancels the others: where changes are in place, of all of paper's."""
+        """Of which orders one cancels the others; of all, where changes are made in place."""
         if action.role is Role.FLATTEN:
             return None
         if not found.family.in_groups:
-            links = found.parent.broker is BrokerName.PAPER
-            return found.parent.order_id if links else None
+            return found.parent.order_id if self._linked else None
         number = 1 if child is None else child.attempt.attempt_no + 1
         return event_id("group", found.parent.order_id, action.role, number)
 

@@ -22,7 +22,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.orders import Order
 from execution.domain.pacing import MOST, Tries, may_go_again
 from execution.domain.reports import VenueOrder
-from execution.domain.vocabulary import BrokerName, OrderState
+from execution.domain.vocabulary import OrderState
 from execution.faultpoints import reach
 from execution.intake import new_id
 from execution.store import alerts, breakers, following, giving_up, orders, tries
@@ -116,7 +116,7 @@ def _send_intended(
 ) -> None:
     """Send what this session has just committed the intent for."""
     shared = context()
-    if intended.broker is not BrokerName.PAPER:
+    if session.capabilities.remote:
         shared.publisher.soon()  # a venue may take its time, and what it is asked is known now
     attempt = intended.for_venue()
     try:
@@ -249,7 +249,7 @@ def _accepted(
     if recorded is None:
         task.end_chain()
         return
-    if doubted or order.broker is not BrokerName.PAPER:
+    if doubted or session.capabilities.remote:
         with shared.store.transaction() as connection:
             breakers.succeeded(connection, order.broker)
             alerts.resolve(connection, alerts.UNKNOWN_OUTCOME, order.order_id)

@@ -20,6 +20,7 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         # TWS refuses it: 10326 when the change names the group, 10327 when it does not.
         changes_in_group=False,
         brackets=True,
+        one_cancels_other=True,
     ),
     BrokerName.MT4: Capabilities(
         order_types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP}),
@@ -64,6 +65,9 @@ CAPABILITIES: dict[BrokerName, Capabilities] = {
         late_executions=False,
         # The book is in our own database: what is not there was never submitted.
         absence_proven_after=timedelta(0),
+        remote=False,
+        names_accounts=False,
+        one_cancels_other=True,
     ),
 }
 

@@ -117,6 +117,9 @@ class Capabilities:
     or are refused; without `trail_amounts` trails are in percent only. `ids_once`: what the
     venue has heard under an id and not done it never does under that id. `resends_within`: a venue
     that takes an id anew once its first order has ended; see `pacing.may_go_again`.
+    `remote`: it is reached over a connection, which may be slow, fail, and be turned from (circuit
+    breaker, `on_failure`). `names_accounts`: its accounts have names of its own, others take any
+    label. `one_cancels_other`: it keeps orders of one group together by itself.
     """
 
     order_types: frozenset[OrderType]
@@ -133,6 +136,9 @@ class Capabilities:
     trail_amounts: bool = True
     ids_once: bool = False
     resends_within: timedelta | None = None
+    remote: bool = True
+    names_accounts: bool = True
+    one_cancels_other: bool = False
 
 
 class Broker(Protocol):

@@ -12,7 +12,7 @@ from execution.domain.lifecycle import Step
 from execution.domain.order_changes import Timing
 from execution.domain.orders import Order
 from execution.domain.routing import fallback
-from execution.domain.vocabulary import BrokerName, OnFailure, OrderState
+from execution.domain.vocabulary import OnFailure, OrderState
 from execution.store import alerts, following, orders, tries
 from execution.store.statements import Link, Prepared
 
@@ -40,7 +40,7 @@ def refused(
     if (
         not reroutes
         or choice is not OnFailure.PAPER
-        or order.broker is BrokerName.PAPER
+        or not CAPABILITIES[order.broker].remote
         or order.filled_quantity
         or not following.may_turn_to_paper(connection, order)
         or tries.is_doubted(connection, order.order_id)
@@ -85,7 +85,7 @@ def waits(connection: Connection, order: Order) -> bool:
 
 def _choice(connection: Connection, order: Order) -> OnFailure:
     choice = fallback(order.on_failure, reduces_risk=order.reduces_risk)
-    if order.broker is BrokerName.PAPER or (
+    if not CAPABILITIES[order.broker].remote or (
         # An earlier attempt was live: the rest must not be simulated beside it.
         choice is OnFailure.PAPER and not following.may_turn_to_paper(connection, order)
     ):
