@@ -68,7 +68,10 @@ class SoakFailed(Exception):
 
 
 class Soak:
-    """One run in `home`, an empty folder of its own. `say` is told how it goes."""
+    """One run in `home`, an empty folder of its own. `say` is told how it goes.
+
+    `beside` is a checkout of another release, some of whose workers run beside ours.
+    """
 
     def __init__(
         self,
@@ -80,13 +83,14 @@ class Soak:
         producers: int = 3,
         workers_of_venue: int = 2,
         venue: type[SimulatedVenue] = LedgerVenue,
+        beside: Path | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self.producer_names = [f"p{number}" for number in range(producers)]
         self.report = Report(seed)
         self.postgres, self._valkey = EmbeddedPostgres(home), EmbeddedValkey(home)
         self._home, self._orders, self._seconds = home, orders, seconds
-        self._queue = venue.broker.lower()
+        self._queue, self._beside = venue.broker.lower(), beside
         self.workers = workers_of(self._queue, workers_of_venue)
         self._say = say
         self._accounts = Accounts(self.postgres.url)
@@ -165,7 +169,10 @@ class Soak:
         workers = []
         for name in self.workers:
             queue, _, number = name.removeprefix("worker-").partition("-")
-            workers.append(worker_spec(queue, self._home, env, int(number or 1)))
+            worker = worker_spec(queue, self._home, env, int(number or 1))
+            if self._beside is not None and (queue == "paper" or number):
+                worker = replace(worker, cwd=self._beside)  # where Python finds its code first
+            workers.append(worker)
         specs = [
             self.postgres.spec(stage=SERVERS),
             self._valkey.spec(stage=SERVERS),
@@ -389,6 +396,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, help="of an earlier run, for the same faults")
     parser.add_argument("--venue", choices=VENUES, default="ledger", help="what live orders go to")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        help="a checkout of another release: the worker for paper and the second one of the venue "
+        "are its own, beside ours",
+    )
     wanted = parser.parse_args()
     seconds = 60 * wanted.minutes
     seed = int.from_bytes(os.urandom(3)) if wanted.seed is None else wanted.seed
@@ -405,6 +418,7 @@ def main() -> None:
         seconds=seconds,
         seed=seed,
         venue=VENUES[wanted.venue],
+        beside=wanted.beside,
         say=_print,
     )
     keep = True
