@@ -75,8 +75,8 @@ BUGS = (
     Bug(
         "a paper order is refused because PostgreSQL was away for a moment",
         "execution/store/giving_up.py",
-        "    if order.broker is BrokerName.PAPER or (",
-        "    if order.broker is BrokerName.PAPER:\n        choice = OnFailure.REJECT\n    elif (",
+        "    if not CAPABILITIES[order.broker].remote or (",
+        "    if not CAPABILITIES[order.broker].remote:\n        choice = OnFailure.REJECT\n    elif (",
         ("tests/integration/test_kept_from_live.py",),
     ),
     Bug(
