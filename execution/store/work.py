@@ -55,7 +55,12 @@ class OrderWork:
             self.record(change)
 
     def record(self, change: Change) -> Self:
-        """Add a change, which is made of what the ones before it leave. IllegalTransition."""
+        """Add a change, which is made of what the ones before it leave. IllegalTransition.
+
+        Nothing can be added to one that gives the order another attempt: it is read anew first.
+        """
+        if self.changes and self.last.followed_by is not None:
+            raise ValueError("the order has another attempt now: load it anew")
         self.events += _events_of(self.foreseen, change)
         self.foreseen = foreseen(self.foreseen, change)
         self.changes.append(change)

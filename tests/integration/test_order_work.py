@@ -276,6 +276,13 @@ def test_without_a_transaction(store: Store) -> None:
         commit(link, [connects(first), connects(second)])
 
 
+def test_nothing_is_added_after_another_attempt(store: Store) -> None:
+    """What follows concerns the new attempt, which nobody has read yet."""
+    work = turns_to_paper(persisted(store))
+    with pytest.raises(ValueError, match="another attempt"):
+        work.record(changes.gateway_waits("x", SOON))
+
+
 def test_an_illegal_change_is_refused(store: Store) -> None:
     """A step that would bring back what is over is a defect, and writes nothing."""
     order = persisted(store, BrokerName.PAPER)
