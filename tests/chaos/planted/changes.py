@@ -76,7 +76,9 @@ BUGS = (
         "a paper order is refused because PostgreSQL was away for a moment",
         "execution/store/giving_up.py",
         "    if not CAPABILITIES[order.broker].remote or (",
-        "    if not CAPABILITIES[order.broker].remote:\n        choice = OnFailure.REJECT\n    elif (",
+        """    if not CAPABILITIES[order.broker].remote:
+        choice = OnFailure.REJECT
+    elif (""",
         ("tests/integration/test_kept_from_live.py",),
     ),
     Bug(
