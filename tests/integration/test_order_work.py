@@ -239,6 +239,21 @@ def test_fifty_are_one_statement(store: Store) -> None:
         assert read.unapplied == 1
 
 
+def test_two_changes_in_one_commit(store: Store) -> None:
+    """Each counts in the version, and is a line of the history."""
+    order = persisted(store)
+    with store.brief() as link:
+        (returned,) = commit(link, [connects_and_intends(order)])
+    read = reload(store, order.order_id)
+    assert returned is not None
+    assert returned.version == read.version == order.version + 2
+    assert read.state is OrderState.SUBMITTING
+    with store.transaction() as connection:
+        lines = text("SELECT step FROM order_events WHERE order_id = :id ORDER BY at, detail")
+        steps = connection.execute(lines, {"id": order.order_id}).scalars().all()
+    assert sorted(steps[-2:]) == ["connect_gateway", "submit_order"]
+
+
 def test_who_is_held_by_another_holds_up_nobody(store: Store) -> None:
     """One stuck row is left out; the others are written."""
     made = prepared(store, [Kind(unsent, connects)] * 3)
