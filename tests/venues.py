@@ -89,6 +89,8 @@ class SimulatedVenue(ABC):
     options: tuple[str, ...] = ()
     delays: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Faults of the venue's own, by name, that come over a run again and again."""
+    under_delays: ClassVar[Mapping[str, str]] = {}
+    """What workers are told besides, in a run with these delays."""
     others: ClassVar[tuple[str, ...]] = ()
     """Accounts of the login beside its own."""
 
@@ -235,6 +237,9 @@ class BinanceVenue(SimulatedVenue):
             "times": 3,
         },
     }
+    # Absence takes as long as a MARKET order may be sent again within, as in service, where both
+    # are a minute: one that ended unfilled and that no query shows has left no trace at all.
+    under_delays: ClassVar[Mapping[str, str]] = {"BINANCE_RESEND_WITHIN": "0.3"}
     options: tuple[str, ...] = (
         *("--weight-limit", "1000000", "--order-limit-10s", "100000", "--max-orders", "1000"),
         *("--balance", "USDT=1000000000", "--balance", "BTC=10000"),

@@ -161,6 +161,7 @@ class Soak:
             "REDIS_URL": valkey._replace(netloc=password).geturl(),
             "EXECUTION_HOME": str(self._home),
             **self._venue.environment(f"http://127.0.0.1:{self._proxies['venue'].port}"),
+            **self._venue.under_delays,
         }
 
     def _specs(self, env: dict[str, str]) -> list[ProcessSpec]:
