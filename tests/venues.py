@@ -237,9 +237,9 @@ class BinanceVenue(SimulatedVenue):
             "times": 3,
         },
     }
-    # Absence takes as long as a MARKET order may be sent again within, as in service, where both
-    # are a minute: one that ended unfilled and that no query shows has left no trace at all.
-    under_delays: ClassVar[Mapping[str, str]] = {"BINANCE_RESEND_WITHIN": "0.3"}
+    # Absence takes longer than an order may be hidden, as in service (60 s, and 45 to 55 s were
+    # seen): one that ended unfilled and that no query shows has left no trace at all.
+    under_delays: ClassVar[Mapping[str, str]] = {"BINANCE_ABSENCE_WAIT": "6"}
     options: tuple[str, ...] = (
         *("--weight-limit", "1000000", "--order-limit-10s", "100000", "--max-orders", "1000"),
         *("--balance", "USDT=1000000000", "--balance", "BTC=10000"),
