@@ -90,7 +90,10 @@ def _reach_commit(side: str) -> None:
 
 
 def _fire(taken: Path, point: str) -> None:
-    what = taken.read_text(encoding="utf-8").strip()
+    try:
+        what = taken.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:  # let go before it has begun
+        return
     # Sent to this thread: one for the whole process may let this thread run on for a moment.
     if what == "kill":
         signal.pthread_kill(threading.get_ident(), signal.SIGKILL)

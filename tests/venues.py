@@ -219,7 +219,7 @@ class BinanceVenue(SimulatedVenue):
     """The simulated Binance, with room for as many requests as impatient tests make."""
 
     module = "simulators.binance"
-    # Longer than absence takes to prove here, as those of 45 to 55 s are where it takes a minute.
+    # Shorter than absence takes to prove (`under_delays`), as 45 to 55 s are of a minute.
     delays: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "an order that no query shows": {"kind": "invisible", "seconds": 5},
         "an answer that comes late": {"kind": "delay_reply", "seconds": 2},
