@@ -1,8 +1,8 @@
 """Digests that bind an order's history: each covers what came before it, under a key.
 
-Whoever changes, removes or adds a line of what is sealed needs the key to make the digests agree
-again. They are HMAC-SHA256 (RFC 2104) over length-prefixed parts, so that no two histories read
-alike.
+Changing, removing or adding a sealed line makes the digests disagree, and only the key can make
+them agree again. They are HMAC-SHA256 (RFC 2104) over length-prefixed parts, so that no two
+histories read alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Line:
     detail: Mapping[str, Any]
 
     def as_bytes(self) -> bytes:
-        """The same for the same line, whatever the order of its keys."""
+        """A canonical encoding: the same line always gives the same bytes."""
         values = [
             str(self.order_id),
             self.at.astimezone(UTC).isoformat(),
@@ -54,7 +54,7 @@ class HistoryKey:
 
     key: bytes
     key_id: str
-    """Tells it from others, and nothing about it."""
+    """Identifies the key without revealing it."""
 
     @classmethod
     def of(cls, signing_key: str) -> HistoryKey:

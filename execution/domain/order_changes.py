@@ -56,8 +56,8 @@ class Change:
     `repeats` says that the same step is tried again, so that how often it was stays counted.
     `order` and `attempt` are further columns, `clock` times of the attempt as distances from the
     database's clock; `detail` is kept with the history. `followed_by` is the order's next attempt.
-    `reported`: it records what a venue has done, or a person by its records, and is made whatever
-    the state; all else keeps to `ORDER_TRANSITIONS`.
+    `reported` marks a change that records what a venue did, or what a person found in its records:
+    it is applied in any state, all others only as `ORDER_TRANSITIONS` allows.
     """
 
     state: OrderState

@@ -1,7 +1,7 @@
 """From which state an order may go to which, by a step or by a command.
 
-What a venue reports is recorded whatever the state: an execution that comes late makes a CANCELLED
-order FILLED, one that is taken back makes a FILLED order CANCELLED.
+Reports from the venue are recorded in any state: a late execution can turn a CANCELLED order into
+a FILLED one, and a busted execution a FILLED order into a CANCELLED one.
 """
 
 from __future__ import annotations
